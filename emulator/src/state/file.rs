@@ -1,0 +1,80 @@
+//! An instance as a JSON file, for the binary.
+
+use serde::Deserialize;
+
+use super::{DEFAULT_MAX_PROFICIENCIES, Instance};
+
+/// An instance as written in a file:
+///
+/// ```json
+/// {
+///   "id": "11111111-2222-3333-4444-555555555555",
+///   "attributes": [{"name": "Product", "values": ["Phone", "Tablet"]}],
+///   "users": [{"id": "user-1", "username": "jdoe", "proficiencies": [["Product", "Phone", 3]]}]
+/// }
+/// ```
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InstanceFile {
+    id: String,
+    #[serde(default = "default_max_proficiencies")]
+    max_proficiencies: usize,
+    #[serde(default)]
+    attributes: Vec<AttributeEntry>,
+    #[serde(default)]
+    users: Vec<UserEntry>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AttributeEntry {
+    name: String,
+    values: Vec<String>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct UserEntry {
+    id: String,
+    username: String,
+    #[serde(default)]
+    proficiencies: Vec<(String, String, f32)>,
+}
+
+impl From<InstanceFile> for Instance {
+    fn from(file: InstanceFile) -> Self {
+        let mut instance = Self::new(file.id).with_max_proficiencies(file.max_proficiencies);
+        for attribute in file.attributes {
+            instance.add_attribute(attribute.name, attribute.values);
+        }
+        for user in file.users {
+            instance.add_user(user.id, user.username, user.proficiencies);
+        }
+        instance
+    }
+}
+
+fn default_max_proficiencies() -> usize {
+    DEFAULT_MAX_PROFICIENCIES
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_becomes_an_instance() {
+        let text = r#"{
+            "id": "i",
+            "max_proficiencies": 3,
+            "attributes": [{"name": "Product", "values": ["Phone", "Tablet"]}],
+            "users": [{"id": "u", "username": "jdoe", "proficiencies": [["Product", "Phone", 3]]}]
+        }"#;
+        let file: InstanceFile = serde_json::from_str(text).expect("an instance");
+        let expected = Instance::new("i")
+            .with_max_proficiencies(3)
+            .with_attribute("Product", ["Phone", "Tablet"])
+            .with_user("u", "jdoe", [("Product", "Phone", 3.0)]);
+        assert_eq!(Instance::from(file), expected);
+    }
+}

@@ -1,0 +1,42 @@
+//! An instance to try things on.
+
+use super::Instance;
+
+const LANGUAGES: [&str; 5] = ["English", "French", "German", "Italian", "Spanish"];
+const PRODUCTS: [&str; 4] = ["Billing", "Broadband", "Mobile", "Television"];
+const TIERS: [&str; 3] = ["Bronze", "Silver", "Gold"];
+const LEVELS: [f32; 5] = [1.0, 2.0, 3.0, 4.0, 5.0];
+
+impl Instance {
+    /// An instance with the attributes `Language`, `Product` and `Tier`, and with users named
+    /// `agent-00001` and on, each of whom has one to three proficiencies. It is the same every time.
+    pub fn sample(n_users: usize) -> Self {
+        let mut instance = Self::new("a1b2c3d4-0000-4000-8000-00000000c0de")
+            .with_attribute("Language", LANGUAGES)
+            .with_attribute("Product", PRODUCTS)
+            .with_attribute("Tier", TIERS);
+        for n in 1..=n_users {
+            let proficiencies = [
+                ("Language", nth(&LANGUAGES, n), nth(&LEVELS, n)),
+                ("Product", nth(&PRODUCTS, n), nth(&LEVELS, n / 2)),
+                ("Tier", nth(&TIERS, n), nth(&LEVELS, n / 3)),
+            ];
+            instance.add_user(
+                Self::sample_user_id(n),
+                format!("agent-{n:05}"),
+                proficiencies.into_iter().take(1 + n % 3),
+            );
+        }
+        instance
+    }
+
+    /// The id of the n-th user of [`Instance::sample`], counted from 1.
+    pub fn sample_user_id(n: usize) -> String {
+        format!("00000000-0000-4000-8000-{n:012}")
+    }
+}
+
+/// The n-th entry, going round.
+fn nth<T: Copy>(entries: &[T], n: usize) -> T {
+    entries[n % entries.len()]
+}

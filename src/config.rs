@@ -1,0 +1,395 @@
+//! The settings: the only reader of the environment. All are read and checked once at start, and all mistakes are told
+//! together. A bad value is never passed over for a default.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::num::NonZeroU32;
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::connect::{Operation, Rate, Rates};
+
+/// The instance, as id or ARN.
+pub const CONNECT_INSTANCE_ID: &str = "CONNECT_INSTANCE_ID";
+/// Where objects are taken from.
+pub const IMPORT_PREFIX: &str = "IMPORT_PREFIX";
+/// Where reports are written to.
+pub const REPORT_PREFIX: &str = "REPORT_PREFIX";
+/// Where an import keeps what it must remember.
+pub const STATE_PREFIX: &str = "STATE_PREFIX";
+/// Bucket of reports and state.
+pub const REPORT_BUCKET: &str = "REPORT_BUCKET";
+/// `merge` or `replace`.
+pub const MODE: &str = "MODE";
+/// Plan only.
+pub const DRY_RUN: &str = "DRY_RUN";
+/// Rate of each operation's bucket.
+pub const REQUESTS_PER_SECOND: &str = "REQUESTS_PER_SECOND";
+/// Size of each operation's bucket.
+pub const REQUEST_BURST: &str = "REQUEST_BURST";
+/// Buckets of single operations, as JSON.
+pub const REQUEST_RATES: &str = "REQUEST_RATES";
+/// Rate of one more bucket over all operations.
+pub const TOTAL_REQUESTS_PER_SECOND: &str = "TOTAL_REQUESTS_PER_SECOND";
+/// Guard against a file that is mostly wrong.
+pub const MAX_INVALID_PERCENT: &str = "MAX_INVALID_PERCENT";
+/// Guard against a mass removal.
+pub const MAX_REMOVALS_PERCENT: &str = "MAX_REMOVALS_PERCENT";
+/// Connect's quota of proficiencies per agent.
+pub const MAX_PROFICIENCIES_PER_USER: &str = "MAX_PROFICIENCIES_PER_USER";
+/// Kept back before Lambda's deadline.
+pub const DEADLINE_MARGIN_SECONDS: &str = "DEADLINE_MARGIN_SECONDS";
+
+/// What happens to what the file does not name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// It stays.
+    #[default]
+    Merge,
+    /// Each user in the file ends with exactly what the file names for it.
+    Replace,
+}
+
+impl FromStr for Mode {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "merge" => Ok(Self::Merge),
+            "replace" => Ok(Self::Replace),
+            _ => Err(format!("'{text}' is neither 'merge' nor 'replace'")),
+        }
+    }
+}
+
+/// A share in percent, 0 to 100.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[serde(try_from = "f64")]
+pub struct Percent(f64);
+
+impl Percent {
+    /// Whether `part` of `whole` is more than this share.
+    #[expect(clippy::cast_precision_loss, reason = "row counts are far below 2^53")]
+    pub fn is_exceeded_by(self, part: u64, whole: u64) -> bool {
+        part as f64 * 100.0 > whole as f64 * self.0
+    }
+}
+
+impl TryFrom<f64> for Percent {
+    type Error = String;
+
+    fn try_from(percent: f64) -> Result<Self, String> {
+        let is_percent = (0.0..=100.0).contains(&percent);
+        if is_percent { Ok(Self(percent)) } else { Err(format!("{percent} is not between 0 and 100")) }
+    }
+}
+
+impl FromStr for Percent {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::try_from(number::<f64>(text)?)
+    }
+}
+
+impl fmt::Display for Percent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// What decides an import besides its file: fixed when it begins, for all its deliveries.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Options {
+    /// What happens to what the file does not name.
+    pub mode: Mode,
+    /// Whether nothing is written.
+    pub dry_run: bool,
+    /// More invalid rows than this (of at least ten), and nothing is written.
+    pub max_invalid_percent: Percent,
+    /// More implied removals than this share, and nothing is written.
+    pub max_removals_percent: Percent,
+    /// The largest final set of a user.
+    pub max_proficiencies_per_user: usize,
+}
+
+/// Where objects are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Prefixes {
+    /// Where objects are taken from.
+    pub import: String,
+    /// Where reports are written to.
+    pub report: String,
+    /// Where an import keeps what it must remember.
+    pub state: String,
+}
+
+/// All settings.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// The instance's id (an ARN's last part).
+    pub instance_id: String,
+    /// Where objects are.
+    pub prefixes: Prefixes,
+    /// The bucket of reports and state, if it is not the object's own.
+    pub report_bucket: Option<String>,
+    /// What decides an import, where neither request nor key say otherwise.
+    pub options: Options,
+    /// The quotas.
+    pub rates: Rates,
+    /// Kept back before Lambda's deadline, but never more than a fifth of a delivery's time.
+    pub deadline_margin: Duration,
+}
+
+/// All mistakes in the settings.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{} in the settings: {}", if .0.len() == 1 { "a mistake" } else { "mistakes" }, .0.join("; "))]
+pub struct Mistakes(pub Vec<String>);
+
+impl Settings {
+    /// Reads the process's environment.
+    #[expect(clippy::disallowed_methods, reason = "this is the only reader of the environment")]
+    pub fn from_env() -> Result<Self, Mistakes> {
+        Self::from_lookup(|name| std::env::var(name).ok())
+    }
+
+    /// Reads settings from wherever they are, by their names.
+    pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, Mistakes> {
+        let mut read = Reading { lookup, mistakes: Vec::new() };
+        let instance_id = read.required(CONNECT_INSTANCE_ID, instance_id);
+        let prefixes = Prefixes {
+            import: read.or(IMPORT_PREFIX, "incoming/", import_prefix),
+            report: read.or(REPORT_PREFIX, "reports/", prefix),
+            state: read.or(STATE_PREFIX, "state/", prefix),
+        };
+        let default = Rate {
+            per_second: read.or(REQUESTS_PER_SECOND, "2", per_second),
+            burst: read.or(REQUEST_BURST, "5", number),
+        };
+        let settings = Self {
+            instance_id,
+            report_bucket: read.optional(REPORT_BUCKET, |text| Ok(text.to_owned())),
+            options: Options {
+                mode: read.or(MODE, "merge", Mode::from_str),
+                dry_run: read.or(DRY_RUN, "false", boolean),
+                max_invalid_percent: read.or(MAX_INVALID_PERCENT, "50", Percent::from_str),
+                max_removals_percent: read.or(MAX_REMOVALS_PERCENT, "20", Percent::from_str),
+                max_proficiencies_per_user: read
+                    .or(MAX_PROFICIENCIES_PER_USER, "10", number::<NonZeroU32>)
+                    .get()
+                    .try_into()
+                    .unwrap_or(usize::MAX),
+            },
+            rates: Rates {
+                default,
+                of: read.optional(REQUEST_RATES, |text| rates(text, default)).unwrap_or_default(),
+                total_per_second: read.optional(TOTAL_REQUESTS_PER_SECOND, per_second),
+            },
+            deadline_margin: read.or(DEADLINE_MARGIN_SECONDS, "30", seconds),
+            prefixes,
+        };
+        let Prefixes { import, report, state } = &settings.prefixes;
+        for (name, own) in [(REPORT_PREFIX, report), (STATE_PREFIX, state)] {
+            if import.starts_with(own) {
+                read.mistakes.push(format!(
+                    "{IMPORT_PREFIX} '{import}' lies under {name} '{own}': every object would be passed over"
+                ));
+            }
+        }
+        if report.starts_with(state.as_str()) || state.starts_with(report.as_str()) {
+            read.mistakes.push(format!("{REPORT_PREFIX} '{report}' and {STATE_PREFIX} '{state}' overlap"));
+        }
+        if read.mistakes.is_empty() { Ok(settings) } else { Err(Mistakes(read.mistakes)) }
+    }
+}
+
+/// Reads setting after setting and keeps the mistakes. What stands in for a bad value is never used.
+struct Reading<L> {
+    lookup: L,
+    mistakes: Vec<String>,
+}
+
+impl<L: Fn(&str) -> Option<String>> Reading<L> {
+    fn required(&mut self, name: &str, parse: impl Fn(&str) -> Result<String, String>) -> String {
+        let Some(text) = (self.lookup)(name).filter(|text| !text.is_empty()) else {
+            self.mistakes.push(format!("{name} is not set"));
+            return String::new();
+        };
+        self.parsed(name, &text, parse).unwrap_or_default()
+    }
+
+    fn or<T>(&mut self, name: &str, default: &str, parse: impl Fn(&str) -> Result<T, String>) -> T {
+        let text = (self.lookup)(name);
+        let given = text.and_then(|text| self.parsed(name, &text, &parse));
+        given.unwrap_or_else(|| parse(default).unwrap_or_else(|why| panic!("the default of {name} is bad: {why}")))
+    }
+
+    /// An empty value is none: that is how a template leaves a setting out.
+    fn optional<T>(&mut self, name: &str, parse: impl Fn(&str) -> Result<T, String>) -> Option<T> {
+        let text = (self.lookup)(name).filter(|text| !text.is_empty())?;
+        self.parsed(name, &text, parse)
+    }
+
+    fn parsed<T>(&mut self, name: &str, text: &str, parse: impl Fn(&str) -> Result<T, String>) -> Option<T> {
+        parse(text).map_err(|why| self.mistakes.push(format!("{name}: {why}"))).ok()
+    }
+}
+
+fn number<T: FromStr>(text: &str) -> Result<T, String>
+where
+    T::Err: fmt::Display,
+{
+    text.trim().parse().map_err(|why| format!("'{text}' is not a number that fits: {why}"))
+}
+
+fn boolean(text: &str) -> Result<bool, String> {
+    match text {
+        "true" => Ok(true),
+        "false" => Ok(false),
+        _ => Err(format!("'{text}' is neither 'true' nor 'false'")),
+    }
+}
+
+/// More than none, and no more than a bucket can count.
+fn per_second(text: &str) -> Result<f64, String> {
+    checked_per_second(number(text)?)
+}
+
+fn checked_per_second(rate: f64) -> Result<f64, String> {
+    let is_rate = (0.001..=100_000.0).contains(&rate);
+    if is_rate { Ok(rate) } else { Err(format!("{rate} is not between 0.001 and 100000")) }
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = number(text)?;
+    let is_margin = (0.0..=900.0).contains(&seconds);
+    if is_margin { Ok(Duration::from_secs_f64(seconds)) } else { Err(format!("{seconds} is not between 0 and 900")) }
+}
+
+fn prefix(text: &str) -> Result<String, String> {
+    if text.len() > 1 && text.ends_with('/') && !text.starts_with('/') {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("'{text}' is not a folder such as 'name/'"))
+    }
+}
+
+/// The whole bucket may be watched.
+fn import_prefix(text: &str) -> Result<String, String> {
+    if text.is_empty() { Ok(String::new()) } else { prefix(text) }
+}
+
+fn instance_id(text: &str) -> Result<String, String> {
+    let id = match text.strip_prefix("arn:") {
+        Some(arn) => {
+            arn.split_once(":instance/").map(|(_, id)| id).ok_or_else(|| format!("'{text}' is no instance's ARN"))?
+        }
+        None => text,
+    };
+    let is_id = (1..=100).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    if is_id { Ok(id.to_owned()) } else { Err(format!("'{text}' is neither an instance's id nor its ARN")) }
+}
+
+fn rates(text: &str, default: Rate) -> Result<BTreeMap<Operation, Rate>, String> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Given {
+        rate: Option<f64>,
+        burst: Option<NonZeroU32>,
+    }
+    let given: BTreeMap<String, Given> = serde_json::from_str(text)
+        .map_err(|why| format!("not of the form {{\"ListUserProficiencies\":{{\"rate\":10,\"burst\":5}}}}: {why}"))?;
+    let mut rates = BTreeMap::new();
+    for (name, Given { rate, burst }) in given {
+        let operation = Operation::from_name(&name).ok_or_else(|| {
+            let known = Operation::ALL.map(Operation::name).join(", ");
+            format!("'{name}' is no operation that is called; those are: {known}")
+        })?;
+        let per_second = rate.map_or(Ok(default.per_second), checked_per_second)?;
+        rates.insert(operation, Rate { per_second, burst: burst.unwrap_or(default.burst) });
+    }
+    Ok(rates)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(given: &[(&str, &str)]) -> Result<Settings, Vec<String>> {
+        let instance = [(CONNECT_INSTANCE_ID, "11111111-2222-3333-4444-555555555555")];
+        let lookup = |name: &str| {
+            let found = given.iter().chain(&instance).find(|(given, _)| *given == name);
+            found.map(|(_, value)| (*value).to_owned())
+        };
+        Settings::from_lookup(lookup).map_err(|mistakes| mistakes.0)
+    }
+
+    #[test]
+    fn the_defaults_are_the_documented_ones() {
+        let settings = read(&[]).unwrap();
+        assert_eq!(settings.rates.default, Rate { per_second: 2.0, burst: NonZeroU32::new(5).unwrap() });
+        assert_eq!((settings.options.mode, settings.options.dry_run), (Mode::Merge, false));
+        assert_eq!(settings.options.max_invalid_percent, Percent(50.0));
+        assert_eq!(settings.options.max_removals_percent, Percent(20.0));
+        assert_eq!(settings.options.max_proficiencies_per_user, 10);
+        assert_eq!(settings.deadline_margin, Duration::from_secs(30));
+        assert_eq!((settings.report_bucket, settings.rates.total()), (None, None));
+    }
+
+    #[test]
+    fn all_mistakes_are_told_together() {
+        let mistakes = read(&[
+            (CONNECT_INSTANCE_ID, ""),
+            (IMPORT_PREFIX, "reports/in/"),
+            (STATE_PREFIX, "state"),
+            (MODE, "Replace"),
+            (DRY_RUN, "yes"),
+            (REQUESTS_PER_SECOND, "0"),
+            (REQUEST_BURST, "2.5"),
+            (REQUEST_RATES, r#"{"ListUser":{"rate":1}}"#),
+            (TOTAL_REQUESTS_PER_SECOND, "fast"),
+            (MAX_INVALID_PERCENT, "101"),
+            (MAX_PROFICIENCIES_PER_USER, "0"),
+            (DEADLINE_MARGIN_SECONDS, "-1"),
+        ])
+        .unwrap_err();
+        let about: Vec<_> = mistakes.iter().map(|mistake| mistake.split([' ', ':']).next().unwrap()).collect();
+        let expected = [
+            CONNECT_INSTANCE_ID,
+            STATE_PREFIX,
+            REQUESTS_PER_SECOND,
+            REQUEST_BURST,
+            MODE,
+            DRY_RUN,
+            MAX_INVALID_PERCENT,
+            MAX_PROFICIENCIES_PER_USER,
+            REQUEST_RATES,
+            TOTAL_REQUESTS_PER_SECOND,
+            DEADLINE_MARGIN_SECONDS,
+            IMPORT_PREFIX,
+        ];
+        assert_eq!(about, expected, "{mistakes:#?}");
+    }
+
+    #[test]
+    fn an_instance_is_an_id_or_an_arn() {
+        let arn = "arn:aws:connect:eu-central-1:111122223333:instance/abc-1";
+        assert_eq!(read(&[(CONNECT_INSTANCE_ID, arn)]).unwrap().instance_id, "abc-1");
+        assert!(read(&[(CONNECT_INSTANCE_ID, "arn:aws:s3:::bucket")]).is_err());
+        assert!(read(&[(CONNECT_INSTANCE_ID, "my instance")]).is_err());
+    }
+
+    #[test]
+    fn single_operations_have_their_own_quota() {
+        let rates = r#"{"ListUserProficiencies":{"rate":10,"burst":7},"ListUsers":{"rate":0.5}}"#;
+        let rates = read(&[(REQUEST_RATES, rates), (REQUEST_BURST, "3")]).unwrap().rates;
+        let of = |operation| (rates.of(operation).per_second, rates.of(operation).burst.get());
+        assert_eq!(of(Operation::ListUserProficiencies), (10.0, 7));
+        assert_eq!(of(Operation::ListUsers), (0.5, 3));
+        assert_eq!(of(Operation::UpdateUserProficiencies), (2.0, 3));
+        assert_eq!(read(&[(REQUEST_RATES, "")]).unwrap().rates.of.len(), 0);
+    }
+}

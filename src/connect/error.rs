@@ -1,0 +1,176 @@
+//! What can go wrong in a call, on two axes: what it was, and what is to be done about it.
+
+use std::fmt;
+
+use super::Operation;
+
+/// What a failed call means for what comes next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// The quota is used up: again, and never counted against the row.
+    Throttled,
+    /// A 5xx, a timeout or a broken connection: the work may have been done or not. Again, within bounds.
+    Unavailable,
+    /// The caller may not do this at all (no permission, bad credentials, no such instance).
+    Denied,
+    /// The service understood and said no. Sent again it would say no again.
+    Refused,
+    /// Never sent: the import had stopped.
+    Stopped,
+}
+
+/// A call that did not succeed, with Connect's own code and message.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{operation}: {code}: {message}")]
+pub struct ConnectError {
+    /// The operation that was called.
+    pub operation: Operation,
+    /// What the failure means.
+    pub kind: ErrorKind,
+    /// Connect's own error code, or one of ours in the same style (`Timeout`, `ConnectionFailed`).
+    pub code: String,
+    /// Connect's message, as it came.
+    pub message: String,
+    /// The service's request id, for a support case.
+    pub request_id: Option<String>,
+    /// Whether the whole import has to stop: a refusal that would meet every user alike.
+    pub is_systemic: bool,
+}
+
+/// Codes that mean "too fast". `LimitExceededException`, which also comes as a 429, is not among them: for Connect it is
+/// a resource quota (StartChatContact's text in the service model says so), and waiting does not help.
+const THROTTLED: [&str; 10] = [
+    "ThrottlingException",
+    "TooManyRequestsException",
+    "Throttling",
+    "ThrottledException",
+    "RequestThrottledException",
+    "RequestThrottled",
+    "RequestLimitExceeded",
+    "BandwidthLimitExceeded",
+    "PriorRequestNotComplete",
+    "SlowDown",
+];
+
+/// Codes of a resource quota, whatever the status they come with.
+const QUOTAS: [&str; 2] = ["LimitExceededException", "ServiceQuotaExceededException"];
+
+/// Codes with which AWS refuses the caller and not the request.
+const DENIED: [&str; 17] = [
+    "AccessDenied",
+    "AccessDeniedException",
+    "CredentialsNotLoaded",
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "Forbidden",
+    "IncompleteSignature",
+    "IncompleteSignatureException",
+    "InvalidClientTokenId",
+    "InvalidSignatureException",
+    "MissingAuthenticationToken",
+    "MissingAuthenticationTokenException",
+    "NotAuthorized",
+    "OptInRequired",
+    "SignatureDoesNotMatch",
+    "UnauthorizedOperation",
+    "UnrecognizedClientException",
+];
+
+/// Codes of a service in trouble that may come with a status below 500.
+const UNAVAILABLE: [&str; 5] =
+    ["InternalServiceException", "InternalServerException", "InternalFailure", "ServiceUnavailable", "RequestTimeout"];
+
+impl ErrorKind {
+    /// The one table: what an answer with this status and code means.
+    pub fn of_answer(status: u16, code: Option<&str>) -> Self {
+        match (status, code) {
+            (_, Some(code)) if QUOTAS.contains(&code) => Self::Refused,
+            (_, Some(code)) if THROTTLED.contains(&code) => Self::Throttled,
+            (_, Some(code)) if DENIED.contains(&code) => Self::Denied,
+            (_, Some(code)) if UNAVAILABLE.contains(&code) => Self::Unavailable,
+            (429, _) => Self::Throttled,
+            (401 | 403, _) => Self::Denied,
+            (408 | 500.., _) => Self::Unavailable,
+            // An answer that is no error by its status and yet could not be read was cut or garbled on the way.
+            (0..=399, _) => Self::Unavailable,
+            _ => Self::Refused,
+        }
+    }
+}
+
+impl ConnectError {
+    /// An answer that says no. A refusal by an operation that speaks of the instance is a refusal of the import.
+    pub fn answered(
+        operation: Operation,
+        status: u16,
+        code: Option<&str>,
+        message: Option<&str>,
+        request_id: Option<&str>,
+    ) -> Self {
+        let mut kind = ErrorKind::of_answer(status, code);
+        if kind == ErrorKind::Refused && operation.is_about_the_instance() {
+            kind = ErrorKind::Denied;
+        }
+        Self {
+            operation,
+            kind,
+            code: code.map_or_else(|| format!("Http{status}"), str::to_owned),
+            message: message.unwrap_or("the service gave no message").to_owned(),
+            request_id: request_id.map(str::to_owned),
+            is_systemic: false,
+        }
+    }
+
+    /// A call that was never sent, for an import that was stopped by `cause`.
+    pub(super) fn stopped(operation: Operation, cause: &Self) -> Self {
+        Self { operation, kind: ErrorKind::Stopped, ..cause.clone() }
+    }
+
+    /// A call without a whole answer.
+    pub fn unanswered(operation: Operation, code: &str, message: impl fmt::Display) -> Self {
+        Self {
+            operation,
+            kind: if DENIED.contains(&code) { ErrorKind::Denied } else { ErrorKind::Unavailable },
+            code: code.to_owned(),
+            message: message.to_string(),
+            request_id: None,
+            is_systemic: false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_says_more_than_a_status() {
+        for (status, code, kind) in [
+            (429, Some("ThrottlingException"), ErrorKind::Throttled),
+            (429, Some("TooManyRequestsException"), ErrorKind::Throttled),
+            (429, None, ErrorKind::Throttled),
+            (429, Some("LimitExceededException"), ErrorKind::Refused),
+            (402, Some("ServiceQuotaExceededException"), ErrorKind::Refused),
+            (400, Some("ThrottlingException"), ErrorKind::Throttled),
+            (403, Some("AccessDeniedException"), ErrorKind::Denied),
+            (403, None, ErrorKind::Denied),
+            (400, Some("UnrecognizedClientException"), ErrorKind::Denied),
+            (500, Some("InternalServiceException"), ErrorKind::Unavailable),
+            (503, None, ErrorKind::Unavailable),
+            (200, None, ErrorKind::Unavailable),
+            (400, Some("InvalidParameterException"), ErrorKind::Refused),
+            (404, Some("ResourceNotFoundException"), ErrorKind::Refused),
+            (409, Some("ConditionalOperationFailedException"), ErrorKind::Refused),
+        ] {
+            assert_eq!(ErrorKind::of_answer(status, code), kind, "{status} {code:?}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_instance_refuses_the_import() {
+        let not_found = Some("ResourceNotFoundException");
+        let of = |operation| ConnectError::answered(operation, 404, not_found, None, None).kind;
+        assert_eq!(of(Operation::ListUsers), ErrorKind::Denied);
+        assert_eq!(of(Operation::ListUserProficiencies), ErrorKind::Refused);
+    }
+}

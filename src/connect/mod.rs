@@ -1,0 +1,198 @@
+//! Amazon Connect, in our words: what can be asked and done there, each call at the pace of its lane.
+//!
+//! [`Connect`] is what the rest of the program sees. Below it: [`sdk`] (the only file that knows `aws_sdk_connect`, one
+//! attempt a call), [`lane`] (whose turn it is, and whether to try again) and [`pace`] (how fast).
+
+mod error;
+mod lane;
+mod operation;
+mod pace;
+mod sdk;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+pub use error::{ConnectError, ErrorKind};
+pub use lane::{Calls, Lanes};
+pub use operation::Operation;
+pub use pace::{Rate, Rates};
+
+/// The items of one write call. The service model gives the lists no maximum; tools in the field send at most ten.
+pub const MAX_ITEMS_PER_CALL: usize = 10;
+
+/// What a proficiency is known by: one attribute may have several values per user.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Pair {
+    /// The predefined attribute's name, 1 to 100 characters.
+    pub attribute: Arc<str>,
+    /// One of the attribute's values, 1 to 100 characters.
+    pub value: Arc<str>,
+}
+
+impl fmt::Display for Pair {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}={}", self.attribute, self.value)
+    }
+}
+
+/// How well: 1.0 to 5.0 on the wire, of which the documents allow the whole numbers.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
+pub struct Level(f32);
+
+impl Level {
+    /// A level as the file may name it.
+    pub fn whole(level: u8) -> Self {
+        Self(f32::from(level))
+    }
+
+    /// A level as the service says it.
+    pub fn from_wire(level: f32) -> Self {
+        Self(level)
+    }
+
+    /// The number that goes to the service.
+    pub fn to_wire(self) -> f32 {
+        self.0
+    }
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A pair and its level.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Proficiency {
+    /// Which attribute and value.
+    pub pair: Pair,
+    /// How well.
+    pub level: Level,
+}
+
+/// All that one user has.
+pub type Proficiencies = BTreeMap<Pair, Level>;
+
+/// One user of the directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DirectoryUser {
+    /// The user's id.
+    pub id: String,
+    /// The login name; case counts.
+    pub username: String,
+}
+
+/// A predefined attribute and its values.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PredefinedAttribute {
+    /// The name, unique in the instance whatever the case.
+    pub name: String,
+    /// The values that a user may have.
+    pub values: Vec<String>,
+}
+
+/// One page of an answer that comes in pages.
+#[derive(Debug)]
+pub(crate) struct Page<T> {
+    items: Vec<T>,
+    next_token: Option<String>,
+}
+
+/// The instance, at the pace that its quotas allow.
+#[derive(Debug)]
+pub struct Connect {
+    sdk: sdk::Sdk,
+    lanes: Lanes,
+}
+
+impl Connect {
+    /// An instance (its id, not its ARN) behind a client whose own retries are off: they would bypass the lanes.
+    #[expect(clippy::disallowed_types, reason = "handed through to the adapter")]
+    pub fn new(client: aws_sdk_connect::Client, instance_id: &str, lanes: Lanes) -> Self {
+        Self { sdk: sdk::Sdk::new(client, instance_id), lanes }
+    }
+
+    /// The lanes, for their counts and for the start of a delivery.
+    pub fn lanes(&self) -> &Lanes {
+        &self.lanes
+    }
+
+    /// Every user of the instance, complete or an error.
+    pub async fn list_users(&self) -> Result<Vec<DirectoryUser>, ConnectError> {
+        self.all_pages(Operation::ListUsers, async |token| self.sdk.list_users(token).await).await
+    }
+
+    /// Every predefined attribute that the search shows, complete or an error.
+    pub async fn search_predefined_attributes(&self) -> Result<Vec<PredefinedAttribute>, ConnectError> {
+        let operation = Operation::SearchPredefinedAttributes;
+        self.all_pages(operation, async |token| self.sdk.search_predefined_attributes(token).await).await
+    }
+
+    /// One predefined attribute by its name, or nothing if there is none.
+    pub async fn describe_predefined_attribute(&self, name: &str) -> Result<Option<PredefinedAttribute>, ConnectError> {
+        let operation = Operation::DescribePredefinedAttribute;
+        match self.call(operation, async || self.sdk.describe_predefined_attribute(name).await).await {
+            Ok(attribute) => Ok(Some(attribute)),
+            // Whether a name that is unknown, or not even a name, is a 404 or a 400 the documents do not say.
+            Err(error) if error.kind == ErrorKind::Refused => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// All that a user has, complete or an error.
+    pub async fn list_user_proficiencies(&self, user_id: &str) -> Result<Proficiencies, ConnectError> {
+        let operation = Operation::ListUserProficiencies;
+        let pages = self.all_pages(operation, async |token| self.sdk.list_user_proficiencies(user_id, token).await);
+        Ok(pages.await?.into_iter().map(|held| (held.pair, held.level)).collect())
+    }
+
+    /// Gives a user what it does not have, at most [`MAX_ITEMS_PER_CALL`] at a time.
+    pub async fn associate(&self, user_id: &str, items: &[Proficiency]) -> Result<(), ConnectError> {
+        self.call(Operation::AssociateUserProficiencies, async || self.sdk.associate(user_id, items).await).await
+    }
+
+    /// Changes the levels of what a user has, at most [`MAX_ITEMS_PER_CALL`] at a time.
+    pub async fn update(&self, user_id: &str, items: &[Proficiency]) -> Result<(), ConnectError> {
+        self.call(Operation::UpdateUserProficiencies, async || self.sdk.update(user_id, items).await).await
+    }
+
+    /// Takes pairs away from a user, at most [`MAX_ITEMS_PER_CALL`] at a time.
+    pub async fn disassociate(&self, user_id: &str, pairs: &[Pair]) -> Result<(), ConnectError> {
+        self.call(Operation::DisassociateUserProficiencies, async || self.sdk.disassociate(user_id, pairs).await).await
+    }
+
+    async fn call<T>(
+        &self,
+        operation: Operation,
+        attempt: impl AsyncFn() -> Result<T, ConnectError>,
+    ) -> Result<T, ConnectError> {
+        // The smallest question about the instance: is it only this call that fails, or the service?
+        let probe = async || self.sdk.probe().await;
+        self.lanes.call(operation, attempt, probe).await
+    }
+
+    /// Follows the tokens to the end. A page may be empty and yet have a successor; a token that comes again would go
+    /// round for ever.
+    async fn all_pages<T>(
+        &self,
+        operation: Operation,
+        page: impl AsyncFn(Option<String>) -> Result<Page<T>, ConnectError>,
+    ) -> Result<Vec<T>, ConnectError> {
+        let mut items = Vec::new();
+        let mut token: Option<String> = None;
+        loop {
+            let answer = self.call(operation, async || page(token.clone()).await).await?;
+            items.extend(answer.items);
+            match answer.next_token {
+                None => return Ok(items),
+                next if next == token => {
+                    let message = "the service gave the same page token twice; the list would be incomplete";
+                    return Err(ConnectError::unanswered(operation, "IncompleteList", message));
+                }
+                next => token = next,
+            }
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! The operations of Amazon Connect that this function calls, one lane each.
+
+use std::fmt;
+
+/// An operation of Amazon Connect. Each has a quota of its own, shared by all callers of the account and Region
+/// ("Best practices for using Connect APIs").
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Operation {
+    /// Who works here: usernames and their ids, 1,000 a page.
+    ListUsers,
+    /// The instance's predefined attributes with their values, 100 a page.
+    SearchPredefinedAttributes,
+    /// One predefined attribute, asked where the search (which lags) does not show it.
+    DescribePredefinedAttribute,
+    /// What one user can do now.
+    ListUserProficiencies,
+    /// Gives a user proficiencies that it does not have.
+    AssociateUserProficiencies,
+    /// Changes the level of proficiencies that a user has.
+    UpdateUserProficiencies,
+    /// Takes proficiencies away.
+    DisassociateUserProficiencies,
+}
+
+impl Operation {
+    /// Every operation, in the order in which an import first calls them.
+    pub const ALL: [Self; 7] = [
+        Self::ListUsers,
+        Self::SearchPredefinedAttributes,
+        Self::DescribePredefinedAttribute,
+        Self::ListUserProficiencies,
+        Self::AssociateUserProficiencies,
+        Self::UpdateUserProficiencies,
+        Self::DisassociateUserProficiencies,
+    ];
+
+    /// The name as Connect, IAM and the setting `REQUEST_RATES` have it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ListUsers => "ListUsers",
+            Self::SearchPredefinedAttributes => "SearchPredefinedAttributes",
+            Self::DescribePredefinedAttribute => "DescribePredefinedAttribute",
+            Self::ListUserProficiencies => "ListUserProficiencies",
+            Self::AssociateUserProficiencies => "AssociateUserProficiencies",
+            Self::UpdateUserProficiencies => "UpdateUserProficiencies",
+            Self::DisassociateUserProficiencies => "DisassociateUserProficiencies",
+        }
+    }
+
+    /// The operation of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|operation| operation.name() == name)
+    }
+
+    /// Whether it speaks of the instance and not of one user, so that a refusal of any kind stops the import.
+    pub const fn is_about_the_instance(self) -> bool {
+        matches!(self, Self::ListUsers | Self::SearchPredefinedAttributes)
+    }
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}

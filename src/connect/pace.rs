@@ -1,0 +1,235 @@
+//! How fast: a token bucket at the quota's rate and burst, and in front of it a spacing that throttles widen and
+//! successes narrow.
+//!
+//! The bucket is `governor`'s, asked with `check` and waited for on tokio's clock, so that tests run in virtual time. Its
+//! quota cannot change, and a new one starts full; hence the spacing for a rate below the configured one.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use governor::clock::Clock;
+use governor::middleware::NoOpMiddleware;
+use governor::state::{InMemoryState, NotKeyed};
+use governor::{Quota, RateLimiter};
+use tokio::time::Instant;
+
+use super::Operation;
+
+/// A quota: so many requests a second, so many at once.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Rate {
+    /// Requests a second, more than 0.
+    pub per_second: f64,
+    /// The bucket's size: requests that may go at once after a rest.
+    pub burst: NonZeroU32,
+}
+
+/// The quotas of all operations.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rates {
+    /// What holds for an operation that is not named below.
+    pub default: Rate,
+    /// Quotas of single operations.
+    pub of: BTreeMap<Operation, Rate>,
+    /// One more bucket over all operations together, in requests a second.
+    pub total_per_second: Option<f64>,
+}
+
+impl Rates {
+    /// The quota of one operation.
+    pub fn of(&self, operation: Operation) -> Rate {
+        self.of.get(&operation).copied().unwrap_or(self.default)
+    }
+
+    /// The quota over all operations, as a rate with a burst of one second's worth.
+    pub fn total(&self) -> Option<Rate> {
+        self.total_per_second.map(|per_second| Rate { per_second, burst: at_least_one(per_second) })
+    }
+}
+
+fn at_least_one(number: f64) -> NonZeroU32 {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to the range first")]
+    let whole = number.ceil().clamp(1.0, f64::from(u32::MAX)) as u32;
+    NonZeroU32::new(whole).unwrap_or(NonZeroU32::MIN)
+}
+
+/// tokio's clock for governor, as the time since the bucket was made.
+#[derive(Clone, Copy, Debug)]
+struct TokioClock(Instant);
+
+impl Clock for TokioClock {
+    type Instant = Duration;
+
+    fn now(&self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
+/// A token bucket: `governor`'s, on tokio's clock.
+#[derive(Debug)]
+pub(super) struct Bucket {
+    limiter: RateLimiter<NotKeyed, InMemoryState, TokioClock, NoOpMiddleware<Duration>>,
+    clock: TokioClock,
+    burst: NonZeroU32,
+}
+
+impl Bucket {
+    /// A full bucket.
+    pub(super) fn new(rate: Rate) -> Self {
+        let clock = TokioClock(Instant::now());
+        let period = Duration::from_secs_f64(1.0 / rate.per_second).max(Duration::from_nanos(1));
+        // `with_period` fails for a period of zero only.
+        let quota = Quota::with_period(period).unwrap_or_else(|| Quota::per_second(NonZeroU32::MAX));
+        let limiter = RateLimiter::direct_with_clock(quota.allow_burst(rate.burst), clock);
+        Self { limiter, clock, burst: rate.burst }
+    }
+
+    /// Takes a token, or says how long until there is one.
+    pub(super) fn take(&self) -> Result<(), Duration> {
+        self.limiter.check().map_err(|until| until.wait_time_from(self.clock.now()))
+    }
+
+    /// Takes all that is in it: an earlier delivery may have used the burst a moment ago.
+    pub(super) fn drain(&self) {
+        while self.limiter.check().is_ok() {}
+    }
+
+    pub(super) fn burst(&self) -> NonZeroU32 {
+        self.burst
+    }
+}
+
+/// What a throttle leaves of the rate.
+const LOWERED: f64 = 0.75;
+/// The rate never falls below this share of the configured one: somebody else has the quota, but not for ever.
+const LOWEST: f64 = 1.0 / 32.0;
+/// Each success gives back this share of the configured rate, until the rate is near the one that was throttled.
+const RECOVERY: f64 = 0.05;
+/// From there it feels its way: by a share that grows with each success in a row, so that it is gentle near the limit
+/// and quick once the limit is gone.
+const PROBING: f64 = 0.001;
+/// How near to the rate that was throttled.
+const NEAR: f64 = 0.95;
+
+/// The spacing in front of a bucket. While the rate is the configured one it does nothing.
+#[derive(Debug)]
+pub(super) struct Spacing {
+    configured: f64,
+    rate: f64,
+    throttled_at_rate: f64,
+    successes_in_a_row: u32,
+    lowered_at: Option<Instant>,
+    last_turn: Option<Instant>,
+}
+
+impl Spacing {
+    pub(super) fn new(per_second: f64) -> Self {
+        Self {
+            configured: per_second,
+            rate: per_second,
+            throttled_at_rate: per_second,
+            successes_in_a_row: 0,
+            lowered_at: None,
+            last_turn: None,
+        }
+    }
+
+    /// When the next call may go, if not at once.
+    pub(super) fn not_before(&self) -> Option<Instant> {
+        let spaced = self.rate < self.configured;
+        self.last_turn.filter(|_| spaced).map(|last| last + Duration::from_secs_f64(1.0 / self.rate))
+    }
+
+    /// A call goes now.
+    pub(super) fn turn(&mut self) {
+        self.last_turn = Some(Instant::now());
+    }
+
+    /// A call that went at `sent` was throttled. Calls that were under way together lower the rate once.
+    pub(super) fn throttled(&mut self, sent: Instant) {
+        self.successes_in_a_row = 0;
+        if self.lowered_at.is_none_or(|lowered| sent > lowered) {
+            self.throttled_at_rate = self.rate;
+            self.rate = (self.rate * LOWERED).max(self.configured * LOWEST);
+            self.lowered_at = Some(Instant::now());
+        }
+    }
+
+    /// A call was let through.
+    pub(super) fn succeeded(&mut self) {
+        if self.rate < self.configured {
+            let step = if self.rate < self.throttled_at_rate * NEAR {
+                RECOVERY
+            } else {
+                self.successes_in_a_row += 1;
+                PROBING * f64::from(self.successes_in_a_row)
+            };
+            self.rate = (self.rate + self.configured * step).min(self.configured);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RATE: Rate = Rate { per_second: 2.0, burst: NonZeroU32::new(5).unwrap() };
+
+    async fn sent_within(bucket: &Bucket, time: Duration) -> u32 {
+        let end = Instant::now() + time;
+        let mut sent = 0;
+        loop {
+            match bucket.take() {
+                Ok(()) => sent += 1,
+                Err(wait) if Instant::now() + wait > end => return sent,
+                Err(wait) => tokio::time::sleep(wait).await,
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_bucket_gives_its_burst_and_then_its_rate() {
+        let bucket = Bucket::new(RATE);
+        assert_eq!(sent_within(&bucket, Duration::ZERO).await, 5);
+        assert_eq!(sent_within(&bucket, Duration::from_secs(10)).await, 20);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_drained_bucket_fills_at_its_rate() {
+        let bucket = Bucket::new(RATE);
+        bucket.drain();
+        assert_eq!(sent_within(&bucket, Duration::from_millis(499)).await, 0);
+        assert_eq!(sent_within(&bucket, Duration::from_millis(1)).await, 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn throttles_of_calls_under_way_together_lower_the_rate_once() {
+        let mut spacing = Spacing::new(2.0);
+        let sent = Instant::now();
+        tokio::time::advance(Duration::from_millis(80)).await;
+        spacing.throttled(sent);
+        spacing.throttled(sent);
+        assert_eq!(spacing.rate, 1.5);
+        tokio::time::advance(Duration::from_millis(80)).await;
+        spacing.throttled(Instant::now());
+        assert_eq!(spacing.rate, 1.125);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn success_brings_the_configured_rate_back() {
+        let mut spacing = Spacing::new(2.0);
+        for _ in 0..20 {
+            tokio::time::advance(Duration::from_secs(1)).await;
+            spacing.throttled(Instant::now());
+        }
+        assert_eq!(spacing.rate, 2.0 * LOWEST);
+        let successes = (1..).find(|_| {
+            spacing.succeeded();
+            spacing.rate == spacing.configured
+        });
+        assert_eq!(successes, Some(44));
+        spacing.turn();
+        assert_eq!(spacing.not_before(), None);
+    }
+}

@@ -1,0 +1,276 @@
+//! From what a user has to what it should have, in the least calls. Pure.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use crate::connect::{Level, MAX_ITEMS_PER_CALL, Pair, Proficiencies, Proficiency};
+
+/// What the file says of one pair of one user.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Item {
+    /// Which attribute and value.
+    pub pair: Pair,
+    /// What is to become of it.
+    pub want: Want,
+}
+
+/// What is to become of a pair.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Want {
+    /// The user has it at this level.
+    Level(Level),
+    /// The user does not have it.
+    Absent,
+}
+
+/// One call.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Step {
+    /// Levels that change.
+    Update(Vec<Proficiency>),
+    /// What the user does not have yet.
+    Associate(Vec<Proficiency>),
+    /// What the user has and shall not have.
+    Disassociate(Vec<Pair>),
+}
+
+impl Step {
+    /// The pairs that the call is about.
+    pub fn pairs(&self) -> impl Iterator<Item = &Pair> {
+        let (levels, pairs): (&[Proficiency], &[Pair]) = match self {
+            Self::Update(items) | Self::Associate(items) => (items, &[]),
+            Self::Disassociate(pairs) => (&[], pairs),
+        };
+        levels.iter().map(|item| &item.pair).chain(pairs)
+    }
+
+    /// How many items the call has.
+    pub fn len(&self) -> usize {
+        self.pairs().count()
+    }
+
+    /// Whether it would do nothing; a plan holds no such step.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// What is there once the call has succeeded.
+    pub fn apply_to(&self, held: &mut Proficiencies) {
+        match self {
+            Self::Update(items) | Self::Associate(items) => {
+                held.extend(items.iter().map(|item| (item.pair.clone(), item.level)));
+            }
+            Self::Disassociate(pairs) => pairs.iter().for_each(|pair| drop(held.remove(pair))),
+        }
+    }
+
+    /// One call an item.
+    pub fn one_by_one(self) -> Vec<Self> {
+        match self {
+            Self::Update(items) => items.into_iter().map(|item| Self::Update(vec![item])).collect(),
+            Self::Associate(items) => items.into_iter().map(|item| Self::Associate(vec![item])).collect(),
+            Self::Disassociate(pairs) => pairs.into_iter().map(|pair| Self::Disassociate(vec![pair])).collect(),
+        }
+    }
+}
+
+/// The calls for one user, in their order.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Plan {
+    /// The calls; none if the user is right already.
+    pub steps: Vec<Step>,
+    /// Where the final set would be larger than is allowed: its size. The steps then add nothing.
+    pub too_many: Option<usize>,
+}
+
+impl Plan {
+    /// Whether there is nothing to do.
+    pub fn is_noop(&self) -> bool {
+        self.steps.is_empty()
+    }
+}
+
+/// Plans the calls from `held` to what the items say; what they do not name stays.
+///
+/// The order is: update; of the removals the least that the limit forces, but never the user's last proficiency;
+/// associate; the other removals. So the user is never without proficiencies between two sets, save where the limit is one.
+/// A user who already holds more than `limit` proves a larger one, which then counts.
+pub fn plan(held: &Proficiencies, items: &[Item], limit: usize) -> Plan {
+    let mut updates = Vec::new();
+    let mut additions = VecDeque::new();
+    let mut removals = VecDeque::new();
+    for Item { pair, want } in items {
+        match (want, held.get(pair)) {
+            (Want::Level(level), Some(now)) if now == level => {}
+            (Want::Level(level), Some(_)) => updates.push(Proficiency { pair: pair.clone(), level: *level }),
+            (Want::Level(level), None) => additions.push_back(Proficiency { pair: pair.clone(), level: *level }),
+            (Want::Absent, Some(_)) => removals.push_back(pair.clone()),
+            (Want::Absent, None) => {}
+        }
+    }
+    let limit = limit.max(held.len());
+    let final_size = held.len() + additions.len() - removals.len();
+    let too_many = (final_size > limit && !additions.is_empty()).then_some(final_size);
+    if too_many.is_some() {
+        additions.clear();
+    }
+
+    let mut steps: Vec<Step> = updates.chunks(MAX_ITEMS_PER_CALL).map(|items| Step::Update(items.to_vec())).collect();
+    let mut size = held.len();
+    while !additions.is_empty() {
+        let missing_room = additions.len().saturating_sub(limit - size);
+        let spare = if size == 1 && limit == 1 { 1 } else { size.saturating_sub(1) };
+        let forced = missing_room.min(removals.len()).min(spare);
+        steps.extend(take(&mut removals, forced).map(Step::Disassociate));
+        size -= forced;
+        let fitting = additions.len().min(limit - size);
+        steps.extend(take(&mut additions, fitting).map(Step::Associate));
+        size += fitting;
+    }
+    let n_removals = removals.len();
+    steps.extend(take(&mut removals, n_removals).map(Step::Disassociate));
+    Plan { steps, too_many }
+}
+
+/// Takes the first `n` out, in pieces of a call's size.
+fn take<T>(queue: &mut VecDeque<T>, n: usize) -> impl Iterator<Item = Vec<T>> + use<T> {
+    let mut taken = queue.drain(..n).collect::<VecDeque<_>>();
+    std::iter::from_fn(move || {
+        let piece: Vec<T> = taken.drain(..taken.len().min(MAX_ITEMS_PER_CALL)).collect();
+        (!piece.is_empty()).then_some(piece)
+    })
+}
+
+/// The items with the spelling that the user's own set has. Attribute names and values are unique whatever the case, and
+/// what begins with `connect:` was not matched to the instance's spelling before.
+pub fn in_held_spelling(items: &[Item], held: &Proficiencies) -> Vec<Item> {
+    let key = |pair: &Pair| (pair.attribute.to_lowercase(), pair.value.to_lowercase());
+    let spelled: BTreeMap<_, _> = held.keys().map(|pair| (key(pair), pair)).collect();
+    let respell = |item: &Item| match spelled.get(&key(&item.pair)) {
+        Some(&pair) => Item { pair: pair.clone(), want: item.want },
+        None => item.clone(),
+    };
+    items.iter().map(respell).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn pair(value: u8) -> Pair {
+        Pair { attribute: "A".into(), value: format!("v{value:02}").into() }
+    }
+
+    fn held(values: impl IntoIterator<Item = u8>) -> Proficiencies {
+        values.into_iter().map(|value| (pair(value), Level::whole(3))).collect()
+    }
+
+    fn level(value: u8, level: u8) -> Item {
+        Item { pair: pair(value), want: Want::Level(Level::whole(level)) }
+    }
+
+    fn absent(value: u8) -> Item {
+        Item { pair: pair(value), want: Want::Absent }
+    }
+
+    /// `u2 d9 a9`: the calls and their sizes.
+    fn calls(plan: &Plan) -> String {
+        let of = |step: &Step| match step {
+            Step::Update(items) => format!("u{}", items.len()),
+            Step::Associate(items) => format!("a{}", items.len()),
+            Step::Disassociate(pairs) => format!("d{}", pairs.len()),
+        };
+        plan.steps.iter().map(of).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn a_user_that_is_right_needs_no_call() {
+        assert!(plan(&held([1, 2]), &[level(1, 3), absent(9)], 10).is_noop());
+    }
+
+    #[test]
+    fn additions_are_one_call_and_changes_are_one() {
+        let items = [level(1, 4), level(5, 1), level(2, 5), level(6, 1)];
+        assert_eq!(calls(&plan(&held([1, 2, 3]), &items, 10)), "u2 a2");
+    }
+
+    #[test]
+    fn removals_come_last_unless_the_limit_forces_them() {
+        let ten_for_ten: Vec<_> = (10..20).map(|new| level(new, 1)).chain((0..10).map(absent)).collect();
+        assert_eq!(calls(&plan(&held(0..10), &ten_for_ten, 10)), "d9 a9 d1 a1");
+        assert_eq!(calls(&plan(&held(0..10), &ten_for_ten, 15)), "d5 a10 d5");
+        assert_eq!(calls(&plan(&held(0..10), &ten_for_ten, 20)), "a10 d10");
+        assert_eq!(calls(&plan(&held([0]), &[level(1, 1), absent(0)], 1)), "d1 a1");
+        assert_eq!(calls(&plan(&held(0..25), &(0..25).map(absent).collect::<Vec<_>>(), 10)), "d10 d10 d5");
+    }
+
+    #[test]
+    fn more_than_the_limit_adds_nothing() {
+        let items = [level(1, 4), level(10, 1), level(11, 1), absent(2)];
+        let plan = plan(&held(0..10), &items, 10);
+        assert_eq!((calls(&plan).as_str(), plan.too_many), ("u1 d1", Some(11)));
+    }
+
+    #[test]
+    fn a_user_who_holds_more_proves_a_larger_limit() {
+        let items = [level(20, 1), absent(0)];
+        assert_eq!(calls(&plan(&held(0..12), &items, 10)), "d1 a1");
+        assert_eq!(plan(&held(0..12), &[level(20, 1)], 10).too_many, Some(13));
+    }
+
+    #[test]
+    fn a_pair_is_spelled_as_the_user_has_it() {
+        let other_case = Pair { attribute: "a".into(), value: "V01".into() };
+        let items = in_held_spelling(&[Item { pair: other_case, want: Want::Absent }], &held([1]));
+        assert_eq!(items, [absent(1)]);
+    }
+
+    fn any_case() -> impl Strategy<Value = (Proficiencies, Vec<Item>, usize)> {
+        let held = prop::collection::btree_map((0..30_u8).prop_map(pair), (1..=5_u8).prop_map(Level::whole), 0..25);
+        let wants = prop_oneof![(1..=5_u8).prop_map(|n| Want::Level(Level::whole(n))), Just(Want::Absent)];
+        let items = prop::collection::btree_map((0..30_u8).prop_map(pair), wants, 0..25)
+            .prop_map(|items| items.into_iter().map(|(pair, want)| Item { pair, want }).collect());
+        (held, items, 1..25_usize)
+    }
+
+    proptest! {
+        #[test]
+        fn a_plan_leads_to_what_was_wanted_and_never_through_nothing((held, items, limit) in any_case()) {
+            let plan_made = plan(&held, &items, limit);
+            let limit = limit.max(held.len());
+            let mut now = held.clone();
+            for step in &plan_made.steps {
+                prop_assert!((1..=MAX_ITEMS_PER_CALL).contains(&step.len()));
+                match step {
+                    Step::Update(_) => prop_assert!(step.pairs().all(|pair| now.contains_key(pair))),
+                    Step::Associate(_) => prop_assert!(step.pairs().all(|pair| !now.contains_key(pair))),
+                    Step::Disassociate(_) => prop_assert!(step.pairs().all(|pair| now.contains_key(pair))),
+                }
+                step.apply_to(&mut now);
+                prop_assert!(now.len() <= limit);
+            }
+            let mut smallest = held.len();
+            let mut way = held.clone();
+            for step in &plan_made.steps {
+                step.apply_to(&mut way);
+                smallest = smallest.min(way.len());
+            }
+            prop_assert!(smallest > 0 || limit == 1 || held.is_empty() || now.is_empty());
+            for item in &items {
+                match item.want {
+                    Want::Level(level) => prop_assert!(
+                        now.get(&item.pair) == Some(&level) || (plan_made.too_many.is_some() && !held.contains_key(&item.pair))
+                    ),
+                    Want::Absent => prop_assert!(!now.contains_key(&item.pair)),
+                }
+            }
+            for (pair, level) in &held {
+                if items.iter().all(|item| item.pair != *pair) {
+                    prop_assert_eq!(now.get(pair), Some(level));
+                }
+            }
+            let again = plan(&now, &items, limit);
+            prop_assert!(again.is_noop() || again.too_many.is_some());
+        }
+    }
+}

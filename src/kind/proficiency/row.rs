@@ -1,0 +1,176 @@
+//! One row by itself.
+
+use crate::input::{Column, Header, Record, Schema, unguarded};
+use crate::outcome::Code;
+
+/// The columns of a proficiencies file.
+pub const SCHEMA: Schema = &[
+    Column { name: "user", aliases: &["username", "userid", "agent", "agentid", "login"], is_required: true },
+    Column { name: "attribute", aliases: &["attributename", "skill", "proficiency"], is_required: true },
+    Column { name: "value", aliases: &["attributevalue"], is_required: true },
+    Column { name: "level", aliases: &["proficiencylevel"], is_required: true },
+    Column { name: "action", aliases: &[], is_required: false },
+];
+
+const USER: usize = 0;
+const ATTRIBUTE: usize = 1;
+const VALUE: usize = 2;
+const LEVEL: usize = 3;
+const ACTION: usize = 4;
+
+/// The service model: attribute names and values have 1 to 100 characters.
+const MAX_LETTERS: usize = 100;
+/// A user is an ARN at the longest.
+const MAX_USER_LETTERS: usize = 250;
+
+/// A row that is right by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Checked<'r> {
+    /// A user id, a user ARN or a username.
+    pub user: &'r str,
+    /// The attribute, in the file's spelling.
+    pub attribute: &'r str,
+    /// The value, in the file's spelling.
+    pub value: &'r str,
+    /// 1 to 5, or nothing where the row says `remove`.
+    pub level: Option<u8>,
+}
+
+/// Why a row is refused, with a sentence that says what to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The report's `import_code`.
+    pub code: Code,
+    /// The report's `import_message`.
+    pub message: String,
+}
+
+/// The user that a row names, also where the row is otherwise wrong.
+pub fn user_of<'r>(header: &Header, record: &Record<'r>) -> &'r str {
+    cell(header, record, USER)
+}
+
+/// Checks a row by itself: whole, no field missing, a level and an action that mean something.
+pub fn check<'r>(header: &Header, record: &Record<'r>) -> Result<Checked<'r>, Refusal> {
+    let n_columns = header.cells.len();
+    let is_too_long = record.cells().skip(n_columns).any(|cell| !cell.trim().is_empty());
+    if record.len() < n_columns || is_too_long {
+        let message = format!(
+            "The row has {} cells and the header {n_columns}. Is a delimiter missing, or one too many?",
+            record.len()
+        );
+        return Err(Refusal { code: Code::WrongCellCount, message });
+    }
+    let user = cell(header, record, USER);
+    let attribute = cell(header, record, ATTRIBUTE);
+    let value = cell(header, record, VALUE);
+    let level = cell(header, record, LEVEL);
+    let action = cell(header, record, ACTION);
+    let is_removal = match action.to_lowercase().as_str() {
+        "" | "set" => false,
+        "remove" => true,
+        _ => {
+            let message = format!("The action '{action}' is neither 'set' nor 'remove'.");
+            return Err(Refusal { code: Code::InvalidAction, message });
+        }
+    };
+    let named = [("user", user), ("attribute", attribute), ("value", value), ("level", level)];
+    let needed = if is_removal { &named[..3] } else { &named[..] };
+    let missing: Vec<_> = needed.iter().filter(|(_, cell)| cell.is_empty()).map(|(name, _)| *name).collect();
+    if !missing.is_empty() {
+        let message = format!("Nothing is said in: {}.", missing.join(", "));
+        return Err(Refusal { code: Code::MissingField, message });
+    }
+    for (name, cell) in named {
+        if cell.chars().any(char::is_control) {
+            let message = format!("The {name} holds a line break or another control character.");
+            return Err(Refusal { code: Code::InvalidCharacter, message });
+        }
+        let most = if name == "user" { MAX_USER_LETTERS } else { MAX_LETTERS };
+        if cell.chars().count() > most {
+            let message = format!("The {name} is longer than {most} characters.");
+            return Err(Refusal { code: Code::TooLong, message });
+        }
+    }
+    let level = if is_removal { None } else { Some(level_of(level)?) };
+    Ok(Checked { user, attribute, value, level })
+}
+
+fn cell<'r>(header: &Header, record: &Record<'r>, column: usize) -> &'r str {
+    let cell = header.place(column).and_then(|place| record.get(place)).unwrap_or_default();
+    unguarded(cell.trim()).trim()
+}
+
+/// 1 to 5, whole: `3`, `3.0`, and `3,0` as a German Excel writes it.
+fn level_of(cell: &str) -> Result<u8, Refusal> {
+    let (whole, fraction) = cell.split_once(['.', ',']).unwrap_or((cell, "0"));
+    let is_whole = !fraction.is_empty() && fraction.bytes().all(|digit| digit == b'0');
+    match whole {
+        "1" | "2" | "3" | "4" | "5" if is_whole => Ok(whole.as_bytes()[0] - b'0'),
+        _ => {
+            let message = format!("The level '{cell}' is not 1, 2, 3, 4 or 5.");
+            Err(Refusal { code: Code::InvalidLevel, message })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::input::Reader;
+
+    fn check_row(row: &str) -> Result<(String, String, String, Option<u8>), (&'static str, String)> {
+        let mut found = Vec::new();
+        let mut reader = Reader::new(SCHEMA);
+        let mut visit = |header: &Header, record: Record<'_>| {
+            found.push(match check(header, &record) {
+                Ok(row) => Ok((row.user.to_owned(), row.attribute.to_owned(), row.value.to_owned(), row.level)),
+                Err(refusal) => Err((refusal.code.name(), refusal.message)),
+            });
+            Ok(())
+        };
+        reader.push(format!("agent,skill,value,level,action\n{row}").as_bytes(), &mut visit).unwrap();
+        reader.finish(&mut visit).unwrap();
+        found.remove(0)
+    }
+
+    #[test]
+    fn a_good_row_is_read_without_what_surrounds_it() {
+        let row = |level| Ok(("jdoe".to_owned(), "Language".to_owned(), "German".to_owned(), level));
+        for (text, level) in [
+            ("jdoe,Language,German,3,", Some(3)),
+            (" jdoe ,\"Language\", German,3.0,SET", Some(3)),
+            ("jdoe,Language,German,\"5,00\",set", Some(5)),
+            ("jdoe,Language,German,,remove", None),
+            ("jdoe,Language,German,9,Remove", None),
+            ("jdoe,Language,German,1,,,", Some(1)),
+        ] {
+            assert_eq!(check_row(text), row(level), "{text}");
+        }
+        assert_eq!(check_row("'=x,Language,'t Hooft,1,").unwrap().0, "=x");
+        assert_eq!(check_row("'=x,Language,'t Hooft,1,").unwrap().2, "'t Hooft");
+    }
+
+    #[test]
+    fn a_bad_row_says_what_is_wrong() {
+        let long = format!("jdoe,Language,{},3,", "x".repeat(101));
+        for (text, code, message) in [
+            ("jdoe,Language,German", "wrong_cell_count", "3 cells and the header 5"),
+            ("jdoe,Language,German,3,,extra", "wrong_cell_count", "6 cells"),
+            (",Language,,3,", "missing_field", "user, value"),
+            ("jdoe,Language,German,,", "missing_field", "level"),
+            ("jdoe,Language,German,0,", "invalid_level", "'0'"),
+            ("jdoe,Language,German,6,", "invalid_level", "'6'"),
+            ("jdoe,Language,German,2.5,", "invalid_level", "'2.5'"),
+            ("jdoe,Language,German,3.,", "invalid_level", "'3.'"),
+            ("jdoe,Language,German,good,", "invalid_level", "'good'"),
+            ("jdoe,Language,German,3,delete", "invalid_action", "'delete'"),
+            ("jdoe,Language,\"Ger\nman\",3,", "invalid_character", "value"),
+            (&long, "too_long", "value"),
+        ] {
+            let (found, sentence) = check_row(text).unwrap_err();
+            assert_eq!(found, code, "{text}");
+            assert!(sentence.contains(message), "{text}: {sentence}");
+        }
+    }
+}

@@ -1,0 +1,330 @@
+//! What a file says, held compactly, and the rows of one user set beside each other.
+
+use std::collections::HashMap;
+
+use crate::attributes::{Catalog, Match};
+use crate::connect::{Level, Pair};
+use crate::input::{Header, Name, Names, Record};
+use crate::outcome::{Code, Counts, Outcome, Status, Texts};
+use crate::users::Users;
+
+use super::row::{check, user_of};
+use super::{Fate, Item, Refusal, Want};
+
+/// A row of the file: 28 bytes, of which the texts are kept once for all rows.
+#[derive(Clone, Copy, Debug)]
+struct Row {
+    line: u32,
+    user: Name,
+    attribute: Name,
+    value: Name,
+    /// 1 to 5; 0 says `remove`.
+    level: u8,
+    outcome: Outcome,
+}
+
+/// All rows of a file and what became of each.
+#[derive(Debug, Default)]
+pub struct Rows {
+    rows: Vec<Row>,
+    users: Names,
+    /// Attributes and values.
+    terms: Names,
+    counts: Counts,
+    texts: Texts,
+}
+
+/// The rows of one user that are to be tried.
+#[derive(Debug)]
+pub struct Work {
+    /// The user's place in [`Users`].
+    pub user: u32,
+    /// The rows, each of another pair, in the order of the file.
+    rows: Vec<u32>,
+}
+
+impl Rows {
+    /// Takes one row of the file. A row that is wrong by itself is kept as invalid.
+    pub fn push(&mut self, header: &Header, record: &Record<'_>) {
+        let row = match check(header, record) {
+            Ok(row) => Row {
+                line: record.line,
+                user: self.users.intern(row.user),
+                attribute: self.terms.intern(row.attribute),
+                value: self.terms.intern(row.value),
+                level: row.level.unwrap_or(0),
+                outcome: Outcome::PENDING,
+            },
+            Err(refusal) => Row {
+                line: record.line,
+                user: self.users.intern(user_of(header, record)),
+                attribute: Name::EMPTY,
+                value: Name::EMPTY,
+                level: 0,
+                outcome: Outcome::invalid(refusal.code, 0),
+            },
+        };
+        self.counts.add(row.outcome.status);
+        self.rows.push(row);
+    }
+
+    /// How many rows there are.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// Rows by status.
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// Whether some row is still to be tried.
+    pub fn has_pending(&self) -> bool {
+        self.counts.of(Status::Pending) > 0
+    }
+
+    /// The users that rows to be tried name, each once, in the order of the file.
+    pub fn wanted_users(&self) -> Vec<(Name, &str)> {
+        let mut is_wanted = vec![false; self.users.len()];
+        for row in self.pending() {
+            is_wanted[row.user.index()] = true;
+        }
+        self.users.iter().filter(|(name, _)| is_wanted[name.index()]).collect()
+    }
+
+    /// The pairs that rows to be tried name, each once, in the file's spelling and order.
+    pub fn wanted_pairs(&self) -> Vec<(&str, &str)> {
+        let mut seen = std::collections::HashSet::new();
+        let pairs = self.pending().map(|row| (row.attribute, row.value)).filter(|pair| seen.insert(*pair));
+        pairs.map(|(attribute, value)| (self.terms.text(attribute), self.terms.text(value))).collect()
+    }
+
+    fn pending(&self) -> impl Iterator<Item = &Row> {
+        self.rows.iter().filter(|row| row.outcome.status == Status::Pending)
+    }
+
+    /// Sets rows and instance beside each other: what the instance does not know is invalid, spellings become the
+    /// instance's own, of rows that say the same the first is tried, and rows that contradict each other are all invalid.
+    /// What is left is the work, by user, in the order of the file.
+    pub fn settle(&mut self, users: &Users, catalog: &Catalog) -> Vec<Work> {
+        self.match_to_instance(users, catalog);
+        let mut of_user: Vec<Work> = Vec::new();
+        let mut places: HashMap<u32, usize> = HashMap::new();
+        for (place, row) in (0..).zip(&self.rows) {
+            if row.outcome.status == Status::Pending
+                && let Some(user) = users.user(row.user)
+            {
+                let at = *places.entry(user).or_insert(of_user.len());
+                if at == of_user.len() {
+                    of_user.push(Work { user, rows: Vec::new() });
+                }
+                of_user[at].rows.push(place);
+            }
+        }
+        for work in &mut of_user {
+            self.compare(&mut work.rows);
+        }
+        of_user.retain(|work| !work.rows.is_empty());
+        of_user
+    }
+
+    fn match_to_instance(&mut self, users: &Users, catalog: &Catalog) {
+        let mut known: HashMap<(Name, Name), Result<(Name, Name), Code>> = HashMap::new();
+        for place in 0..self.rows.len() {
+            let Row { user, attribute, value, outcome, .. } = self.rows[place];
+            if outcome.status != Status::Pending {
+                continue;
+            }
+            let terms = &mut self.terms;
+            let found = *known.entry((attribute, value)).or_insert_with(|| {
+                match catalog.find(terms.text(attribute), terms.text(value)) {
+                    Match::Known { attribute, value } => Ok((terms.intern(&attribute), terms.intern(&value))),
+                    Match::UnknownAttribute => Err(Code::UnknownAttribute),
+                    Match::UnknownValue => Err(Code::UnknownValue),
+                }
+            });
+            match found {
+                _ if users.user(user).is_none() => self.set(place, Outcome::invalid(Code::UnknownUser, 0)),
+                Err(code) => self.set(place, Outcome::invalid(code, 0)),
+                Ok((attribute, value)) => {
+                    self.rows[place].attribute = attribute;
+                    self.rows[place].value = value;
+                }
+            }
+        }
+    }
+
+    /// Leaves one row of each pair of one user, if the rows agree.
+    fn compare(&mut self, rows: &mut Vec<u32>) {
+        let mut sorted: Vec<(u32, Row)> = rows.iter().map(|&place| (place, self.rows[place as usize])).collect();
+        sorted.sort_by_key(|(place, row)| (row.attribute, row.value, *place));
+        for same in sorted.chunk_by(|(_, a), (_, b)| (a.attribute, a.value) == (b.attribute, b.value)) {
+            let first = same[0].1;
+            let other = same.iter().map(|(_, row)| row).find(|row| row.level != first.level);
+            for (nth, (place, row)) in same.iter().enumerate() {
+                match other {
+                    Some(other) => {
+                        let contradicts = if row.level == first.level { other } else { &first };
+                        self.set(*place as usize, Outcome::invalid(Code::ConflictingRows, contradicts.line));
+                    }
+                    None if nth > 0 => {
+                        let duplicate =
+                            Outcome { status: Status::Duplicate, code: Code::DuplicateRow, detail: first.line };
+                        self.set(*place as usize, duplicate);
+                    }
+                    None => {}
+                }
+            }
+        }
+        rows.retain(|&place| self.rows[place as usize].outcome.status == Status::Pending);
+    }
+
+    /// What the rows of one user want.
+    pub fn items(&self, work: &Work) -> Vec<Item> {
+        let item = |&place: &u32| {
+            let row = &self.rows[place as usize];
+            let want = if row.level == 0 { Want::Absent } else { Want::Level(Level::whole(row.level)) };
+            let (attribute, value) = (self.terms.text(row.attribute), self.terms.text(row.value));
+            Item { pair: Pair { attribute: attribute.into(), value: value.into() }, want }
+        };
+        work.rows.iter().map(item).collect()
+    }
+
+    /// Writes down what became of the rows of one user, in the order of [`Rows::items`].
+    pub fn record(&mut self, work: &Work, fates: &[Fate], is_dry_run: bool) {
+        for (&place, fate) in work.rows.iter().zip(fates) {
+            let mut outcome = match fate {
+                Fate::Added => Outcome::plain(Status::Added),
+                // The level before, in hundredths: the service may hold others than whole ones.
+                #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "levels are 1 to 5")]
+                Fate::Updated { from } => Outcome {
+                    status: Status::Updated,
+                    code: Code::None,
+                    detail: (from.to_wire() * 100.0).round() as u32,
+                },
+                Fate::Removed => Outcome::plain(Status::Removed),
+                Fate::Unchanged => Outcome::plain(Status::Unchanged),
+                Fate::TooMany(size) => {
+                    Outcome::invalid(Code::TooManyProficiencies, u32::try_from(*size).unwrap_or(u32::MAX))
+                }
+                Fate::Failed(error) => {
+                    let detail = self.texts.keep(&error.code, &error.message);
+                    Outcome { status: Status::Failed, code: Code::Service, detail }
+                }
+                Fate::Pending => continue,
+            };
+            if is_dry_run {
+                outcome.status = outcome.status.in_a_dry_run();
+            }
+            self.set(place as usize, outcome);
+        }
+    }
+
+    fn set(&mut self, place: usize, outcome: Outcome) {
+        self.counts.change(self.rows[place].outcome.status, outcome.status);
+        self.rows[place].outcome = outcome;
+    }
+
+    /// What the report says of the row at this place, which is `record`, in words.
+    pub fn words(&self, place: usize, header: &Header, record: &Record<'_>, known: &Known<'_>) -> Words {
+        let Some(row) = self.rows.get(place) else {
+            return Words { status: Status::Pending, code: String::new(), message: String::new() };
+        };
+        let Outcome { status, code, detail } = row.outcome;
+        let checked = check(header, record);
+        let (mut name, mut message) = (code.name().to_owned(), String::new());
+        match (code, checked) {
+            (Code::Service, _) => {
+                let (code, said) = self.texts.get(detail);
+                code.clone_into(&mut name);
+                message = format!("Amazon Connect refused this: {said}");
+            }
+            (_, Err(Refusal { message: sentence, .. })) => message = sentence,
+            (Code::UnknownUser, Ok(row)) => message = known.users.map_or_else(String::new, |users| users.why(row.user)),
+            (Code::UnknownAttribute | Code::UnknownValue, Ok(row)) => {
+                message = known.catalog.map_or_else(String::new, |catalog| catalog.why(row.attribute, row.value));
+            }
+            (Code::DuplicateRow, _) => message = format!("This says the same as line {detail}."),
+            (Code::ConflictingRows, _) => {
+                message =
+                    format!("Line {detail} says otherwise of the same user, attribute and value. Keep one of them.");
+            }
+            (Code::TooManyProficiencies, _) => {
+                message = format!(
+                    "The user would have {detail} proficiencies, more than the {} that are allowed. Remove some first, or \
+                     raise the quota in Amazon Connect and MAX_PROFICIENCIES_PER_USER here.",
+                    known.max_proficiencies
+                );
+            }
+            (_, Ok(now)) if matches!(status, Status::Updated | Status::WouldUpdate) => {
+                let from = f64::from(detail) / 100.0;
+                message = format!("level {from} -> {}", now.level.unwrap_or(0));
+            }
+            _ => {}
+        }
+        Words { status, code: name, message }
+    }
+
+    /// Users in the file by what became of them: `(changed, unchanged, with errors)` of those that rows name.
+    pub fn users(&self) -> UserCounts {
+        const CHANGED: u8 = 1;
+        const WITH_ERRORS: u8 = 2;
+        const NAMED: u8 = 4;
+        let mut flags = vec![0_u8; self.users.len()];
+        for row in self.rows.iter().filter(|row| row.user != Name::EMPTY) {
+            flags[row.user.index()] |= NAMED
+                | match row.outcome.status {
+                    Status::Unchanged | Status::Duplicate | Status::Pending => 0,
+                    Status::Invalid | Status::Failed => WITH_ERRORS,
+                    _ => CHANGED,
+                };
+        }
+        let count = |test: fn(u8) -> bool| flags.iter().filter(|&&flag| test(flag)).count() as u64;
+        UserCounts {
+            total: count(|flag| flag & NAMED != 0),
+            changed: count(|flag| flag & CHANGED != 0),
+            unchanged: count(|flag| flag == NAMED),
+            with_errors: count(|flag| flag & WITH_ERRORS != 0),
+        }
+    }
+}
+
+/// What is known of the instance when the report is written; less where the import stopped early.
+#[derive(Clone, Copy, Debug)]
+pub struct Known<'k> {
+    /// Its users, if they were asked for.
+    pub users: Option<&'k Users>,
+    /// Its attributes, if they were asked for.
+    pub catalog: Option<&'k Catalog>,
+    /// `MAX_PROFICIENCIES_PER_USER`.
+    pub max_proficiencies: usize,
+}
+
+/// What the report says of a row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Words {
+    /// `import_status`.
+    pub status: Status,
+    /// `import_code`.
+    pub code: String,
+    /// `import_message`.
+    pub message: String,
+}
+
+/// The summary's `users`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct UserCounts {
+    /// Users that the file names.
+    pub total: u64,
+    /// Of them, those that at least one row changed.
+    pub changed: u64,
+    /// Those that no row changed, and no row of whom is wrong.
+    pub unchanged: u64,
+    /// Those with an invalid or a failed row. They may have changed, too.
+    pub with_errors: u64,
+}

@@ -1,0 +1,83 @@
+//! `summary.json`: the import in numbers, while it runs and when it is over.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::config::Mode;
+use crate::connect::{Calls, Operation};
+use crate::kind::proficiency::UserCounts;
+use crate::outcome::Counts;
+
+/// What became of an import.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ImportStatus {
+    /// Every row is as the file says.
+    Succeeded,
+    /// It is over, and some rows are not as the file says.
+    CompletedWithErrors,
+    /// Nothing was written.
+    Rejected,
+    /// Stopped by the system.
+    Failed,
+    /// Stopped by a person.
+    Cancelled,
+    /// Not over yet.
+    InProgress,
+}
+
+/// The import in numbers.
+#[derive(Clone, Debug, Serialize)]
+pub struct Summary {
+    /// Names the report's folder.
+    pub import_id: String,
+    /// `s3://bucket/key`.
+    pub source: String,
+    /// The object's version, or its `ETag` where the bucket keeps none.
+    pub version: String,
+    /// `proficiencies`.
+    pub kind: &'static str,
+    /// `merge` or `replace`.
+    pub mode: Mode,
+    /// Whether nothing was to be written.
+    pub dry_run: bool,
+    /// What became of it.
+    pub status: ImportStatus,
+    /// Why it was rejected or failed, for machines.
+    pub code: Option<String>,
+    /// Why it was rejected or failed, and what to do.
+    pub message: Option<String>,
+    /// Rows by status.
+    pub rows: Counts,
+    /// Removals that the file asked for without a row that says so.
+    pub implied_removals: u64,
+    /// Users by what became of them.
+    pub users: UserCounts,
+    /// What each operation was called.
+    pub calls: BTreeMap<&'static str, Calls>,
+    /// When the first delivery began.
+    pub started_at: DateTime<Utc>,
+    /// When the last one was done.
+    pub finished_at: Option<DateTime<Utc>>,
+    /// When it will probably be over, while it runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expected_at: Option<DateTime<Utc>>,
+    /// How often it was begun or resumed.
+    pub deliveries: u32,
+}
+
+impl Summary {
+    /// The lanes' counts, by the operation's name.
+    pub fn calls_of(calls: impl Iterator<Item = (Operation, Calls)>) -> BTreeMap<&'static str, Calls> {
+        calls.map(|(operation, calls)| (operation.name(), calls)).collect()
+    }
+
+    /// The object's bytes.
+    pub fn to_json(&self) -> Vec<u8> {
+        let mut json = serde_json::to_vec_pretty(self).expect("a summary has no map keys that are not texts");
+        json.push(b'\n');
+        json
+    }
+}

@@ -1,0 +1,52 @@
+//! `results.csv` and `retry.csv`: the file's own columns, and beside each row what became of it.
+
+use crate::input::{Header, Record, guarded, unguarded};
+use crate::outcome::Status;
+
+/// Without it Excel takes the file for Windows-1252.
+const BOM: &[u8] = b"\xef\xbb\xbf";
+const OURS: [&str; 4] = ["import_line", "import_status", "import_code", "import_message"];
+
+/// A table of the report, as bytes that are taken out as they come.
+#[derive(Debug)]
+pub struct Table {
+    csv: csv::Writer<Vec<u8>>,
+    cells: csv::StringRecord,
+}
+
+impl Table {
+    /// A table that begins with the file's own header, less what an earlier report added to it.
+    pub fn new(header: &Header) -> Self {
+        let mut table = Self { csv: writer(header.delimiter, BOM.to_vec()), cells: csv::StringRecord::new() };
+        let own = header.carried.iter().map(|&place| header.cells[place].as_str());
+        table.write(own.chain(OURS));
+        table
+    }
+
+    /// One row. Cells beyond the header stand behind ours, so that nothing of the row is lost.
+    pub fn push(&mut self, header: &Header, record: &Record<'_>, status: Status, code: &str, message: &str) {
+        let line = record.line.to_string();
+        let own = header.carried.iter().map(|&place| record.get(place).unwrap_or_default());
+        let beyond = record.cells().skip(header.cells.len());
+        let ours = [line.as_str(), status.name(), code, message];
+        self.write(own.chain(ours).chain(beyond));
+    }
+
+    fn write<'c>(&mut self, cells: impl Iterator<Item = &'c str>) {
+        self.cells.clear();
+        for cell in cells {
+            self.cells.push_field(&guarded(unguarded(cell)));
+        }
+        self.csv.write_record(&self.cells).expect("a vector takes all that is written to it");
+    }
+
+    /// What was written since the last time.
+    pub fn take(&mut self, header: &Header) -> Vec<u8> {
+        let full = std::mem::replace(&mut self.csv, writer(header.delimiter, Vec::new()));
+        full.into_inner().expect("a vector takes all that is written to it")
+    }
+}
+
+fn writer(delimiter: u8, bytes: Vec<u8>) -> csv::Writer<Vec<u8>> {
+    csv::WriterBuilder::new().delimiter(delimiter).flexible(true).from_writer(bytes)
+}

@@ -1,0 +1,281 @@
+//! What an import must remember from one delivery to the next: `state/<hash>/import.json`, created before anything else.
+//! It decides everything for every later delivery, so that a changed setting or a newer object never changes an import
+//! half-way; at the end it holds the answer.
+
+use anyhow::Context as _;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use tracing::{info, warn};
+
+use crate::config::{Options, Settings};
+use crate::event::{self, Identity, Object, Request};
+use crate::outcome::Counts;
+use crate::report::ImportStatus;
+use crate::store::{Location, Store};
+
+/// What is to be imported, and what names the import.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// The same for every delivery.
+    pub identity: Identity,
+    /// What came in.
+    pub source: Source,
+}
+
+/// What came in.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// An object that was created.
+    Object(Object),
+    /// A request.
+    Request(Request),
+}
+
+/// The answer to whoever delivered.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Answer {
+    /// Names the import.
+    pub import_id: String,
+    /// What became of it.
+    pub status: ImportStatus,
+    /// The report's folder; none if the import could not even begin.
+    pub report: Option<String>,
+    /// Rows by status.
+    pub rows: Counts,
+}
+
+/// An import that has begun.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Begun {
+    /// `20261121T230905Z-1a2b3c4d`.
+    pub import_id: String,
+    /// The object that was dropped, in the version that was found.
+    pub source: Location,
+    /// Its version, or its `ETag` where the bucket keeps none.
+    pub version: String,
+    /// Where it is read from: itself, or a copy where the bucket keeps no versions.
+    pub read_from: Location,
+    /// Everything that decides.
+    pub options: Options,
+    /// Why the options of the key cannot be followed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bad_options: Option<String>,
+    /// Where the report goes.
+    pub report: Location,
+    /// When the first delivery began.
+    pub started_at: DateTime<Utc>,
+    /// How often it was begun or resumed.
+    pub deliveries: u32,
+    /// The answer, once it is over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub answer: Option<Answer>,
+}
+
+/// An import's record in the bucket.
+#[derive(Debug)]
+pub struct State {
+    at: Location,
+    etag: String,
+    /// What it says.
+    pub begun: Begun,
+}
+
+/// How an import stands when a delivery comes.
+#[derive(Debug)]
+pub enum Standing {
+    /// It is to be done, or to be gone on with.
+    Open(Box<State>),
+    /// There is nothing to do any more.
+    Over(Answer),
+}
+
+impl State {
+    /// Finds the import, or begins it.
+    pub async fn open(
+        store: &Store,
+        settings: &Settings,
+        asked: &Asked,
+        now: DateTime<Utc>,
+    ) -> anyhow::Result<Standing> {
+        let bucket = settings.report_bucket.as_deref().unwrap_or(bucket_of(&asked.source));
+        let identity =
+            named_by_import_id(store, settings, bucket, asked).await?.unwrap_or_else(|| asked.identity.clone());
+        let folder = format!("{}{}/", settings.prefixes.state, identity.as_str());
+        let at = Location::new(bucket, format!("{folder}import.json"));
+        // Whoever creates the record first has begun the import; the others find it.
+        for _ in 0..3 {
+            if let Some(found) = Self::read(store, &at).await? {
+                return found.resume(store).await;
+            }
+            let copy = Location::new(bucket, format!("{folder}source"));
+            let import_id = format!("{}-{}", now.format("%Y%m%dT%H%M%SZ"), identity.short());
+            let begun = match begin(store, settings, asked, import_id, copy, bucket, now).await? {
+                Ok(begun) => begun,
+                Err(answer) => return Ok(Standing::Over(answer)),
+            };
+            match store.create(&at, to_json(&begun)).await {
+                Ok(etag) => return Ok(Standing::Open(Box::new(Self { at, etag, begun }))),
+                Err(error) if error.is_precondition() => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        anyhow::bail!("{at} appears and disappears")
+    }
+
+    async fn read(store: &Store, at: &Location) -> anyhow::Result<Option<Self>> {
+        let Some((bytes, etag)) = store.get(at).await? else { return Ok(None) };
+        let begun = serde_json::from_slice(&bytes).with_context(|| format!("{at} is not the record of an import"))?;
+        Ok(Some(Self { at: at.clone(), etag, begun }))
+    }
+
+    async fn resume(mut self, store: &Store) -> anyhow::Result<Standing> {
+        if let Some(answer) = self.begun.answer.take() {
+            return Ok(Standing::Over(answer));
+        }
+        self.begun.deliveries += 1;
+        self.write(store).await?;
+        Ok(Standing::Open(Box::new(self)))
+    }
+
+    /// The import is over: from now on its answer is all that a delivery gets.
+    pub async fn close(mut self, store: &Store, answer: &Answer) -> anyhow::Result<()> {
+        self.begun.answer = Some(answer.clone());
+        self.write(store).await?;
+        if self.begun.read_from != self.begun.source {
+            store.delete(&self.begun.read_from).await?;
+        }
+        Ok(())
+    }
+
+    async fn write(&mut self, store: &Store) -> anyhow::Result<()> {
+        let written = store.write(&self.at, to_json(&self.begun), Some(&self.etag)).await;
+        self.etag = written.context("another delivery of the same import is at work")?;
+        Ok(())
+    }
+
+    /// Whether an earlier delivery has begun it.
+    pub fn is_resumed(&self) -> bool {
+        self.begun.deliveries > 1
+    }
+}
+
+fn to_json(begun: &Begun) -> bytes::Bytes {
+    serde_json::to_vec_pretty(begun).expect("a record has no map keys that are not texts").into()
+}
+
+fn bucket_of(source: &Source) -> &str {
+    match source {
+        Source::Object(object) => &object.bucket,
+        Source::Request(request) => request.location().map_or("", |(bucket, _)| bucket),
+    }
+}
+
+/// A request may name an import by the id that an earlier answer gave: then that one is meant.
+async fn named_by_import_id(
+    store: &Store,
+    settings: &Settings,
+    bucket: &str,
+    asked: &Asked,
+) -> anyhow::Result<Option<Identity>> {
+    let Source::Request(Request { import_id: Some(import_id), .. }) = &asked.source else { return Ok(None) };
+    let Some((_, short)) = import_id.rsplit_once('-').filter(|(time, short)| time.len() == 16 && short.len() == 8)
+    else {
+        return Ok(None);
+    };
+    let prefix = format!("{}{short}", settings.prefixes.state);
+    for key in store.keys(bucket, &prefix).await? {
+        let Some(hash) = key.strip_prefix(&settings.prefixes.state).and_then(|key| key.strip_suffix("/import.json"))
+        else {
+            continue;
+        };
+        let found = State::read(store, &Location::new(bucket, key.clone())).await?;
+        if found.is_some_and(|found| found.begun.import_id == *import_id) {
+            return Ok(Some(Identity::known(hash)));
+        }
+    }
+    Ok(None)
+}
+
+/// Finds the object, and makes sure that this version of it can be read until the end.
+async fn begin(
+    store: &Store,
+    settings: &Settings,
+    asked: &Asked,
+    import_id: String,
+    copy: Location,
+    report_bucket: &str,
+    now: DateTime<Utc>,
+) -> anyhow::Result<Result<Begun, Answer>> {
+    let over = |status, why: &str| {
+        warn!(import_id, "{why}");
+        Ok(Err(Answer { import_id: import_id.clone(), status, report: None, rows: Counts::default() }))
+    };
+    let found = match &asked.source {
+        Source::Object(object) => find_object(store, object).await?,
+        Source::Request(request) => find_requested(store, request).await?,
+    };
+    let Some((mut source, head)) = found else {
+        return over(ImportStatus::Failed, "the object is gone: nothing was imported");
+    };
+    let mut version = head.version_id.clone().unwrap_or_else(|| head.etag.trim_matches('"').to_owned());
+    let read_from = if let Some(version_id) = head.version_id {
+        source.version_id = Some(version_id);
+        source.clone()
+    } else {
+        let pinned = match &asked.source {
+            Source::Object(Object { etag: Some(etag), .. }) => format!("\"{etag}\""),
+            _ => head.etag,
+        };
+        pinned.trim_matches('"').clone_into(&mut version);
+        match store.copy(&source, &pinned, &copy).await {
+            Ok(()) => copy,
+            Err(error) if error.is_precondition() => {
+                return over(
+                    ImportStatus::Rejected,
+                    "superseded: the object was overwritten, and the newer one is announced by its own event",
+                );
+            }
+            Err(error) => return Err(error.into()),
+        }
+    };
+    let request = match &asked.source {
+        Source::Request(request) => Some(request),
+        Source::Object(_) => None,
+    };
+    let options = event::options(&settings.options, &source.key, request);
+    let below = source.key.strip_prefix(&settings.prefixes.import).unwrap_or(&source.key);
+    let report = Location::new(report_bucket, format!("{}{below}/{import_id}/", settings.prefixes.report));
+    info!(import_id, report = %report, "import begins");
+    Ok(Ok(Begun {
+        import_id,
+        source,
+        version,
+        read_from,
+        options: *options.as_ref().unwrap_or(&settings.options),
+        bad_options: options.err(),
+        report,
+        started_at: now,
+        deliveries: 1,
+        answer: None,
+    }))
+}
+
+type Found = Option<(Location, crate::store::Head)>;
+
+async fn find_object(store: &Store, object: &Object) -> anyhow::Result<Found> {
+    for key in std::iter::once(&object.key).chain(&object.key_decoded) {
+        let at = Location { version_id: object.version_id.clone(), ..Location::new(&object.bucket, key) };
+        if let Some(head) = store.head(&at).await? {
+            return Ok(Some((at, head)));
+        }
+    }
+    Ok(None)
+}
+
+async fn find_requested(store: &Store, request: &Request) -> anyhow::Result<Found> {
+    let (bucket, key) = request.location()?;
+    let key = if key.ends_with('/') { store.newest(bucket, key).await? } else { Some(key.to_owned()) };
+    let Some(key) = key else { return Ok(None) };
+    let at = Location::new(bucket, key);
+    Ok(store.head(&at).await?.map(|head| (at, head)))
+}

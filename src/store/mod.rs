@@ -1,0 +1,73 @@
+//! Objects in S3, in our words. [`s3`] is the only file that knows `aws_sdk_s3`.
+
+mod body;
+mod s3;
+mod upload;
+
+pub use body::Body;
+pub use s3::Store;
+pub use upload::Upload;
+
+/// Where an object is.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Location {
+    /// The bucket's name.
+    pub bucket: String,
+    /// The key, as it is (not as an event encodes it).
+    pub key: String,
+    /// Which version; the newest if none is named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version_id: Option<String>,
+}
+
+impl Location {
+    /// The newest version of an object.
+    pub fn new(bucket: &str, key: impl Into<String>) -> Self {
+        Self { bucket: bucket.to_owned(), key: key.into(), version_id: None }
+    }
+}
+
+impl std::fmt::Display for Location {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "s3://{}/{}", self.bucket, self.key)
+    }
+}
+
+/// What S3 knows of an object without its bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// Its version, where the bucket keeps versions.
+    pub version_id: Option<String>,
+    /// Its `ETag`, in quotes as S3 gives it.
+    pub etag: String,
+    /// Its size in bytes.
+    pub size: u64,
+}
+
+/// A request to S3 that did not succeed, after the SDK's own retries.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// A condition (`If-Match`, `If-None-Match`) did not hold.
+    #[error("{0}: somebody else was first")]
+    Precondition(String),
+    /// There is no such object any more.
+    #[error("{0}: no such object")]
+    Gone(String),
+    /// Anything else.
+    #[error("{what}: {code}: {message}")]
+    Other {
+        /// The request and its object.
+        what: String,
+        /// S3's code.
+        code: String,
+        /// S3's message with its causes.
+        message: String,
+    },
+}
+
+impl StoreError {
+    /// Whether a condition did not hold.
+    pub fn is_precondition(&self) -> bool {
+        matches!(self, Self::Precondition(_))
+    }
+}

@@ -1,0 +1,181 @@
+//! The adapter to `aws_sdk_s3`. The SDK's own retries are on: S3's quotas are not what an import is paced by.
+#![expect(clippy::disallowed_types, reason = "this is the adapter")]
+
+use std::fmt;
+use std::time::Duration;
+
+use aws_sdk_s3::Client;
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::primitives::ByteStream;
+use aws_smithy_types::error::display::DisplayErrorContext;
+use bytes::Bytes;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::{Body, Head, Location, StoreError, Upload};
+
+/// What stays as it is in `x-amz-copy-source`.
+const COPY_SOURCE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+/// A conditional write that meets a delete of the same key is answered 409 and may be sent again; the SDK does not.
+const CONFLICTS: u32 = 5;
+const AFTER_CONFLICT: Duration = Duration::from_millis(200);
+
+/// Object storage.
+#[derive(Clone, Debug)]
+pub struct Store {
+    pub(super) client: Client,
+}
+
+impl Store {
+    /// S3 behind this client.
+    pub fn new(client: Client) -> Self {
+        Self { client }
+    }
+
+    /// What S3 knows of an object, if it is there.
+    pub async fn head(&self, at: &Location) -> Result<Option<Head>, StoreError> {
+        let call = self.client.head_object().bucket(&at.bucket).key(&at.key).set_version_id(at.version_id.clone());
+        match call.send().await.map_err(of("HeadObject", at)) {
+            // Of a bucket whose versioning was suspended, the version is called "null" and is overwritten in place.
+            Ok(head) => Ok(Some(Head {
+                version_id: head.version_id.filter(|version| version != "null"),
+                etag: head.e_tag.unwrap_or_default(),
+                size: head.content_length.and_then(|size| size.try_into().ok()).unwrap_or_default(),
+            })),
+            Err(StoreError::Gone(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// An object's bytes as a stream, if it is there.
+    pub async fn read(&self, at: &Location) -> Result<Option<Body>, StoreError> {
+        match Body::open(self, at).await {
+            Ok(body) => Ok(Some(body)),
+            Err(StoreError::Gone(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A small object whole, with its `ETag`, if it is there.
+    pub async fn get(&self, at: &Location) -> Result<Option<(Bytes, String)>, StoreError> {
+        let Some(mut body) = self.read(at).await? else { return Ok(None) };
+        let mut bytes = Vec::new();
+        while let Some(piece) = body.next().await? {
+            bytes.extend_from_slice(&piece);
+        }
+        Ok(Some((bytes.into(), body.etag().to_owned())))
+    }
+
+    /// Creates an object, or fails with [`StoreError::Precondition`] if there is one. Returns its `ETag`.
+    pub async fn create(&self, at: &Location, bytes: Bytes) -> Result<String, StoreError> {
+        self.put(at, bytes, None, true).await
+    }
+
+    /// Writes an object, if `etag` is given only in place of that one. Returns its `ETag`.
+    pub async fn write(&self, at: &Location, bytes: Bytes, etag: Option<&str>) -> Result<String, StoreError> {
+        self.put(at, bytes, etag, false).await
+    }
+
+    /// A request whose answer was lost is sent again by the SDK, and then fails for what it did itself. So a condition
+    /// that does not hold is no failure where what is there is what was to be written.
+    async fn put(&self, at: &Location, bytes: Bytes, etag: Option<&str>, is_new: bool) -> Result<String, StoreError> {
+        match self.put_once(at, &bytes, etag, is_new).await {
+            Err(error) if error.is_precondition() => match self.get(at).await? {
+                Some((found, etag)) if found == bytes => Ok(etag),
+                _ => Err(error),
+            },
+            done => done,
+        }
+    }
+
+    async fn put_once(
+        &self,
+        at: &Location,
+        bytes: &Bytes,
+        etag: Option<&str>,
+        is_new: bool,
+    ) -> Result<String, StoreError> {
+        let mut conflicts = 0;
+        loop {
+            let call = self.client.put_object().bucket(&at.bucket).key(&at.key);
+            let call = call.set_if_match(etag.map(str::to_owned)).set_if_none_match(is_new.then(|| "*".to_owned()));
+            match call.body(ByteStream::from(bytes.clone())).send().await {
+                Ok(put) => return Ok(put.e_tag.unwrap_or_default()),
+                Err(error) if status(&error) == Some(409) && conflicts < CONFLICTS => {
+                    conflicts += 1;
+                    tokio::time::sleep(AFTER_CONFLICT).await;
+                }
+                Err(error) => return Err(of("PutObject", at)(error)),
+            }
+        }
+    }
+
+    /// Copies an object as it was when it had this `ETag`, else [`StoreError::Precondition`].
+    pub async fn copy(&self, from: &Location, etag: &str, to: &Location) -> Result<(), StoreError> {
+        let source = format!("{}/{}", from.bucket, utf8_percent_encode(&from.key, COPY_SOURCE));
+        let call = self.client.copy_object().copy_source(source).copy_source_if_match(etag);
+        // Tags would be copied, too, and reading and writing them are permissions of their own.
+        let call = call.tagging_directive(aws_sdk_s3::types::TaggingDirective::Replace);
+        call.bucket(&to.bucket).key(&to.key).send().await.map_err(of("CopyObject", from)).map(drop)
+    }
+
+    /// The key of the newest object under a prefix, if there is one.
+    pub async fn newest(&self, bucket: &str, prefix: &str) -> Result<Option<String>, StoreError> {
+        let at = Location::new(bucket, prefix);
+        let mut pages = self.client.list_objects_v2().bucket(bucket).prefix(prefix).into_paginator().send();
+        let mut newest = None;
+        while let Some(page) = pages.next().await {
+            let objects = page.map_err(of("ListObjectsV2", &at))?.contents.unwrap_or_default();
+            let files = objects.into_iter().filter_map(|object| Some((object.last_modified?, object.key?)));
+            newest = newest.into_iter().chain(files.filter(|(_, key)| !key.ends_with('/'))).max();
+        }
+        Ok(newest.map(|(_, key)| key))
+    }
+
+    /// The keys under a prefix.
+    pub async fn keys(&self, bucket: &str, prefix: &str) -> Result<Vec<String>, StoreError> {
+        let at = Location::new(bucket, prefix);
+        let mut pages = self.client.list_objects_v2().bucket(bucket).prefix(prefix).into_paginator().send();
+        let mut keys = Vec::new();
+        while let Some(page) = pages.next().await {
+            let objects = page.map_err(of("ListObjectsV2", &at))?.contents.unwrap_or_default();
+            keys.extend(objects.into_iter().filter_map(|object| object.key));
+        }
+        Ok(keys)
+    }
+
+    /// Deletes an object; none is no error.
+    pub async fn delete(&self, at: &Location) -> Result<(), StoreError> {
+        let call = self.client.delete_object().bucket(&at.bucket).key(&at.key);
+        call.send().await.map_err(of("DeleteObject", at)).map(drop)
+    }
+
+    /// Begins an object that is written piece by piece.
+    pub fn upload(&self, to: Location) -> Upload {
+        Upload::new(self.clone(), to)
+    }
+}
+
+fn status<E>(error: &SdkError<E>) -> Option<u16> {
+    error.raw_response().map(|raw| raw.status().as_u16())
+}
+
+/// What an error of the SDK means to us.
+pub(super) fn of<E>(request: &'static str, at: &impl fmt::Display) -> impl Fn(SdkError<E>) -> StoreError
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
+    let what = format!("{request} {at}");
+    move |error| match (status(&error), error.code()) {
+        (Some(412), _) => StoreError::Precondition(what.clone()),
+        // 405 is S3's answer to a read of a delete marker by its version.
+        (Some(404 | 405), None | Some("NoSuchKey" | "NoSuchVersion" | "NotFound" | "MethodNotAllowed")) => {
+            StoreError::Gone(what.clone())
+        }
+        (status, code) => StoreError::Other {
+            what: what.clone(),
+            code: code
+                .map_or_else(|| status.map_or("NoAnswer".to_owned(), |status| format!("Http{status}")), str::to_owned),
+            message: DisplayErrorContext(&error).to_string(),
+        },
+    }
+}

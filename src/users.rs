@@ -1,0 +1,122 @@
+//! Who a row means: user id, user ARN or username to a user id. Complete, or an error.
+
+use std::collections::HashMap;
+
+use crate::connect::{Connect, ConnectError};
+use crate::input::Name;
+use crate::near::{Near, did_you_mean};
+
+/// How a row may name a user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Reference<'t> {
+    /// By id, or by an ARN of this instance.
+    Id(String),
+    /// By an ARN of another instance.
+    Elsewhere,
+    /// By login name; case counts ("All Amazon Connect usernames are case sensitive", the administrator guide says).
+    Username(&'t str),
+}
+
+fn reference<'t>(text: &'t str, instance_id: &str) -> Reference<'t> {
+    if let Some((_, below)) = text.strip_prefix("arn:").and_then(|arn| arn.split_once(":instance/")) {
+        return match below.split_once("/agent/") {
+            Some((instance, id)) if instance == instance_id && is_uuid(id) => Reference::Id(id.to_lowercase()),
+            _ => Reference::Elsewhere,
+        };
+    }
+    if is_uuid(text) { Reference::Id(text.to_lowercase()) } else { Reference::Username(text) }
+}
+
+fn is_uuid(text: &str) -> bool {
+    let dashes = [8, 13, 18, 23];
+    let is_right = |(place, byte): (usize, u8)| {
+        if dashes.contains(&place) { byte == b'-' } else { byte.is_ascii_hexdigit() }
+    };
+    text.len() == 36 && text.bytes().enumerate().all(is_right)
+}
+
+/// The users that a file names.
+#[derive(Debug)]
+pub struct Users {
+    instance_id: String,
+    /// By [`Name`]: the user's place in `ids`.
+    of_name: Vec<Option<u32>>,
+    ids: Vec<String>,
+    near: Near,
+}
+
+impl Users {
+    /// Finds the users of these names. The directory is asked only if some are usernames.
+    pub async fn find(connect: &Connect, instance_id: &str, wanted: &[(Name, &str)]) -> Result<Self, ConnectError> {
+        let is_username = |text| matches!(reference(text, instance_id), Reference::Username(_));
+        let directory =
+            if wanted.iter().any(|(_, text)| is_username(text)) { connect.list_users().await? } else { Vec::new() };
+        let by_username: HashMap<&str, &str> =
+            directory.iter().map(|user| (user.username.as_str(), user.id.as_str())).collect();
+
+        let n_names = wanted.iter().map(|(name, _)| name.index() + 1).max().unwrap_or(0);
+        let mut of_name = vec![None; n_names];
+        let mut ids: Vec<String> = Vec::new();
+        let mut places: HashMap<String, u32> = HashMap::new();
+        let mut is_any_unknown = false;
+        for (name, text) in wanted {
+            let id = match reference(text, instance_id) {
+                Reference::Id(id) => Some(id),
+                Reference::Elsewhere => None,
+                Reference::Username(username) => by_username.get(username).map(|&id| id.to_owned()),
+            };
+            is_any_unknown |= id.is_none();
+            of_name[name.index()] = id.map(|id| {
+                let next = u32::try_from(ids.len()).unwrap_or(u32::MAX);
+                let place = *places.entry(id.clone()).or_insert(next);
+                if place == next {
+                    ids.push(id);
+                }
+                place
+            });
+        }
+        drop(by_username);
+        let near =
+            if is_any_unknown { Near::new(directory.into_iter().map(|user| user.username)) } else { Near::default() };
+        Ok(Self { instance_id: instance_id.to_owned(), of_name, ids, near })
+    }
+
+    /// The user that a name means.
+    pub fn user(&self, name: Name) -> Option<u32> {
+        self.of_name.get(name.index()).copied().flatten()
+    }
+
+    /// The id of a user.
+    pub fn id(&self, user: u32) -> &str {
+        &self.ids[user as usize]
+    }
+
+    /// Why there is no such user.
+    pub fn why(&self, text: &str) -> String {
+        match reference(text, &self.instance_id) {
+            Reference::Elsewhere => "This ARN is not that of a user of this instance.".to_owned(),
+            _ => match did_you_mean(self.near.to(text)).as_str() {
+                "" => format!("There is no user '{text}'."),
+                near => format!("There is no user '{text}'{near}?"),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_user_is_named_by_id_arn_or_username() {
+        let id = "11111111-2222-3333-4444-5555555555ab";
+        let arn = |instance| format!("arn:aws:connect:eu-central-1:111122223333:instance/{instance}/agent/{id}");
+        assert_eq!(reference(id, "here"), Reference::Id(id.into()));
+        assert_eq!(reference(&id.to_uppercase(), "here"), Reference::Id(id.into()));
+        assert_eq!(reference(&arn("here"), "here"), Reference::Id(id.into()));
+        assert_eq!(reference(&arn("there"), "here"), Reference::Elsewhere);
+        assert_eq!(reference("arn:aws:connect:r:1:instance/here", "here"), Reference::Elsewhere);
+        assert_eq!(reference("jdoe", "here"), Reference::Username("jdoe"));
+        assert_eq!(reference("arnold", "here"), Reference::Username("arnold"));
+    }
+}
