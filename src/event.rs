@@ -1,7 +1,6 @@
 //! What came in, and what is to be imported because of it. Pure.
 
 use aws_lambda_events::event::eventbridge::EventBridgeEvent;
-use aws_lambda_events::event::s3::S3Event;
 use aws_lambda_events::event::sqs::SqsEvent;
 use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
@@ -124,19 +123,16 @@ impl Event {
     }
 
     fn notification(payload: Value) -> Result<Self, NotUnderstood> {
-        let event: S3Event = serde_json::from_value(payload).map_err(of("an S3 notification"))?;
+        let event: Notification = serde_json::from_value(payload).map_err(of("an S3 notification"))?;
         let objects = event.records.into_iter().map(|record| {
-            let name = record.event_name.unwrap_or_default();
+            let name = record.event_name;
             if !name.trim_start_matches("s3:").starts_with("ObjectCreated:") {
                 return Err(NotUnderstood(format!("an S3 notification of '{name}'; {EXPECTED}")));
             }
-            let (bucket, object) = (record.s3.bucket.name, record.s3.object);
-            let (Some(bucket), Some(key)) = (bucket, object.key) else {
-                return Err(NotUnderstood(format!("an S3 notification without bucket or key; {EXPECTED}")));
-            };
+            let object = record.s3.object;
             Ok(Object {
-                bucket,
-                key: form_decoded(&key),
+                bucket: record.s3.bucket.name,
+                key: form_decoded(&object.key),
                 key_decoded: None,
                 version_id: object.version_id.filter(|version| !version.is_empty() && version != "null"),
                 etag: object.e_tag.map(unquoted),
@@ -186,15 +182,44 @@ fn message_body(text: &str) -> Result<Event, NotUnderstood> {
     }
 }
 
+/// An S3 notification, as far as it says what to import. The type in `aws_lambda_events` demands a dozen members more.
+#[derive(Debug, Deserialize)]
+struct Notification {
+    #[serde(rename = "Records")]
+    records: Vec<NotificationRecord>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct NotificationRecord {
+    event_name: String,
+    s3: NotificationEntity,
+}
+
+#[derive(Debug, Deserialize)]
+struct NotificationEntity {
+    bucket: Bucket,
+    object: NotificationObject,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct NotificationObject {
+    key: String,
+    version_id: Option<String>,
+    e_tag: Option<String>,
+    sequencer: Option<String>,
+}
+
 /// S3's detail in an EventBridge event, for which there is no type in `aws_lambda_events`.
 #[derive(Debug, Deserialize)]
 struct Detail {
-    bucket: DetailBucket,
+    bucket: Bucket,
     object: DetailObject,
 }
 
 #[derive(Debug, Deserialize)]
-struct DetailBucket {
+struct Bucket {
     name: String,
 }
 
@@ -390,7 +415,7 @@ mod tests {
             serde_json::json!([1]),
             serde_json::json!({"Records":[{"eventSource":"aws:sns"}]}),
             serde_json::json!({"detail-type":"Object Deleted","source":"aws.s3","detail":{}}),
-            serde_json::json!({"Records":[{"eventSource":"aws:s3","eventName":"ObjectRemoved:Delete",
+            serde_json::json!({"Records":[{"eventSource":"aws:s3","eventTime":"2026-11-21T19:09:05Z","eventName":"ObjectRemoved:Delete",
                 "s3":{"bucket":{"name":"b"},"object":{"key":"k"}}}]}),
         ] {
             let error = Event::parse(event).unwrap_err();

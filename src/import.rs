@@ -99,13 +99,14 @@ struct End {
 impl Importer {
     /// Serves one delivery of an import: begins it, or goes on with it, or gives the answer that it had.
     pub async fn run(&self, asked: &Asked, delivery: &Delivery) -> Result<Answer, ImportError> {
-        let standing = State::open(&self.store, &self.settings, asked, delivery.began).await;
+        // Boxed: the futures of the SDK's calls, one in another, are too deep for the compiler otherwise.
+        let standing = Box::pin(State::open(&self.store, &self.settings, asked, delivery.began)).await;
         match standing.map_err(ImportError::BeforeItBegan)? {
             Standing::Over(answer) => {
                 info!(import_id = answer.import_id, status = ?answer.status, "nothing to do any more");
                 Ok(answer)
             }
-            Standing::Open(state) => self.go_on(*state, delivery).await.map_err(ImportError::Underway),
+            Standing::Open(state) => Box::pin(self.go_on(*state, delivery)).await.map_err(ImportError::Underway),
         }
     }
 
@@ -116,7 +117,7 @@ impl Importer {
         let mut summary = SummaryObject::new(&begun.report);
         summary.write(&self.store, &self.unfinished(&begun, delivery)).await?;
 
-        let work = self.work(&begun);
+        let work = Box::pin(self.work(&begun));
         let ended = tokio::select! {
             end = work => Some(end?),
             () = self.renew(&mut summary, &begun, delivery) => None,

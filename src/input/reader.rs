@@ -81,8 +81,12 @@ impl Reader {
         let text = head.strip_prefix(BOM).unwrap_or(head);
         let mut best: Option<Header> = None;
         let mut objection: Option<(usize, Unreadable)> = None;
+        let mut is_undecided = false;
         for delimiter in DELIMITERS {
-            let Some(cells) = first_record(text, delimiter, is_all)? else { continue };
+            let Some(cells) = first_record(text, delimiter, is_all)? else {
+                is_undecided = !is_all && head.len() <= HEAD_BYTES;
+                continue;
+            };
             let n_cells = cells.len();
             match Header::understand(self.schema, delimiter, cells) {
                 Ok(header) if best.as_ref().is_none_or(|best| header.n_found() > best.n_found()) => best = Some(header),
@@ -102,8 +106,9 @@ impl Reader {
                 self.state = State::Rows(rows);
                 Ok(())
             }
+            (None, _) if is_undecided => Ok(()),
             (None, Some((_, error))) => Err(error),
-            (None, None) if is_all || head.len() <= HEAD_BYTES => Ok(()),
+            (None, None) if is_all => Ok(()),
             (None, None) => {
                 Err(Unreadable::new("not_csv", "The file does not begin with a row that names the columns."))
             }
@@ -218,6 +223,6 @@ mod tests {
     fn a_header_may_be_all_there_is() {
         assert_eq!(read("user,value"), Ok((b',', vec![])));
         assert_eq!(read("user,value\r\n"), Ok((b',', vec![])));
-        assert_eq!(read("user,\"val\nue\"\n"), Err("missing_column"));
+        assert_eq!(read("user,\"val\nue\"\na,b"), Ok((b',', vec![(3, "a/b".into())])));
     }
 }

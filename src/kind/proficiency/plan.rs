@@ -59,7 +59,7 @@ impl Step {
             Self::Update(items) | Self::Associate(items) => {
                 held.extend(items.iter().map(|item| (item.pair.clone(), item.level)));
             }
-            Self::Disassociate(pairs) => pairs.iter().for_each(|pair| drop(held.remove(pair))),
+            Self::Disassociate(pairs) => pairs.iter().for_each(|pair| _ = held.remove(pair)),
         }
     }
 
@@ -142,7 +142,7 @@ fn take<T>(queue: &mut VecDeque<T>, n: usize) -> impl Iterator<Item = Vec<T>> + 
 
 /// The items with the spelling that the user's own set has. Attribute names and values are unique whatever the case, and
 /// what begins with `connect:` was not matched to the instance's spelling before.
-pub fn in_held_spelling(items: &[Item], held: &Proficiencies) -> Vec<Item> {
+pub(super) fn in_held_spelling(items: &[Item], held: &Proficiencies) -> Vec<Item> {
     let key = |pair: &Pair| (pair.attribute.to_lowercase(), pair.value.to_lowercase());
     let spelled: BTreeMap<_, _> = held.keys().map(|pair| (key(pair), pair)).collect();
     let respell = |item: &Item| match spelled.get(&key(&item.pair)) {

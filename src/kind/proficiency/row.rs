@@ -46,7 +46,7 @@ pub struct Refusal {
 }
 
 /// The user that a row names, also where the row is otherwise wrong.
-pub fn user_of<'r>(header: &Header, record: &Record<'r>) -> &'r str {
+pub(super) fn user_of<'r>(header: &Header, record: &Record<'r>) -> &'r str {
     cell(header, record, USER)
 }
 
