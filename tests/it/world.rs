@@ -1,0 +1,209 @@
+//! A contact centre, a bucket and the function between them.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
+
+use connect_bulk_import::config::Settings;
+use connect_bulk_import::connect::{Connect, Lanes};
+use connect_bulk_import::handler::{Handler, HandlerError};
+use connect_bulk_import::import::Importer;
+use connect_bulk_import::queue::Queue;
+use connect_bulk_import::store::Store;
+use connect_emulator::{Builder, Emulator, Instance, Quotas};
+use import_testkit::{MemoryS3, Versioning, clients, connect_client, s3_client};
+use lambda_runtime::{Context, LambdaEvent};
+use serde_json::{Value, json};
+
+pub const INSTANCE: &str = "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee";
+pub const BUCKET: &str = "imports";
+
+pub struct World {
+    pub emulator: Emulator,
+    pub s3: MemoryS3,
+    pub sqs: Sqs,
+    handler: Handler,
+}
+
+/// What the function asked of the queue.
+#[derive(Clone, Default)]
+pub struct Sqs(std::sync::Arc<std::sync::Mutex<Vec<Value>>>);
+
+impl Sqs {
+    pub fn requests(&self) -> Vec<Value> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+/// Attributes as a centre has them, and users `agent000`, `agent001`, ... who have nothing.
+pub fn instance(n_users: usize) -> Instance {
+    let mut instance = Instance::new(INSTANCE)
+        .with_attribute("Language", ["German", "English", "French", "Spanish"])
+        .with_attribute("Product", (0..20).map(|n| format!("P{n:02}")).collect::<Vec<_>>());
+    for n in 0..n_users {
+        instance.add_user(&user_id(n), &format!("agent{n:03}"), Vec::<(String, String, f32)>::new());
+    }
+    instance
+}
+
+pub fn user_id(n: usize) -> String {
+    format!("00000000-0000-4000-8000-{n:012}")
+}
+
+impl World {
+    pub fn new(instance: Instance) -> Self {
+        Self::built(Emulator::builder(instance).quotas(Quotas::unlimited()), &[("REQUESTS_PER_SECOND", "1000")])
+    }
+
+    pub fn built(emulator: Builder, settings: &[(&str, &str)]) -> Self {
+        Self::over(emulator, MemoryS3::new().with_bucket(BUCKET, Versioning::Enabled), settings)
+    }
+
+    pub fn over(emulator: Builder, s3: MemoryS3, settings: &[(&str, &str)]) -> Self {
+        let emulator = emulator.build();
+        let sqs = Sqs::default();
+        let handler = handler(&emulator, &s3, &sqs, settings);
+        Self { emulator, s3, sqs, handler }
+    }
+
+    /// Drops a file and delivers its event.
+    pub async fn drop_file(&self, key: &str, csv: impl AsRef<[u8]>) -> Report {
+        let event = self.dropped(key, csv);
+        let answer = self.invoke(event).await.unwrap();
+        self.report(&answer["imports"][0])
+    }
+
+    /// Drops a file; the event is still to be delivered.
+    pub fn dropped(&self, key: &str, csv: impl AsRef<[u8]>) -> Value {
+        let stored = self.s3.put(BUCKET, key, csv.as_ref().to_vec());
+        json!({
+            "version": "0", "source": "aws.s3", "detail-type": "Object Created",
+            "detail": {"bucket": {"name": BUCKET}, "object": {
+                "key": key, "etag": stored.e_tag, "version-id": stored.version_id,
+                "sequencer": format!("{:016X}", self.s3.calls().len()),
+            }}
+        })
+    }
+
+    pub async fn invoke(&self, event: Value) -> Result<Value, HandlerError> {
+        self.invoke_for(event, Duration::from_secs(15 * 60)).await
+    }
+
+    pub async fn invoke_for(&self, event: Value, time: Duration) -> Result<Value, HandlerError> {
+        let mut context = Context::default();
+        context.request_id = "11111111-1111-4111-8111-111111111111".to_owned();
+        let deadline = (SystemTime::now() + time).duration_since(SystemTime::UNIX_EPOCH).unwrap();
+        context.deadline = u64::try_from(deadline.as_millis()).unwrap();
+        self.handler.handle(LambdaEvent::new(event, context)).await
+    }
+
+    /// What lies in the report's folder of an answer.
+    pub fn report(&self, answer: &Value) -> Report {
+        let folder = answer["report"].as_str().unwrap().strip_prefix("s3://imports/").unwrap().to_owned();
+        let text = |name: &str| {
+            let bytes = self.s3.get(BUCKET, &format!("{folder}{name}"))?;
+            Some(String::from_utf8(bytes.to_vec()).unwrap())
+        };
+        Report {
+            answer: answer.clone(),
+            summary: serde_json::from_str(&text("summary.json").unwrap()).unwrap(),
+            results: text("results.csv"),
+            retry: text("retry.csv"),
+            folder,
+        }
+    }
+
+    /// What a user has, as `Language=German:3`.
+    pub fn held(&self, n: usize) -> Vec<String> {
+        let held = self.emulator.instance(|instance| instance.proficiencies(&user_id(n)));
+        held.iter().map(|((attribute, value), level)| format!("{attribute}={value}:{level}")).collect()
+    }
+
+    /// Calls by operation.
+    pub fn calls(&self) -> BTreeMap<String, usize> {
+        let mut calls = BTreeMap::new();
+        for call in self.emulator.calls() {
+            *calls.entry(call.operation.to_string()).or_insert(0) += 1;
+        }
+        calls
+    }
+}
+
+fn handler(emulator: &Emulator, s3: &MemoryS3, sqs: &Sqs, settings: &[(&str, &str)]) -> Handler {
+    let lookup = |name: &str| {
+        let given = settings.iter().find(|(given, _)| *given == name).map(|(_, value)| (*value).to_owned());
+        given.or_else(|| (name == "CONNECT_INSTANCE_ID").then(|| INSTANCE.to_owned()))
+    };
+    let settings = Settings::from_lookup(lookup).unwrap();
+    let lanes = Lanes::new(&settings.rates, 7);
+    Handler {
+        importer: Importer {
+            connect: Connect::new(connect_client(emulator), &settings.instance_id, lanes),
+            store: Store::new(s3_client(s3)),
+            progress: tokio::sync::watch::Sender::default(),
+            settings,
+        },
+        queue: Queue::new(sqs_client(sqs)),
+    }
+}
+
+fn sqs_client(sqs: &Sqs) -> aws_sdk_sqs::Client {
+    let requests = sqs.0.clone();
+    let answer = move |request: http::Request<bytes::Bytes>| {
+        requests.lock().unwrap().push(serde_json::from_slice(request.body()).unwrap());
+        async { Ok(http::Response::new(bytes::Bytes::from_static(b"{}"))) }
+    };
+    let config = aws_sdk_sqs::Config::builder()
+        .behavior_version(aws_sdk_sqs::config::BehaviorVersion::latest())
+        .region(aws_sdk_sqs::config::Region::from_static(clients::REGION))
+        .credentials_provider(aws_sdk_sqs::config::Credentials::new("x", "y", None, None, "test"))
+        .http_client(clients::http_client(answer));
+    aws_sdk_sqs::Client::from_conf(config.build())
+}
+
+/// A report as its reader sees it.
+pub struct Report {
+    pub answer: Value,
+    pub summary: Value,
+    pub results: Option<String>,
+    pub retry: Option<String>,
+    pub folder: String,
+}
+
+impl Report {
+    pub fn status(&self) -> &str {
+        self.summary["status"].as_str().unwrap()
+    }
+
+    /// Of each row of `results.csv`: line, status, code, message.
+    pub fn rows(&self) -> Vec<[String; 4]> {
+        rows_of(self.results.as_deref().unwrap())
+    }
+
+    /// The status of each row, in order.
+    pub fn statuses(&self) -> Vec<String> {
+        self.rows().into_iter().map(|[_, status, ..]| status).collect()
+    }
+
+    /// Statuses and how many rows have them, and that they add up to the summary.
+    pub fn counts(&self) -> BTreeMap<String, u64> {
+        let mut counts = BTreeMap::new();
+        for status in self.statuses() {
+            *counts.entry(status).or_insert(0) += 1;
+        }
+        let mut said: BTreeMap<String, u64> = serde_json::from_value(self.summary["rows"].clone()).unwrap();
+        assert_eq!(said.remove("total"), Some(counts.values().sum()));
+        said.retain(|_, n| *n > 0);
+        assert_eq!(said, counts, "the summary and the rows differ");
+        counts
+    }
+}
+
+pub fn rows_of(table: &str) -> Vec<[String; 4]> {
+    let text = table.strip_prefix('\u{feff}').expect("a report begins with a BOM");
+    let delimiter = if text.lines().next().unwrap().contains(';') { b';' } else { b',' };
+    let mut csv = csv::ReaderBuilder::new().delimiter(delimiter).flexible(true).from_reader(text.as_bytes());
+    let header = csv.headers().unwrap().clone();
+    let place = |name: &str| header.iter().position(|cell| cell == name).unwrap();
+    let ours = ["import_line", "import_status", "import_code", "import_message"].map(place);
+    csv.records().map(|row| row.unwrap()).map(|row| ours.map(|place| row[place].to_owned())).collect()
+}
