@@ -1,1 +1,179 @@
+//! Throttles, outages, refusals: what the service does to an import, and what of it the report shows.
 
+use std::time::Duration;
+
+use connect_emulator::{Builder, Emulator, Fault, Faults, Instance, Operation, Quotas, Rule, Switches};
+use tokio::time::Instant;
+
+use crate::world::{World, instance, user_id};
+
+const SETTINGS: [(&str, &str); 2] = [("REQUESTS_PER_SECOND", "20"), ("REQUEST_BURST", "50")];
+
+/// Users of every sort: additions, changes, removals, some of each, and rows that the service refuses.
+fn centre(n_users: usize) -> (Instance, String) {
+    let mut centre = instance(0);
+    let mut csv = "user,attribute,value,level,action\n".to_owned();
+    for n in 0..n_users {
+        let held = match n % 3 {
+            0 => vec![("Language", "German", 1.0), ("Language", "French", 2.0), ("Product", "P00", 3.0)],
+            1 => vec![("Language", "German", 3.0)],
+            _ => vec![],
+        };
+        centre.add_user(&user_id(n), &format!("agent{n:03}"), held);
+        csv.push_str(&format!("agent{n:03},Language,German,3,\nagent{n:03},Language,French,,remove\n"));
+        csv.push_str(&format!("agent{n:03},Product,P0{},4,\nagent{n:03},Language,English,2,\n", n % 10));
+        if n % 7 == 0 {
+            csv.push_str(&format!("agent{n:03},connect:Language,connect:Klingon,2,\n"));
+        }
+    }
+    (centre, csv)
+}
+
+fn emulator(n_users: usize) -> (Builder, String) {
+    let (centre, csv) = centre(n_users);
+    (Emulator::builder(centre).latency(Duration::from_millis(80)).quotas(Quotas::all(20.0, 50)), csv)
+}
+
+/// What everybody has in the end.
+fn end_state(world: &World, n_users: usize) -> Vec<Vec<String>> {
+    (0..n_users).map(|n| world.held(n)).collect()
+}
+
+fn noise(seed: u64) -> Faults {
+    let fault = |fault| Rule::new(fault).randomly(0.05);
+    let faults = [Fault::Throttle, Fault::InternalError, Fault::Bare503, Fault::CutBefore, Fault::CutAfter];
+    faults.into_iter().fold(Faults::seeded(seed), |faults, kind| faults.rule(fault(kind)))
+}
+
+#[tokio::test(start_paused = true)]
+async fn under_every_switch_noise_changes_nothing_but_the_time() {
+    const USERS: usize = 60;
+    for (seed, (switch, switches)) in (1..).zip(Switches::matrix()) {
+        let (quiet, csv) = emulator(USERS);
+        let quiet = World::built(quiet.switches(switches.clone()), &SETTINGS);
+        let expected = quiet.drop_file("incoming/a.csv", &csv).await;
+        let (noisy, _) = emulator(USERS);
+        let noisy = World::built(noisy.switches(switches).faults(noise(seed)), &SETTINGS);
+        let report = noisy.drop_file("incoming/a.csv", &csv).await;
+        assert_eq!(report.statuses(), expected.statuses(), "{switch}, seed {seed}");
+        assert_eq!(end_state(&noisy, USERS), end_state(&quiet, USERS), "{switch}, seed {seed}");
+        let counts = expected.counts();
+        assert_eq!(counts["failed"], 9, "{switch}: only what the service refuses");
+        assert_eq!(counts.get("pending"), None, "{switch}");
+        assert!(counts["added"] > 90 && counts["updated"] >= 20 && counts["removed"] == 20, "{switch}: {counts:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_of_half_a_minute_fails_no_row() {
+    let (down, csv) = emulator(200);
+    let outage = Rule::new(Fault::InternalError).between(Duration::from_secs(5), Duration::from_secs(35));
+    let world = World::built(down.faults(Faults::none().rule(outage)), &SETTINGS);
+    let began = Instant::now();
+    let report = world.drop_file("incoming/a.csv", &csv).await;
+    assert_eq!(report.counts()["failed"], 29, "only what the service refuses");
+    let during = world.emulator.calls().iter().filter(|call| (5..35).contains(&call.at.as_secs())).count();
+    assert!(during < 100, "{during} calls while the service was down");
+    assert!(began.elapsed() < Duration::from_secs(75), "{:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_user_whose_calls_always_fail_fails_alone() {
+    for poisoned in [3, 39] {
+        let (poison, csv) = emulator(40);
+        let rule = Rule::new(Fault::InternalError).of_user(&user_id(poisoned));
+        let world = World::built(poison.faults(Faults::none().rule(rule)), &SETTINGS);
+        let report = world.drop_file("incoming/a.csv", &csv).await;
+        let of_user =
+            |code: &str| report.rows().iter().filter(|[_, status, c, _]| status == "failed" && c == code).count();
+        assert_eq!(of_user("InternalServiceException"), 4, "user {poisoned}");
+        assert_eq!(report.counts().get("pending"), None);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_call_fails_its_guilty_rows_only() {
+    for (switch, switches) in Switches::matrix() {
+        let emulator = Emulator::builder(instance(1)).quotas(Quotas::unlimited()).switches(switches);
+        let world = World::built(emulator, &SETTINGS);
+        let csv = "user,attribute,value,level\nagent000,Language,German,3\nagent000,connect:Language,connect:Klingon,2\n\
+                   agent000,Product,P01,3\nagent000,connect:Shoe,connect:Size,1\nagent000,Product,P02,3\n";
+        let report = world.drop_file("incoming/a.csv", csv).await;
+        assert_eq!(report.statuses(), ["added", "failed", "added", "failed", "added"], "{switch}");
+        let rows = report.rows();
+        assert!(rows[1][2].ends_with("Exception"), "{switch}: {rows:?}");
+        assert!(rows[1][3].starts_with("Amazon Connect refused this: ") && rows[1][3].len() > 40, "{switch}: {rows:?}");
+        assert_eq!(world.held(0).len(), 3, "{switch}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_of_permission_stops_the_import_within_a_few_calls() {
+    for operation in [
+        Operation::ListUsers,
+        Operation::SearchPredefinedAttributes,
+        Operation::ListUserProficiencies,
+        Operation::AssociateUserProficiencies,
+        Operation::UpdateUserProficiencies,
+    ] {
+        let (denied, csv) = emulator(60);
+        let rule = Rule::new(Fault::AccessDenied).on(operation);
+        let world = World::built(denied.faults(Faults::none().rule(rule)), &SETTINGS);
+        let report = world.drop_file("incoming/a.csv", &csv).await;
+        assert_eq!(
+            (report.status(), report.summary["code"].as_str()),
+            ("failed", Some("AccessDeniedException")),
+            "{operation}"
+        );
+        assert!(report.summary["message"].as_str().unwrap().contains(operation.name()));
+        let refused = world.emulator.stats().of(operation).calls;
+        assert!(refused <= 2, "{refused} calls of {operation}");
+        let counts = report.counts();
+        assert!(counts["pending"] > 100 && counts.get("failed").copied().unwrap_or(0) <= 5, "{operation}: {counts:?}");
+        for (n, row) in report.rows().iter().enumerate() {
+            assert!(row[1] != "pending" || row[2].is_empty(), "row {n}: {row:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_for_one_user_is_that_users_own() {
+    let (denied, csv) = emulator(40);
+    let rule = Rule::new(Fault::AccessDenied).of_user(&user_id(20));
+    let world = World::built(denied.faults(Faults::none().rule(rule)), &SETTINGS);
+    let report = world.drop_file("incoming/a.csv", &csv).await;
+    assert_eq!(report.status(), "completed_with_errors");
+    let denied = report.rows().iter().filter(|[.., code, _]| code == "AccessDeniedException").count();
+    assert_eq!(denied, 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unknown_instance_stops_the_import() {
+    let centre = Instance::new("another-instance");
+    let world = World::built(Emulator::builder(centre), &[]);
+    let csv = format!("user,attribute,value,level\n{},Language,German,3\n", user_id(0));
+    let report = world.drop_file("incoming/a.csv", csv).await;
+    assert_eq!((report.status(), report.summary["code"].as_str()), ("failed", Some("ResourceNotFoundException")));
+    assert_eq!(report.statuses(), ["pending"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_user_id_that_is_none_fails_its_rows() {
+    let world = World::new(instance(1));
+    let csv = format!("user,attribute,value,level\n{},Language,German,3\nagent000,Language,German,3\n", user_id(77));
+    let report = world.drop_file("incoming/a.csv", csv).await;
+    assert_eq!(report.statuses(), ["failed", "added"]);
+    assert_eq!(report.rows()[0][2], "ResourceNotFoundException");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_answer_is_given_up_and_asked_again() {
+    let slow = Rule::new(Fault::Slow(Duration::from_secs(60))).on(Operation::AssociateUserProficiencies).nth(1);
+    let emulator = Emulator::builder(instance(3)).quotas(Quotas::unlimited()).faults(Faults::none().rule(slow));
+    let world = World::built(emulator, &SETTINGS);
+    let rows: String = (0..3).map(|n| format!("agent{n:03},Language,German,3\n")).collect();
+    let began = Instant::now();
+    let report = world.drop_file("incoming/a.csv", format!("user,attribute,value,level\n{rows}")).await;
+    assert_eq!(report.statuses(), ["added", "added", "added"]);
+    assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
+}

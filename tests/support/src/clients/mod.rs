@@ -33,7 +33,12 @@ pub fn s3_client(s3: &MemoryS3) -> aws_sdk_s3::Client {
 
 /// What [`s3_client`] is built from, for who wants to finish it otherwise.
 pub fn s3_config(s3: &MemoryS3) -> aws_sdk_s3::config::Builder {
-    let mut service = S3ServiceBuilder::new(s3.clone());
+    s3_config_to(s3.clone())
+}
+
+/// As [`s3_config`], with another S3 in process.
+pub fn s3_config_to(s3: impl s3s::S3) -> aws_sdk_s3::config::Builder {
+    let mut service = S3ServiceBuilder::new(s3);
     // Without this s3s refuses every request that is signed.
     service.set_auth(SimpleAuth::from_single(ACCESS_KEY_ID, SECRET_ACCESS_KEY));
     let credentials =

@@ -1,0 +1,144 @@
+//! The function on this machine: no AWS account, nothing else to install.
+//!
+//! An S3 in a folder, Amazon Connect in an emulator at the documented quotas, and between them the function's own handler.
+//! It imports `examples/data/team.csv`, good rows and bad, into the centre of `examples/data/instance.json`.
+#![expect(clippy::print_stdout, reason = "this is what the demonstration shows")]
+
+mod stage;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use comfy_table::presets::UTF8_BORDERS_ONLY_CONDENSED;
+use comfy_table::{CellAlignment, Table};
+use connect_bulk_import::import::Progress;
+use connect_bulk_import::outcome::{Counts, Status};
+use connect_emulator::{Emulator, Instance, InstanceFile};
+use import_testkit::clients::s3_config_to;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::Value;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+const KEY: &str = "incoming/team.csv";
+/// How long the emulator takes for a call, as the real service may.
+const LATENCY: Duration = Duration::from_millis(80);
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> anyhow::Result<()> {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folder = here.join("target/demo");
+    if folder.exists() {
+        std::fs::remove_dir_all(&folder).context("the last demonstration's folder cannot be cleared away")?;
+    }
+    std::fs::create_dir_all(folder.join(stage::BUCKET))?;
+    let s3 = s3s_fs::FileSystem::new(&folder)
+        .map_err(|error| anyhow::anyhow!("no S3 in {}: {error:?}", folder.display()))?;
+    let s3 = aws_sdk_s3::Client::from_conf(s3_config_to(s3).build());
+
+    let centre: InstanceFile =
+        serde_json::from_str(&std::fs::read_to_string(here.join("examples/data/instance.json"))?)?;
+    let emulator = Emulator::builder(Instance::from(centre)).latency(LATENCY).build();
+    let n_users = emulator.instance(|instance| instance.users().count());
+    let handler = stage::handler(&emulator, s3.clone(), &[])?;
+
+    let csv = std::fs::read(here.join("examples/data/team.csv"))?;
+    println!(
+        "Amazon Connect  an emulator with {n_users} users; each operation may be called twice a second, five at once"
+    );
+    println!("Amazon S3       {}", shown(&folder));
+    println!("The file        examples/data/team.csv, dropped as s3://{}/{KEY}\n", stage::BUCKET);
+    s3.put_object().bucket(stage::BUCKET).key(KEY).body(csv.into()).send().await?;
+
+    let began = Instant::now();
+    let bar = ProgressBar::new(0).with_style(ProgressStyle::with_template(
+        "{bar:40} {pos}/{len} users  {msg}  {elapsed_precise}, about {eta} to go",
+    )?);
+    let answer = tokio::select! {
+        answer = stage::deliver(&handler, KEY) => answer?,
+        () = show(&bar, handler.importer.progress.subscribe()) => unreachable!("the handler outlives its progress"),
+    };
+    bar.finish_and_clear();
+    let took = began.elapsed().as_secs_f64();
+
+    let report = answer["report"].as_str().and_then(|report| report.strip_prefix("s3://")).context("no report")?;
+    let report = folder.join(report);
+    let summary: Value = serde_json::from_slice(&std::fs::read(report.join("summary.json"))?)?;
+    println!("The import {} after {took:.1} s.\n", said(&summary));
+    println!("{}\n", rows(&summary)?);
+    println!("{}\n", calls(&summary));
+    println!("{}\n", to_mend(&report)?);
+    println!("The report lies in {}:", shown(&report));
+    println!("  results.csv   every row of the file and what became of it");
+    println!("  retry.csv     the rows to mend and drop again");
+    println!("  summary.json  the import in numbers");
+    Ok(())
+}
+
+async fn show(bar: &ProgressBar, mut progress: watch::Receiver<Progress>) {
+    while progress.changed().await.is_ok() {
+        let Progress { rows, n_users, n_users_done } = *progress.borrow_and_update();
+        bar.set_length(n_users as u64);
+        bar.set_position(n_users_done as u64);
+        bar.set_message(format!("{} rows to mend", rows.to_retry() - rows.of(Status::Pending)));
+    }
+    std::future::pending().await
+}
+
+fn said(summary: &Value) -> &'static str {
+    match summary["status"].as_str() {
+        Some("succeeded") => "succeeded",
+        Some("completed_with_errors") => "is complete, with rows to mend,",
+        _ => "did not succeed",
+    }
+}
+
+fn table(header: &[&str], right: &[usize]) -> Table {
+    let mut table = Table::new();
+    table.load_style(UTF8_BORDERS_ONLY_CONDENSED).set_header(header.to_vec());
+    for &column in right {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table
+}
+
+fn rows(summary: &Value) -> anyhow::Result<Table> {
+    let counts: Counts = serde_json::from_value(summary["rows"].clone())?;
+    let mut table = table(&["rows", ""], &[1]);
+    for status in Status::ALL.into_iter().filter(|&status| counts.of(status) > 0) {
+        table.add_row([status.name().to_owned(), counts.of(status).to_string()]);
+    }
+    table.add_row(["all".to_owned(), counts.total().to_string()]);
+    Ok(table)
+}
+
+fn calls(summary: &Value) -> Table {
+    let mut table = table(&["calls", "sent", "throttled", "waited for their turn"], &[1, 2, 3]);
+    for (operation, calls) in summary["calls"].as_object().into_iter().flatten() {
+        let waited = format!("{:.1} s", calls["waited_seconds"].as_f64().unwrap_or_default());
+        table.add_row([operation.clone(), calls["attempts"].to_string(), calls["throttled"].to_string(), waited]);
+    }
+    table
+}
+
+fn to_mend(report: &Path) -> anyhow::Result<Table> {
+    let mut table = table(&["line", "why", ""], &[0]);
+    let mut retry = csv::Reader::from_path(report.join("retry.csv"))?;
+    let header = retry.headers()?.clone();
+    let place = |name: &str| header.iter().position(|cell| cell == name).with_context(|| format!("no column {name}"));
+    let places = [place("import_line")?, place("import_code")?, place("import_message")?];
+    for row in retry.records() {
+        let row = row?;
+        table.add_row(places.map(|place| row.get(place).unwrap_or_default().to_owned()));
+    }
+    Ok(table)
+}
+
+/// A path as one would type it here.
+fn shown(path: &Path) -> String {
+    let here = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
+    path.strip_prefix(here).unwrap_or(path).display().to_string()
+}
