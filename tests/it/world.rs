@@ -104,7 +104,6 @@ impl World {
             Some(String::from_utf8(bytes.to_vec()).unwrap())
         };
         Report {
-            answer: answer.clone(),
             summary: serde_json::from_str(&text("summary.json").unwrap()).unwrap(),
             results: text("results.csv"),
             retry: text("retry.csv"),
@@ -162,7 +161,6 @@ fn sqs_client(sqs: &Sqs) -> aws_sdk_sqs::Client {
 
 /// A report as its reader sees it.
 pub struct Report {
-    pub answer: Value,
     pub summary: Value,
     pub results: Option<String>,
     pub retry: Option<String>,

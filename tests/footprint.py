@@ -1,0 +1,214 @@
+"""What the release binary costs: its size, its start, and the memory and time of an import of a million rows.
+
+It runs the binary as Lambda does: a runtime API that hands it one event, an S3 with just enough in it, and the emulator of
+Amazon Connect. Size and memory are the same on every machine and are held to; times are printed only.
+
+    cargo build --release && cargo build -p connect-emulator && python3 tests/footprint.py
+"""
+
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import threading
+import time
+import urllib.parse
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+BINARY = TARGET / "release" / "connect-bulk-import"
+EMULATOR = TARGET / "debug" / "connect-emulator"
+ROWS = int(os.environ.get("ROWS", "1000000"))
+
+MAX_BYTES = 16 << 20
+MAX_PEAK_KIB = 220 << 10
+
+
+class Quiet(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_):
+        pass
+
+    def answer(self, status, body=b"", **headers):
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def body(self):
+        return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+
+
+def serve(handler):
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server, f"127.0.0.1:{server.server_address[1]}"
+
+
+def s3():
+    """Objects by key: whole puts, multipart uploads, reads."""
+
+    class S3(Quiet):
+        objects = {}
+        uploads = {}
+
+        def key(self):
+            path, _, query = self.path.partition("?")
+            return urllib.parse.unquote(path).split("/", 2)[2], urllib.parse.parse_qs(query, keep_blank_values=True)
+
+        def do_HEAD(self):
+            self.do_GET()
+
+        def do_GET(self):
+            key, _ = self.key()
+            if key not in self.objects:
+                body = b"" if self.command == "HEAD" else b"<Error><Code>NoSuchKey</Code></Error>"
+                return self.answer(404, body)
+            self.answer(200, self.objects[key], ETag='"e"', x_amz_version_id="v1")
+
+        def do_PUT(self):
+            key, query = self.key()
+            body = self.body()
+            if self.headers.get("If-None-Match") and key in self.objects:
+                return self.answer(412, b"<Error><Code>PreconditionFailed</Code></Error>")
+            if "partNumber" in query:
+                self.uploads[query["uploadId"][0]][int(query["partNumber"][0])] = body
+            else:
+                self.objects[key] = body
+            self.answer(200, ETag='"e"')
+
+        def do_POST(self):
+            key, query = self.key()
+            self.body()
+            if "uploads" in query:
+                upload = f"upload-{len(self.uploads)}"
+                self.uploads[upload] = {}
+                body = f"<InitiateMultipartUploadResult><UploadId>{upload}</UploadId></InitiateMultipartUploadResult>"
+                return self.answer(200, body.encode())
+            parts = self.uploads.pop(query["uploadId"][0])
+            self.objects[key] = b"".join(parts[number] for number in sorted(parts))
+            self.answer(200, b"<CompleteMultipartUploadResult><ETag>e</ETag></CompleteMultipartUploadResult>")
+
+    return S3
+
+
+def runtime(events):
+    """Lambda's runtime API: hands out each event once and keeps the answers."""
+
+    class Runtime(Quiet):
+        asked = threading.Event()
+        answered = threading.Event()
+        answers = []
+
+        def do_GET(self):
+            Runtime.asked.set()
+            if not events:
+                return time.sleep(3600)
+            event = json.dumps(events.pop(0)).encode()
+            deadline = str(int((time.time() + 900) * 1000))
+            self.answer(
+                200,
+                event,
+                Lambda_Runtime_Aws_Request_Id="11111111-1111-4111-8111-111111111111",
+                Lambda_Runtime_Deadline_Ms=deadline,
+                Lambda_Runtime_Invoked_Function_Arn="arn:aws:lambda:eu-central-1:111122223333:function:footprint",
+            )
+
+        def do_POST(self):
+            Runtime.answers.append((self.path.rsplit("/", 1)[1], json.loads(self.body())))
+            self.answer(202)
+            Runtime.answered.set()
+
+    return Runtime
+
+
+def start(runtime_at, **environment):
+    environment = {
+        "AWS_LAMBDA_RUNTIME_API": runtime_at,
+        "AWS_LAMBDA_FUNCTION_NAME": "footprint",
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512",
+        "AWS_LAMBDA_FUNCTION_VERSION": "1",
+        "AWS_REGION": "eu-central-1",
+        "AWS_ACCESS_KEY_ID": "x",
+        "AWS_SECRET_ACCESS_KEY": "y",
+        "AWS_LAMBDA_LOG_FORMAT": "JSON",
+        **environment,
+    }
+    return subprocess.Popen([BINARY], env=environment, stdout=subprocess.DEVNULL)
+
+
+def start_time():
+    handler = runtime([])
+    server, at = serve(handler)
+    began = time.perf_counter()
+    process = start(at, CONNECT_INSTANCE_ID="x")
+    handler.asked.wait(10)
+    took = time.perf_counter() - began
+    process.kill()
+    process.wait()
+    server.shutdown()
+    return took
+
+
+def million():
+    emulator = subprocess.Popen(
+        [EMULATOR, "--port", "0", "--users", "10000", "--rate", "1000"], stdout=subprocess.PIPE, text=True
+    )
+    banner = ""
+    while "http://" not in banner or not re.search(r"[0-9a-f]{8}-[0-9a-f-]{27}", banner):
+        banner += emulator.stdout.readline()
+    threading.Thread(target=emulator.stdout.read, daemon=True).start()
+    connect = re.search(r"http://[\d.]+:\d+", banner)[0]
+    instance = re.search(r"[0-9a-f]{8}-[0-9a-f-]{27}", banner)[0]
+
+    store = s3()
+    rows = "".join(f"unknown.person.{n:07}@example.com,Language,German,3\n" for n in range(ROWS))
+    store.objects["incoming/million.csv"] = ("user,attribute,value,level\n" + rows).encode()
+    store_server, store_at = serve(store)
+    handler = runtime([{"source": "s3://imports/incoming/million.csv"}])
+    runtime_server, runtime_at = serve(handler)
+    process = start(
+        runtime_at,
+        CONNECT_INSTANCE_ID=instance,
+        AWS_ENDPOINT_URL_S3=f"http://{store_at}",
+        AWS_ENDPOINT_URL_CONNECT=connect,
+        REQUESTS_PER_SECOND="1000",
+    )
+    began = time.perf_counter()
+    handler.answered.wait(600)
+    took = time.perf_counter() - began
+    status = pathlib.Path(f"/proc/{process.pid}/status").read_text()
+    cpu = pathlib.Path(f"/proc/{process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+    process.kill()
+    emulator.kill()
+    kind, answer = handler.answers[0]
+    assert kind == "response", answer
+    lines = next(body for key, body in store.objects.items() if key.endswith("results.csv")).count(b"\n")
+    store_server.shutdown()
+    runtime_server.shutdown()
+    own = (int(cpu[11]) + int(cpu[12])) / os.sysconf("SC_CLK_TCK")
+    return answer["imports"][0], lines, int(re.search(r"VmHWM:\s+(\d+)", status)[1]), took, own
+
+
+def main():
+    size = BINARY.stat().st_size
+    print(f"binary            {size / (1 << 20):8.2f} MiB   (at most {MAX_BYTES >> 20})")
+    starts = sorted(start_time() for _ in range(9))
+    print(f"start             {starts[4] * 1000:8.1f} ms    (median of 9, to the first ask for work; best {starts[0] * 1000:.1f})")
+    answer, lines, peak, took, own = million()
+    print(f"{ROWS:,} rows    {peak / 1024:8.1f} MiB   peak (at most {MAX_PEAK_KIB >> 10}), {took:.1f} s, of which {own:.1f} s our own")
+    print(f"                  {json.dumps({'status': answer['status'], 'invalid': answer['rows']['invalid'], 'lines of results.csv': lines})}")
+    is_right = answer["rows"]["invalid"] == ROWS and lines == ROWS + 1
+    return 0 if size <= MAX_BYTES and peak <= MAX_PEAK_KIB and is_right else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
