@@ -3,6 +3,7 @@
 //! An S3 in a folder, Amazon Connect in an emulator at the documented quotas, and between them the function's own handler.
 //! It imports `examples/data/team.csv`, good rows and bad, into the centre of `examples/data/instance.json`.
 #![expect(clippy::print_stdout, reason = "this is what the demonstration shows")]
+#![allow(clippy::disallowed_types, reason = "the function is wired here as in main")]
 
 mod stage;
 
@@ -10,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use comfy_table::presets::UTF8_BORDERS_ONLY_CONDENSED;
+use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{CellAlignment, Table};
 use connect_bulk_import::import::Progress;
 use connect_bulk_import::outcome::{Counts, Status};
@@ -83,7 +84,7 @@ async fn show(bar: &ProgressBar, mut progress: watch::Receiver<Progress>) {
         bar.set_position(n_users_done as u64);
         bar.set_message(format!("{} rows to mend", rows.to_retry() - rows.of(Status::Pending)));
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 fn said(summary: &Value) -> &'static str {
@@ -96,7 +97,7 @@ fn said(summary: &Value) -> &'static str {
 
 fn table(header: &[&str], right: &[usize]) -> Table {
     let mut table = Table::new();
-    table.load_style(UTF8_BORDERS_ONLY_CONDENSED).set_header(header.to_vec());
+    table.load_style(UTF8_FULL_CONDENSED).set_header(header.to_vec());
     for &column in right {
         if let Some(column) = table.column_mut(column) {
             column.set_cell_alignment(CellAlignment::Right);

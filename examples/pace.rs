@@ -3,6 +3,7 @@
 //! `cargo run --release --example pace -- --users 500 --rate 20 --burst 50`: the emulator takes 80 ms a call and grants
 //! what the function believes it may use; `--granted 0.5` grants half of it.
 #![expect(clippy::print_stdout, reason = "this is what the benchmark shows")]
+#![allow(clippy::disallowed_types, reason = "the function is wired here as in main")]
 
 mod stage;
 

@@ -135,7 +135,7 @@ impl Event {
                 key: form_decoded(&object.key),
                 key_decoded: None,
                 version_id: object.version_id.filter(|version| !version.is_empty() && version != "null"),
-                etag: object.e_tag.map(unquoted),
+                etag: object.e_tag.as_deref().map(unquoted),
                 sequencer: object.sequencer,
             })
         });
@@ -158,7 +158,7 @@ impl Event {
             key_decoded: Some(decoded).filter(|decoded| is_pinned && *decoded != detail.object.key),
             key: detail.object.key,
             version_id: detail.object.version_id.filter(|version| !version.is_empty() && version != "null"),
-            etag: detail.object.etag.map(unquoted),
+            etag: detail.object.etag.as_deref().map(unquoted),
             sequencer: detail.object.sequencer,
         }]))
     }
@@ -239,10 +239,10 @@ fn of<E: std::fmt::Display>(what: &str) -> impl Fn(E) -> NotUnderstood {
 /// `red+flower.jpg` is "red flower.jpg": notifications encode keys as forms do.
 fn form_decoded(key: &str) -> String {
     let spaced = key.replace('+', " ");
-    percent_decode_str(&spaced).decode_utf8().map_or_else(|_| key.to_owned(), |decoded| decoded.into_owned())
+    percent_decode_str(&spaced).decode_utf8().map_or_else(|_| key.to_owned(), std::borrow::Cow::into_owned)
 }
 
-fn unquoted(etag: String) -> String {
+fn unquoted(etag: &str) -> String {
     etag.trim_matches('"').to_owned()
 }
 
@@ -285,7 +285,8 @@ impl Identity {
             sha.update((part.len() as u64).to_be_bytes());
             sha.update(part.as_bytes());
         }
-        Self(sha.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect())
+        let first_eight = sha.finalize().iter().take(8).fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+        Self(format!("{first_eight:016x}"))
     }
 
     /// 16 hexadecimal digits.
@@ -372,7 +373,7 @@ mod tests {
     fn a_batch_has_messages_of_every_form() {
         let message = messages("sqs-eventbridge").remove(0);
         assert_eq!(message.receives, 1);
-        assert!(message.queue_arn.unwrap().ends_with(".fifo") && message.receipt_handle.is_some());
+        assert!(message.queue_arn.unwrap().starts_with("arn:aws:sqs:") && message.receipt_handle.is_some());
         assert!(matches!(message.body, Ok(Event::Objects(objects)) if objects[0].key == KEY));
         let Ok(Event::Objects(both)) = messages("sqs-s3").remove(0).body else { panic!() };
         assert_eq!(

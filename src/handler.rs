@@ -155,6 +155,6 @@ impl Handler {
         let time = context.deadline().duration_since(now).unwrap_or_default();
         let margin = self.importer.settings.deadline_margin.min(time / 5);
         let began_at = Instant::now();
-        Delivery { began: DateTime::<Utc>::from(now), began_at, deadline: Some(began_at + (time - margin)) }
+        Delivery { began: DateTime::<Utc>::from(now), began_at, deadline: Some(began_at + time.saturating_sub(margin)) }
     }
 }

@@ -1,9 +1,10 @@
 //! The Lambda function: settings, clients, lanes, and the runtime that hands it events.
+#![expect(clippy::disallowed_types, reason = "clients are built here and handed to their adapters")]
 
 use std::time::Duration;
 
+use aws_config::BehaviorVersion;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, ConfigLoader};
 use aws_sdk_connect::config::retry::RetryConfig;
 use connect_bulk_import::config::Settings;
 use connect_bulk_import::connect::{Connect, Lanes};
@@ -23,7 +24,7 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 async fn main() -> Result<(), Error> {
     tracing::init_default_subscriber();
     let settings = Settings::from_env()?;
-    let aws = loader().load().await;
+    let aws = aws_config::load_defaults(BehaviorVersion::latest()).await;
     let timeouts = TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT);
     let per_attempt = timeouts.clone().operation_attempt_timeout(ATTEMPT_TIMEOUT).build();
     // The lanes retry: the SDK's own retries would go past them.
@@ -43,8 +44,4 @@ async fn main() -> Result<(), Error> {
         },
     };
     run(service_fn(|event: LambdaEvent<_>| handler.handle(event))).await
-}
-
-fn loader() -> ConfigLoader {
-    aws_config::defaults(BehaviorVersion::latest())
 }

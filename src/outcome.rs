@@ -70,6 +70,7 @@ impl Status {
     }
 
     /// What it is called where nothing was written.
+    #[must_use]
     pub const fn in_a_dry_run(self) -> Self {
         match self {
             Self::Added => Self::WouldAdd,

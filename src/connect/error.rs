@@ -38,7 +38,7 @@ pub struct ConnectError {
 }
 
 /// Codes that mean "too fast". `LimitExceededException`, which also comes as a 429, is not among them: for Connect it is
-/// a resource quota (StartChatContact's text in the service model says so), and waiting does not help.
+/// a resource quota (`StartChatContact`'s text in the service model says so), and waiting does not help.
 const THROTTLED: [&str; 10] = [
     "ThrottlingException",
     "TooManyRequestsException",
@@ -90,9 +90,8 @@ impl ErrorKind {
             (_, Some(code)) if UNAVAILABLE.contains(&code) => Self::Unavailable,
             (429, _) => Self::Throttled,
             (401 | 403, _) => Self::Denied,
-            (408 | 500.., _) => Self::Unavailable,
             // An answer that is no error by its status and yet could not be read was cut or garbled on the way.
-            (0..=399, _) => Self::Unavailable,
+            (0..=399 | 408 | 500.., _) => Self::Unavailable,
             _ => Self::Refused,
         }
     }

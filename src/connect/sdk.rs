@@ -130,26 +130,21 @@ where
     E: ProvideErrorMetadata + std::error::Error + 'static,
     SdkError<E>: RequestId,
 {
-    move |error| match error.raw_response().map(|raw| raw.status().as_u16()) {
-        Some(status) => {
+    move |error| {
+        if let Some(status) = error.raw_response().map(|raw| raw.status().as_u16()) {
             let (code, message) = (error.code(), error.message());
-            ConnectError::answered(operation, status, code, message, error.request_id())
+            return ConnectError::answered(operation, status, code, message, error.request_id());
         }
-        None => {
-            let code = match &error {
-                SdkError::TimeoutError(_) => "Timeout",
-                SdkError::DispatchFailure(failure) if !failure.is_other() => "ConnectionFailed",
-                SdkError::DispatchFailure(_) | SdkError::ConstructionFailure(_) => unsent(&error),
-                _ => "ConnectionFailed",
-            };
-            ConnectError::unanswered(operation, code, DisplayErrorContext(&error))
-        }
+        let code = match &error {
+            SdkError::TimeoutError(_) => "Timeout",
+            _ if is_for_want_of_credentials(&error) => "CredentialsNotLoaded",
+            _ => "ConnectionFailed",
+        };
+        ConnectError::unanswered(operation, code, DisplayErrorContext(&error))
     }
 }
 
 /// A request that never left for want of credentials looks like any other failure to send, but for its cause.
-fn unsent(error: &(dyn std::error::Error + 'static)) -> &'static str {
-    let mut causes = std::iter::successors(Some(error), |error| error.source());
-    let for_want_of_credentials = causes.any(|cause| cause.is::<CredentialsError>());
-    if for_want_of_credentials { "CredentialsNotLoaded" } else { "ConnectionFailed" }
+fn is_for_want_of_credentials(error: &(dyn std::error::Error + 'static)) -> bool {
+    std::iter::successors(Some(error), |error| error.source()).any(<dyn std::error::Error>::is::<CredentialsError>)
 }

@@ -90,12 +90,11 @@ impl Reader {
             let n_cells = cells.len();
             match Header::understand(self.schema, delimiter, cells) {
                 Ok(header) if best.as_ref().is_none_or(|best| header.n_found() > best.n_found()) => best = Some(header),
-                Ok(_) => {}
                 // Of several ways to read a header that does not fit, the one with the most cells is the likely one.
                 Err(error) if objection.as_ref().is_none_or(|(most, _)| n_cells > *most) => {
                     objection = Some((n_cells, error));
                 }
-                Err(_) => {}
+                Ok(_) | Err(_) => {}
             }
         }
         match (best, objection) {
@@ -179,7 +178,10 @@ mod tests {
         Column { name: "value", aliases: &[], is_required: true },
     ];
 
-    fn read_in_pieces(bytes: &[u8], size: usize) -> Result<(u8, Vec<(u32, String)>), &'static str> {
+    /// Delimiter, and of each row the line and its cells; or the code of what is wrong.
+    type Read = Result<(u8, Vec<(u32, String)>), &'static str>;
+
+    fn read_in_pieces(bytes: &[u8], size: usize) -> Read {
         let mut rows = Vec::new();
         let mut reader = Reader::new(SCHEMA);
         let mut visit = |_: &Header, record: Record<'_>| {
@@ -191,7 +193,7 @@ mod tests {
         Ok((reader.header().unwrap().delimiter, rows))
     }
 
-    fn read(text: &str) -> Result<(u8, Vec<(u32, String)>), &'static str> {
+    fn read(text: &str) -> Read {
         let whole = read_in_pieces(text.as_bytes(), usize::MAX);
         for size in 1..5 {
             assert_eq!(read_in_pieces(text.as_bytes(), size), whole, "in pieces of {size} bytes");

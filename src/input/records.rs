@@ -233,7 +233,9 @@ mod tests {
             cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..4),
         ) {
             let mut writer = csv::WriterBuilder::new().flexible(true).from_writer(Vec::new());
-            rows.iter().for_each(|row| writer.write_record(row).unwrap());
+            for row in &rows {
+                writer.write_record(row).unwrap();
+            }
             let bytes = writer.into_inner().unwrap();
             let mut cuts: Vec<_> = cuts.iter().map(|cut| cut.index(bytes.len())).chain([0, bytes.len()]).collect();
             cuts.sort_unstable();

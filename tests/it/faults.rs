@@ -19,7 +19,7 @@ fn centre(n_users: usize) -> (Instance, String) {
             1 => vec![("Language", "German", 3.0)],
             _ => vec![],
         };
-        centre.add_user(&user_id(n), &format!("agent{n:03}"), held);
+        centre.add_user(user_id(n), format!("agent{n:03}"), held);
         csv.push_str(&format!("agent{n:03},Language,German,3,\nagent{n:03},Language,French,,remove\n"));
         csv.push_str(&format!("agent{n:03},Product,P0{},4,\nagent{n:03},Language,English,2,\n", n % 10));
         if n % 7 == 0 {
@@ -81,7 +81,7 @@ async fn an_outage_of_half_a_minute_fails_no_row() {
 async fn a_user_whose_calls_always_fail_fails_alone() {
     for poisoned in [3, 39] {
         let (poison, csv) = emulator(40);
-        let rule = Rule::new(Fault::InternalError).of_user(&user_id(poisoned));
+        let rule = Rule::new(Fault::InternalError).of_user(user_id(poisoned));
         let world = World::built(poison.faults(Faults::none().rule(rule)), &SETTINGS);
         let report = world.drop_file("incoming/a.csv", &csv).await;
         let of_user =
@@ -139,7 +139,7 @@ async fn a_refusal_of_permission_stops_the_import_within_a_few_calls() {
 #[tokio::test(start_paused = true)]
 async fn a_refusal_for_one_user_is_that_users_own() {
     let (denied, csv) = emulator(40);
-    let rule = Rule::new(Fault::AccessDenied).of_user(&user_id(20));
+    let rule = Rule::new(Fault::AccessDenied).of_user(user_id(20));
     let world = World::built(denied.faults(Faults::none().rule(rule)), &SETTINGS);
     let report = world.drop_file("incoming/a.csv", &csv).await;
     assert_eq!(report.status(), "completed_with_errors");

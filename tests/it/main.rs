@@ -3,6 +3,11 @@
 
 #![allow(unreachable_pub, missing_debug_implementations, reason = "nobody outside sees a test")]
 #![allow(clippy::disallowed_methods, reason = "a delivery has a deadline by the wall clock")]
+#![allow(clippy::format_push_string, clippy::format_collect, reason = "files are made here the plain way")]
+#![allow(clippy::needless_raw_string_hashes, reason = "expect_test writes them so")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers, too")]
+#![allow(clippy::cast_precision_loss, reason = "small numbers")]
+#![allow(clippy::disallowed_types, reason = "the function is wired here as in main")]
 
 mod deliveries;
 mod faults;

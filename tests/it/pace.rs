@@ -17,7 +17,7 @@ fn mixed(n_users: usize) -> (Builder, String) {
             1 => vec![("Language", "German", 1.0), ("Language", "French", 1.0)],
             _ => vec![],
         };
-        centre.add_user(&user_id(n), &format!("agent{n:03}"), held);
+        centre.add_user(user_id(n), format!("agent{n:03}"), held);
         csv.push_str(&format!("agent{n:03},Language,German,3\nagent{n:03},Language,French,3\n"));
     }
     (Emulator::builder(centre).latency(Duration::from_millis(80)), csv)

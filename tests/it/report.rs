@@ -39,7 +39,8 @@ async fn a_report_has_the_files_own_columns_and_four_more() {
 #[tokio::test(start_paused = true)]
 async fn the_summary_has_what_was_promised_and_nothing_else() {
     let world = World::new(instance(3));
-    let csv = "user,attribute,value,level\nagent000,Language,German,3\nagent001,Language,Germn,3\nnobody,Language,German,3\n";
+    let csv =
+        "user,attribute,value,level\nagent000,Language,German,3\nagent001,Language,Germn,3\nnobody,Language,German,3\n";
     let mut summary = world.drop_file("incoming/a.csv", csv).await.summary;
     for (member, shape) in [("import_id", 25), ("version", 0), ("started_at", 20), ("finished_at", 20)] {
         let text = summary[member].as_str().unwrap();
@@ -156,7 +157,8 @@ async fn a_large_report_goes_up_in_parts_and_none_is_left_behind() {
 async fn two_runs_write_the_same_bytes() {
     let run = async || {
         let world = World::new(instance(40));
-        let rows: String = (0..60).rev().map(|n| format!("agent{:03},Language,German,{}\n", n * 7 % 50, n % 7)).collect();
+        let rows: String =
+            (0..60).rev().map(|n| format!("agent{:03},Language,German,{}\n", n * 7 % 50, n % 7)).collect();
         world.drop_file("incoming/a.csv", format!("user,attribute,value,level\n{rows}")).await.results.unwrap()
     };
     assert_eq!(run().await, run().await);

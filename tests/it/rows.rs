@@ -8,9 +8,9 @@ use crate::world::{World, instance, user_id};
 #[tokio::test(start_paused = true)]
 async fn rows_of_every_kind_between_good_ones() {
     let mut centre = instance(12);
-    centre.add_user(&user_id(12), "JDoe", [("Language", "German", 2.0), ("Language", "French", 4.0)]);
+    centre.add_user(user_id(12), "JDoe", [("Language", "German", 2.0), ("Language", "French", 4.0)]);
     let held: Vec<_> = (0..10).map(|n| ("Product".to_owned(), format!("P{n:02}"), 1.0)).collect();
-    centre.add_user(&user_id(13), "full", held);
+    centre.add_user(user_id(13), "full", held);
     let world = World::new(centre);
     let id = user_id(3);
     let arn = format!("arn:aws:connect:eu-central-1:1:instance/{}/agent/{}", crate::world::INSTANCE, user_id(4));
@@ -100,7 +100,7 @@ async fn rows_of_every_kind_between_good_ones() {
 #[tokio::test(start_paused = true)]
 async fn calls_are_the_fewest_that_will_do() {
     let mut centre = instance(3);
-    centre.add_user(&user_id(9), "right", [("Language", "German", 3.0)]);
+    centre.add_user(user_id(9), "right", [("Language", "German", 3.0)]);
     let world = World::new(centre);
     let csv = "user,attribute,value,level\n\
                right,Language,German,3\n\
@@ -148,7 +148,7 @@ async fn an_attribute_that_the_search_does_not_show_yet_is_asked_for() {
 #[tokio::test(start_paused = true)]
 async fn a_dry_run_says_what_it_would_do_and_writes_nothing() {
     let mut centre = instance(1);
-    centre.add_user(&user_id(9), "held", [("Language", "German", 2.0), ("Language", "French", 2.0)]);
+    centre.add_user(user_id(9), "held", [("Language", "German", 2.0), ("Language", "French", 2.0)]);
     let world = World::new(centre);
     let csv = "user,attribute,value,level,action\nagent000,Language,German,3,\nheld,Language,German,4,\nheld,Language,French,,remove\nheld,Language,English,,remove\n";
     let report = world.drop_file("incoming/dry-run=true/a.csv", csv).await;

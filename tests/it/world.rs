@@ -40,7 +40,7 @@ pub fn instance(n_users: usize) -> Instance {
         .with_attribute("Language", ["German", "English", "French", "Spanish"])
         .with_attribute("Product", (0..20).map(|n| format!("P{n:02}")).collect::<Vec<_>>());
     for n in 0..n_users {
-        instance.add_user(&user_id(n), &format!("agent{n:03}"), Vec::<(String, String, f32)>::new());
+        instance.add_user(user_id(n), format!("agent{n:03}"), Vec::<(String, String, f32)>::new());
     }
     instance
 }
@@ -90,7 +90,7 @@ impl World {
 
     pub async fn invoke_for(&self, event: Value, time: Duration) -> Result<Value, HandlerError> {
         let mut context = Context::default();
-        context.request_id = "11111111-1111-4111-8111-111111111111".to_owned();
+        "11111111-1111-4111-8111-111111111111".clone_into(&mut context.request_id);
         let deadline = (SystemTime::now() + time).duration_since(SystemTime::UNIX_EPOCH).unwrap();
         context.deadline = u64::try_from(deadline.as_millis()).unwrap();
         self.handler.handle(LambdaEvent::new(event, context)).await

@@ -124,7 +124,7 @@ impl User {
         is_over: bool,
     ) -> Result<(), (Step, ConnectError)> {
         let wanted =
-            |item: &&Item| !self.refused.contains_key(&item.pair) && !(is_over && is_addition(item, &self.held));
+            |item: &&Item| !(self.refused.contains_key(&item.pair) || (is_over && is_addition(item, &self.held)));
         let items: Vec<Item> = self.items.iter().filter(wanted).cloned().collect();
         for step in plan(&self.now, &items, limit).steps {
             for call in self.split(step) {

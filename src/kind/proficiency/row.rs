@@ -119,7 +119,9 @@ mod tests {
     use super::*;
     use crate::input::Reader;
 
-    fn check_row(row: &str) -> Result<(String, String, String, Option<u8>), (&'static str, String)> {
+    type Cells = (String, String, String, Option<u8>);
+
+    fn check_row(row: &str) -> Result<Cells, (&'static str, String)> {
         let mut found = Vec::new();
         let mut reader = Reader::new(SCHEMA);
         let mut visit = |header: &Header, record: Record<'_>| {

@@ -4,6 +4,7 @@
 //! [`clients`] wires the real SDK clients to it and to the emulator of Amazon Connect, in this process.
 //! There is no socket and no timer but tokio's, so everything here works in paused time
 //! (`#[tokio::test(start_paused = true)]`).
+#![allow(clippy::disallowed_types, reason = "it makes the clients of which the function knows only adapters")]
 
 pub mod clients;
 pub mod memory_s3;
