@@ -148,13 +148,16 @@ impl Handler {
         wanted.into_iter().map(asked).collect()
     }
 
-    /// The delivery's clock, and its deadline less what is kept back to end in order.
+    /// The delivery's clock, and its deadline less what is kept back to end in order. A deadline that is over before the
+    /// delivery begins is none: a host other than Lambda (`cargo lambda watch`) gave it.
     #[expect(clippy::disallowed_methods, reason = "the wall clock is read here, once per delivery")]
     fn delivery(&self, context: &Context) -> Delivery {
         let now = SystemTime::now();
-        let time = context.deadline().duration_since(now).unwrap_or_default();
-        let margin = self.importer.settings.deadline_margin.min(time / 5);
         let began_at = Instant::now();
-        Delivery { began: DateTime::<Utc>::from(now), began_at, deadline: Some(began_at + time.saturating_sub(margin)) }
+        let deadline = context.deadline().duration_since(now).ok().map(|time| {
+            let margin = self.importer.settings.deadline_margin.min(time / 5);
+            began_at + time.saturating_sub(margin)
+        });
+        Delivery { began: DateTime::<Utc>::from(now), began_at, deadline }
     }
 }
