@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::connect::{Connect, ConnectError, PredefinedAttribute};
+use crate::connect::{Connect, ConnectError, ErrorKind, PredefinedAttribute};
 use crate::near::{Near, did_you_mean};
 
 /// Names and values with this beginning are the system's. The search does not list them; the service judges them.
@@ -25,12 +25,16 @@ pub enum Match {
     UnknownAttribute,
     /// The attribute has no such value.
     UnknownValue,
+    /// The service did not say: its code and a sentence.
+    Unread(String, String),
 }
 
 /// The predefined attributes, by name and value without regard to case: names are unique so in an instance.
 #[derive(Debug, Default)]
 pub struct Catalog {
     attributes: BTreeMap<String, Attribute>,
+    /// Names that the search does not show and that could not be asked for.
+    unread: BTreeMap<String, (String, String)>,
     near: Near,
 }
 
@@ -50,8 +54,12 @@ impl Catalog {
             wanted.iter().filter(|(attribute, value)| !matches!(catalog.find(attribute, value), Match::Known { .. }));
         let names: BTreeSet<String> = missed.map(|(attribute, _)| catalog.spelling(attribute)).collect();
         for name in names.into_iter().take(MAX_ASKED) {
-            if let Some(attribute) = connect.describe_predefined_attribute(&name).await? {
-                catalog.add(attribute);
+            match connect.describe_predefined_attribute(&name).await {
+                Ok(Some(attribute)) => catalog.add(attribute),
+                Ok(None) => {}
+                Err(error) if error.is_systemic || error.kind == ErrorKind::Stopped => return Err(error),
+                // That it is there or not is known of the others: only rows of this name have to fail.
+                Err(error) => _ = catalog.unread.insert(name.to_lowercase(), (error.code.clone(), error.sentence())),
             }
         }
         catalog.near = Near::new(catalog.attributes.values().map(|attribute| attribute.name.to_string()));
@@ -68,13 +76,15 @@ impl Catalog {
     /// What the instance knows of a pair in the file's spelling.
     pub fn find(&self, attribute: &str, value: &str) -> Match {
         let known = self.attributes.get(&attribute.to_lowercase());
+        let unread = self.unread.get(&attribute.to_lowercase());
+        let missing = |how| unread.map_or(how, |(code, sentence)| Match::Unread(code.clone(), sentence.clone()));
         match known {
             _ if is_system(attribute) => Match::Known { attribute: attribute.into(), value: value.into() },
-            None => Match::UnknownAttribute,
+            None => missing(Match::UnknownAttribute),
             Some(known) if is_system(value) => Match::Known { attribute: known.name.clone(), value: value.into() },
             Some(known) => match known.values.get(&value.to_lowercase()) {
                 Some(value) => Match::Known { attribute: known.name.clone(), value: value.clone() },
-                None => Match::UnknownValue,
+                None => missing(Match::UnknownValue),
             },
         }
     }

@@ -10,10 +10,10 @@ use tokio::time::Instant;
 use tracing::{error, info, warn};
 
 use crate::event::{Event, Identity, Message, NotUnderstood, Object, is_to_import};
-use crate::import::{Delivery, ImportError, Importer};
+use crate::import::{Delivery, Importer};
 use crate::queue::Queue;
 use crate::report::ImportStatus;
-use crate::state::{Answer, Asked, Source};
+use crate::state::{Answer, Asked, ImportError, Source};
 
 /// An unfinished import is delivered again after so long.
 const AGAIN_AFTER: Duration = Duration::from_secs(3);

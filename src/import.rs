@@ -3,7 +3,6 @@
 //! find or begin it ([`State`]) → read the rows → whose they are ([`Users`]) → which attributes they mean ([`Catalog`]) →
 //! what is left to do ([`Rows::settle`]) → bring each user to it, many at once ([`bring`]) → report → answer.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -17,19 +16,21 @@ use tracing::{info, warn};
 use crate::attributes::Catalog;
 use crate::config::{Mode, Settings};
 use crate::connect::{Connect, ConnectError, Operation};
-use crate::input::{Header, Record, Unreadable};
-use crate::kind::proficiency::{Known, Rows, SCHEMA, UserCounts, Work, bring};
-use crate::outcome::{Counts, Status};
-use crate::publish::{self, RENEWED_EVERY, SummaryObject};
+use crate::input::{Header, Record, Refusal};
+use crate::kind::proficiency::{Known, Rows, SCHEMA, Work, bring};
+use crate::outcome::{Counts, Status, UserCounts};
+use crate::publish::{self, AsRead, RENEWED_EVERY, SummaryObject};
 use crate::report::{ImportStatus, Summary};
-use crate::state::{Answer, Asked, Begun, Standing, State};
+use crate::state::{Answer, Asked, Begun, ImportError, Standing, State};
 use crate::store::{Location, Store, StoreError};
 use crate::users::Users;
 
 /// The kind of import, as the summary names it.
 const KIND: &str = "proficiencies";
-/// So many users are under way at once. Reads run ahead of writes by no more than this.
+/// So many users are under way at once, so that reads run ahead of writes by no more. With more than 25 reads a second it
+/// is two seconds' worth of them, for calls may be slow; but never so many that they fill the memory.
 const USERS_UNDER_WAY: usize = 50;
+const MOST_USERS_UNDER_WAY: usize = 1000;
 /// A guard speaks only of files with at least so many rows.
 const GUARDED_ROWS: u64 = 10;
 
@@ -74,22 +75,13 @@ impl Delivery {
     }
 }
 
-/// Why a delivery of an import could not be gone on with.
-#[derive(Debug, thiserror::Error)]
-pub enum ImportError {
-    /// Nothing is known of the import yet.
-    #[error("{0:#}")]
-    BeforeItBegan(anyhow::Error),
-    /// The import has begun: the next delivery goes on.
-    #[error("{0:#}")]
-    Underway(anyhow::Error),
-}
-
 /// How the work of an import ended.
 #[derive(Default)]
 struct End {
-    rejected: Option<Unreadable>,
-    failed: Option<ConnectError>,
+    /// Where reading had to end before the file did.
+    unreadable: Option<Refusal>,
+    rejected: Option<Refusal>,
+    failed: Option<Refusal>,
     header: Option<Header>,
     rows: Rows,
     users: Option<Users>,
@@ -100,8 +92,8 @@ impl Importer {
     /// Serves one delivery of an import: begins it, or goes on with it, or gives the answer that it had.
     pub async fn run(&self, asked: &Asked, delivery: &Delivery) -> Result<Answer, ImportError> {
         // Boxed: the futures of the SDK's calls, one in another, are too deep for the compiler otherwise.
-        let standing = Box::pin(State::open(&self.store, &self.settings, asked, delivery.began)).await;
-        match standing.map_err(ImportError::BeforeItBegan)? {
+        let standing = Box::pin(State::open(&self.store, &self.settings, asked, delivery.now())).await;
+        match standing? {
             Standing::Over(answer) => {
                 info!(import_id = answer.import_id, status = ?answer.status, "nothing to do any more");
                 Ok(answer)
@@ -145,7 +137,9 @@ impl Importer {
             let max_proficiencies = begun.options.max_proficiencies_per_user;
             let known = Known { users: end.users.as_ref(), catalog: end.catalog.as_ref(), max_proficiencies };
             let words = |place, header: &Header, record: &Record<'_>| end.rows.words(place, header, record, &known);
-            publish::tables(&self.store, &begun.report, &begun.read_from, header, SCHEMA, words)
+            let (source, unreadable) = (&begun.read_from, end.unreadable.as_ref());
+            let file = AsRead { source, header, n_rows: end.rows.len(), unreadable };
+            publish::tables(&self.store, &begun.report, file, SCHEMA, words)
                 .await
                 .context("the report could not be written")?;
         }
@@ -154,24 +148,33 @@ impl Importer {
 
     /// Reads the file, checks it, and brings each user to what it says.
     async fn bring_all(&self, begun: &Begun) -> anyhow::Result<End> {
-        let mut end = self.read(&begun.read_from).await.context("the object could not be read")?;
-        end.rejected = end.rejected.or_else(|| refused(begun));
-        if end.rejected.is_some() || !end.rows.has_pending() {
+        let mut end = match self.read(&begun.read_from).await {
+            Ok(end) => end,
+            Err(error) if error.is_gone() => return Ok(End { failed: Some(gone(begun)), ..End::default() }),
+            Err(error) => return Err(error).context("the object could not be read"),
+        };
+        end.rejected = end.unreadable.clone().or_else(|| end.rows.is_empty().then(no_rows)).or_else(|| refused(begun));
+        if !end.rows.has_pending() {
+            end.rejected = end.rejected.or_else(|| mostly_invalid(begun, end.rows.counts()));
+            return Ok(end);
+        }
+        if end.rejected.is_some() {
             return Ok(end);
         }
         let instance_id = &self.settings.instance_id;
         let users = match Users::find(&self.connect, instance_id, &end.rows.wanted_users()).await {
             Ok(users) => end.users.insert(users),
-            Err(error) => return Ok(End { failed: Some(error), ..end }),
+            Err(error) => return Ok(End { failed: Some(refusal(&error)), ..end }),
         };
         let catalog = match Catalog::read(&self.connect, &end.rows.wanted_pairs()).await {
             Ok(catalog) => end.catalog.insert(catalog),
-            Err(error) => return Ok(End { failed: Some(error), ..end }),
+            Err(error) => return Ok(End { failed: Some(refusal(&error)), ..end }),
         };
         let work = end.rows.settle(users, catalog);
         end.rejected = mostly_invalid(begun, end.rows.counts());
         if end.rejected.is_none() {
-            end.failed = self.apply(begun, &mut end.rows, users, work).await;
+            let stopped = self.apply(begun, &mut end.rows, users, work).await;
+            end.failed = stopped.or_else(|| self.connect.lanes().denied()).as_ref().map(refusal);
         }
         Ok(end)
     }
@@ -179,13 +182,10 @@ impl Importer {
     async fn read(&self, from: &Location) -> Result<End, StoreError> {
         let mut end = End::default();
         match publish::read_rows(&self.store, from, SCHEMA, |header, record| end.rows.push(header, &record)).await? {
-            Ok(header) => {
-                end.header = Some(header);
-                end.rejected = end.rows.is_empty().then(no_rows);
-            }
+            Ok(header) => end.header = Some(header),
             Err((header, unreadable)) => {
                 end.header = header;
-                end.rejected = Some(unreadable);
+                end.unreadable = Some(unreadable);
             }
         }
         Ok(end)
@@ -202,14 +202,14 @@ impl Importer {
         loop {
             while under_way.len() < self.users_under_way() && stopped.is_none() {
                 let Some(work) = waiting.next() else { break };
-                let items = rows.items(&work);
+                let items = rows.items(work);
                 under_way.push(async move {
                     let limit = options.max_proficiencies_per_user;
                     (bring(&self.connect, users.id(work.user), &items, limit, options.dry_run).await, work)
                 });
             }
             let Some((brought, work)) = under_way.next().await else { return stopped };
-            rows.record(&work, &brought.fates, options.dry_run);
+            rows.record(work, &brought.fates, options.dry_run);
             stopped = stopped.or(brought.stop);
             progress.rows = rows.counts();
             progress.n_users_done += 1;
@@ -217,13 +217,11 @@ impl Importer {
         }
     }
 
-    /// Some fifty, or as many as the fastest lane can serve in the time that a slow call takes.
     fn users_under_way(&self) -> usize {
-        let rates = &self.settings.rates;
-        let fastest = Operation::ALL.map(|operation| rates.of(operation).per_second).into_iter().fold(0.0, f64::max);
+        let reads = self.settings.rates.of(Operation::ListUserProficiencies).per_second;
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rate is at most 100,000")]
-        let in_two_seconds = (fastest * 2.0) as usize;
-        USERS_UNDER_WAY.max(in_two_seconds)
+        let in_two_seconds = (reads * 2.0) as usize;
+        in_two_seconds.clamp(USERS_UNDER_WAY, MOST_USERS_UNDER_WAY)
     }
 
     /// Renews the summary for as long as the import runs. It ends where a newer delivery has written its own.
@@ -257,14 +255,12 @@ impl Importer {
 
     fn finished(&self, begun: &Begun, delivery: &Delivery, end: &End) -> Summary {
         let rows = end.rows.counts();
-        let (status, code, message) = match (&end.failed, &end.rejected) {
-            (Some(error), _) => {
-                let message = format!("Amazon Connect refused {}: {}", error.operation, error.message);
-                (ImportStatus::Failed, Some(error.code.clone()), Some(message))
-            }
-            (_, Some(why)) => (ImportStatus::Rejected, Some(why.code.to_owned()), Some(why.message.clone())),
-            (None, None) if rows.to_retry() > 0 => (ImportStatus::CompletedWithErrors, None, None),
-            (None, None) => (ImportStatus::Succeeded, None, None),
+        let said = |why: &Refusal| (Some(why.code.clone().into_owned()), Some(why.message.clone()));
+        let (status, (code, message)) = match (&end.failed, &end.rejected) {
+            (Some(why), _) => (ImportStatus::Failed, said(why)),
+            (_, Some(why)) => (ImportStatus::Rejected, said(why)),
+            (None, None) if rows.to_retry() > 0 => (ImportStatus::CompletedWithErrors, (None, None)),
+            (None, None) => (ImportStatus::Succeeded, (None, None)),
         };
         let finished_at = Some(delivery.now());
         Summary { status, code, message, rows, users: end.rows.users(), finished_at, ..self.summary(begun) }
@@ -284,12 +280,7 @@ impl Importer {
             rows: Counts::default(),
             implied_removals: 0,
             users: UserCounts::default(),
-            calls: self
-                .connect
-                .lanes()
-                .calls()
-                .map(|(operation, calls)| (operation.name(), calls))
-                .collect::<BTreeMap<_, _>>(),
+            calls: self.connect.lanes().calls().map(|(operation, calls)| (operation.name(), calls)).collect(),
             started_at: begun.started_at,
             finished_at: None,
             expected_at: None,
@@ -309,29 +300,37 @@ async fn until(deadline: Option<Instant>) {
     }
 }
 
-fn no_rows() -> Unreadable {
-    Unreadable { code: "no_rows", message: "The file has a header and no rows below it.".to_owned() }
+fn no_rows() -> Refusal {
+    Refusal::new("no_rows", "The file has a header and no rows below it.")
 }
 
 /// Options that cannot be followed.
-fn refused(begun: &Begun) -> Option<Unreadable> {
+fn refused(begun: &Begun) -> Option<Refusal> {
     if let Some(message) = &begun.bad_options {
-        return Some(Unreadable { code: "invalid_option", message: message.clone() });
+        return Some(Refusal::new("invalid_option", message.clone()));
     }
-    (begun.options.mode == Mode::Replace).then(|| Unreadable {
-        code: "unsupported_mode",
-        message: "mode=replace is not there yet. Use mode=merge, with `remove` in a column `action`.".to_owned(),
-    })
+    let replace = "mode=replace is not there yet. Use mode=merge, with `remove` in a column `action`.";
+    (begun.options.mode == Mode::Replace).then(|| Refusal::new("unsupported_mode", replace))
+}
+
+/// What stopped an import, in words.
+fn refusal(error: &ConnectError) -> Refusal {
+    Refusal::new(error.code.clone(), format!("{} ({})", error.sentence(), error.operation))
+}
+
+fn gone(begun: &Begun) -> Refusal {
+    let message = format!("{} is gone: it was deleted after the import had begun. Drop the file again.", begun.source);
+    Refusal::new("object_gone", message)
 }
 
 /// The guard against a file that is mostly wrong.
-fn mostly_invalid(begun: &Begun, rows: Counts) -> Option<Unreadable> {
+fn mostly_invalid(begun: &Begun, rows: Counts) -> Option<Refusal> {
     let (invalid, total, most) = (rows.of(Status::Invalid), rows.total(), begun.options.max_invalid_percent);
-    (total >= GUARDED_ROWS && most.is_exceeded_by(invalid, total)).then(|| Unreadable {
-        code: "too_many_invalid",
-        message: format!(
+    (total >= GUARDED_ROWS && most.is_exceeded_by(invalid, total)).then(|| {
+        let message = format!(
             "{invalid} of {total} rows are invalid, more than {most} percent, so nothing was written. Mend them, or import \
              the others with a request that has \"max_invalid_percent\": 100."
-        ),
+        );
+        Refusal::new("too_many_invalid", message)
     })
 }

@@ -158,6 +158,11 @@ impl Outcome {
         Self { status, code: Code::None, detail: 0 }
     }
 
+    /// A row that the service refused, with what it said as a [`Texts`] entry.
+    pub const fn failed(text: u32) -> Self {
+        Self { status: Status::Failed, code: Code::Service, detail: text }
+    }
+
     /// A row that we refuse.
     pub const fn invalid(code: Code, detail: u32) -> Self {
         Self { status: Status::Invalid, code, detail }
@@ -233,4 +238,28 @@ impl<'de> serde::Deserialize<'de> for Counts {
         let named = std::collections::BTreeMap::<String, u64>::deserialize(deserializer)?;
         Ok(Self(Status::ALL.map(|status| named.get(status.name()).copied().unwrap_or(0))))
     }
+}
+
+/// What the report says of a row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Words {
+    /// `import_status`.
+    pub status: Status,
+    /// `import_code`.
+    pub code: String,
+    /// `import_message`.
+    pub message: String,
+}
+
+/// The summary's `users`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, serde::Deserialize)]
+pub struct UserCounts {
+    /// Users that the file names.
+    pub total: u64,
+    /// Of them, those that at least one row changed.
+    pub changed: u64,
+    /// Those that no row changed, and no row of whom is wrong.
+    pub unchanged: u64,
+    /// Those with an invalid or a failed row. They may have changed, too.
+    pub with_errors: u64,
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use tracing::warn;
 
-use crate::input::{Header, Reader, Record, Schema, Unreadable};
-use crate::kind::proficiency::Words;
+use crate::input::{Header, Reader, Record, Refusal, Schema};
+use crate::outcome::Words;
 use crate::report::{Summary, Table, object};
 use crate::store::{Location, Store, StoreError, Upload};
 
@@ -21,7 +21,7 @@ pub async fn read_rows(
     from: &Location,
     schema: Schema,
     mut visit: impl FnMut(&Header, Record<'_>),
-) -> Result<Result<Header, (Option<Header>, Unreadable)>, StoreError> {
+) -> Result<Result<Header, (Option<Header>, Refusal)>, StoreError> {
     let mut body = store.read(from).await?.ok_or_else(|| StoreError::Gone(from.to_string()))?;
     let mut reader = Reader::new(schema);
     let mut visit = |header: &Header, record: Record<'_>| {
@@ -39,23 +39,36 @@ pub async fn read_rows(
     let header = reader.header().cloned();
     Ok(match (finished, header) {
         (Ok(()), Some(header)) => Ok(header),
-        (Ok(()), None) => Err((None, Unreadable { code: "empty_file", message: "The file is empty.".to_owned() })),
+        (Ok(()), None) => Err((None, Refusal::new("empty_file", "The file is empty."))),
         (Err(unreadable), header) => Err((header, unreadable)),
     })
+}
+
+/// What the first reading of a file found: the second must find the same.
+#[derive(Clone, Copy, Debug)]
+pub struct AsRead<'r> {
+    /// Where the file is.
+    pub source: &'r Location,
+    /// Its header.
+    pub header: &'r Header,
+    /// How many rows were read.
+    pub n_rows: usize,
+    /// Where reading had to end before the file did.
+    pub unreadable: Option<&'r Refusal>,
 }
 
 /// Writes `results.csv`, and `retry.csv` if there is something to retry. `words` says what became of the row at a place.
 pub async fn tables(
     store: &Store,
     folder: &Location,
-    source: &Location,
-    header: &Header,
+    file: AsRead<'_>,
     schema: Schema,
     words: impl Fn(usize, &Header, &Record<'_>) -> Words,
 ) -> Result<(), StoreError> {
+    let header = file.header;
     let mut results = Sheet::new(store, folder, object::RESULTS, header);
     let mut retry = Sheet::new(store, folder, object::RETRY, header);
-    let written = write_rows(store, source, schema, &words, &mut results, &mut retry).await;
+    let written = write_rows(store, file, schema, &words, &mut results, &mut retry).await;
     if let Err(error) = written {
         for sheet in [results, retry] {
             if let Err(also) = sheet.upload.abort().await {
@@ -72,16 +85,18 @@ pub async fn tables(
 
 async fn write_rows(
     store: &Store,
-    source: &Location,
+    file: AsRead<'_>,
     schema: Schema,
     words: &impl Fn(usize, &Header, &Record<'_>) -> Words,
     results: &mut Sheet,
     retry: &mut Sheet,
 ) -> Result<(), StoreError> {
+    let AsRead { source, n_rows, unreadable, .. } = file;
     let mut body = store.read(source).await?.ok_or_else(|| StoreError::Gone(source.to_string()))?;
     let mut reader = Reader::new(schema);
     let mut place = 0;
     let mut is_over = false;
+    let mut stopped_by = None;
     while !is_over {
         let piece = body.next().await?;
         is_over = piece.is_none();
@@ -95,14 +110,23 @@ async fn write_rows(
                 }
                 Ok(())
             };
-            let read = if is_over { reader.finish(&mut visit) } else { reader.push(bytes, &mut visit) };
-            // The same bytes were unreadable at the same place before: the import was rejected for it.
-            is_over |= read.is_err();
+            stopped_by = if is_over { reader.finish(&mut visit) } else { reader.push(bytes, &mut visit) }.err();
             results.flush(reader.header()).await?;
             retry.flush(reader.header()).await?;
+            if stopped_by.is_some() {
+                is_over = true;
+                break;
+            }
         }
     }
-    Ok(())
+    if (place, stopped_by.as_ref()) == (n_rows, unreadable) {
+        return Ok(());
+    }
+    Err(StoreError::Other {
+        what: format!("GetObject {source}"),
+        code: "ReadDifferently".to_owned(),
+        message: format!("{place} rows were read for the report, and {n_rows} rows before"),
+    })
 }
 
 /// One table on its way to the bucket.
@@ -151,9 +175,29 @@ impl SummaryObject {
     }
 
     /// Writes it, in place of the one that was written last.
+    ///
+    /// That may be one whose answer never came, for this was dropped while it waited. So if another is found, it is only
+    /// respected if a newer delivery wrote it; that is [`StoreError::Precondition`].
     pub async fn write(&mut self, store: &Store, summary: &Summary) -> Result<(), StoreError> {
         let bytes = Bytes::from(summary.to_json());
-        self.etag = Some(store.write(&self.at, bytes, self.etag.as_deref()).await?);
-        Ok(())
+        loop {
+            match store.write(&self.at, bytes.clone(), self.etag.as_deref()).await {
+                Ok(etag) => {
+                    self.etag = Some(etag);
+                    return Ok(());
+                }
+                Err(error) if error.is_precondition() => match store.get(&self.at).await? {
+                    Some((found, _)) if deliveries(&found) > summary.deliveries => return Err(error),
+                    found => self.etag = found.map(|(_, etag)| etag),
+                },
+                Err(error) => return Err(error),
+            }
+        }
     }
+}
+
+/// Which delivery wrote a summary.
+fn deliveries(summary: &[u8]) -> u32 {
+    let summary: Option<serde_json::Value> = serde_json::from_slice(summary).ok();
+    summary.and_then(|summary| summary["deliveries"].as_u64()?.try_into().ok()).unwrap_or(0)
 }

@@ -11,7 +11,7 @@ use crate::config::{Options, Settings};
 use crate::event::{self, Identity, Object, Request};
 use crate::outcome::Counts;
 use crate::report::ImportStatus;
-use crate::store::{Location, Store};
+use crate::store::{Location, Store, StoreError};
 
 /// What is to be imported, and what names the import.
 #[derive(Clone, Debug)]
@@ -80,6 +80,27 @@ pub struct State {
     pub begun: Begun,
 }
 
+/// Why a delivery of an import could not be gone on with.
+#[derive(Debug, thiserror::Error)]
+pub enum ImportError {
+    /// Nothing is known of the import yet.
+    #[error("{0:#}")]
+    BeforeItBegan(anyhow::Error),
+    /// The import has begun, or may have: the next delivery goes on.
+    #[error("{0:#}")]
+    Underway(anyhow::Error),
+}
+
+/// The record of an import could not be read.
+#[derive(Debug, thiserror::Error)]
+#[error("whether the import has begun cannot be read: {0}")]
+struct Unread(StoreError);
+
+/// An import that had begun could not be taken up again.
+#[derive(Debug, thiserror::Error)]
+#[error("the import cannot be taken up again")]
+struct Resuming;
+
 /// How an import stands when a delivery comes.
 #[derive(Debug)]
 pub enum Standing {
@@ -91,7 +112,25 @@ pub enum Standing {
 
 impl State {
     /// Finds the import, or begins it.
+    ///
+    /// A record that could not be read for a moment may be that of an import half-way: only where there is none, or where
+    /// it may not be read at all, an error is one from before the beginning.
     pub async fn open(
+        store: &Store,
+        settings: &Settings,
+        asked: &Asked,
+        now: DateTime<Utc>,
+    ) -> Result<Standing, ImportError> {
+        Self::find_or_begin(store, settings, asked, now).await.map_err(|error| {
+            let may_have_begun = match error.downcast_ref::<Unread>() {
+                Some(Unread(cause)) => !cause.is_denied(),
+                None => error.is::<Resuming>(),
+            };
+            if may_have_begun { ImportError::Underway(error) } else { ImportError::BeforeItBegan(error) }
+        })
+    }
+
+    async fn find_or_begin(
         store: &Store,
         settings: &Settings,
         asked: &Asked,
@@ -105,7 +144,7 @@ impl State {
         // Whoever creates the record first has begun the import; the others find it.
         for _ in 0..3 {
             if let Some(found) = Self::read(store, &at).await? {
-                return found.resume(store).await;
+                return found.resume(store).await.context(Resuming);
             }
             let copy = Location::new(bucket, format!("{folder}source"));
             let import_id = format!("{}-{}", now.format("%Y%m%dT%H%M%SZ"), identity.short());
@@ -123,7 +162,7 @@ impl State {
     }
 
     async fn read(store: &Store, at: &Location) -> anyhow::Result<Option<Self>> {
-        let Some((bytes, etag)) = store.get(at).await? else { return Ok(None) };
+        let Some((bytes, etag)) = store.get(at).await.map_err(Unread)? else { return Ok(None) };
         let begun = serde_json::from_slice(&bytes).with_context(|| format!("{at} is not the record of an import"))?;
         Ok(Some(Self { at: at.clone(), etag, begun }))
     }

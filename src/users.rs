@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::connect::{Connect, ConnectError};
-use crate::input::Name;
+use crate::input::{Name, Names};
 use crate::near::{Near, did_you_mean};
 
 /// How a row may name a user.
@@ -39,9 +39,9 @@ fn is_uuid(text: &str) -> bool {
 #[derive(Debug)]
 pub struct Users {
     instance_id: String,
-    /// By [`Name`]: the user's place in `ids`.
-    of_name: Vec<Option<u32>>,
-    ids: Vec<String>,
+    /// By the name in the file: the id.
+    of_name: Vec<Option<Name>>,
+    ids: Names,
     near: Near,
 }
 
@@ -56,8 +56,7 @@ impl Users {
 
         let n_names = wanted.iter().map(|(name, _)| name.index() + 1).max().unwrap_or(0);
         let mut of_name = vec![None; n_names];
-        let mut ids: Vec<String> = Vec::new();
-        let mut places: HashMap<String, u32> = HashMap::new();
+        let mut ids = Names::default();
         let mut is_any_unknown = false;
         for (name, text) in wanted {
             let id = match reference(text, instance_id) {
@@ -66,14 +65,7 @@ impl Users {
                 Reference::Username(username) => by_username.get(username).map(|&id| id.to_owned()),
             };
             is_any_unknown |= id.is_none();
-            of_name[name.index()] = id.map(|id| {
-                let next = u32::try_from(ids.len()).unwrap_or(u32::MAX);
-                let place = *places.entry(id.clone()).or_insert(next);
-                if place == next {
-                    ids.push(id);
-                }
-                place
-            });
+            of_name[name.index()] = id.map(|id| ids.intern(&id));
         }
         drop(by_username);
         let near =
@@ -81,14 +73,24 @@ impl Users {
         Ok(Self { instance_id: instance_id.to_owned(), of_name, ids, near })
     }
 
-    /// The user that a name means.
-    pub fn user(&self, name: Name) -> Option<u32> {
+    /// The user that a name in the file means.
+    pub fn user(&self, name: Name) -> Option<Name> {
         self.of_name.get(name.index()).copied().flatten()
     }
 
     /// The id of a user.
-    pub fn id(&self, user: u32) -> &str {
-        &self.ids[user as usize]
+    pub fn id(&self, user: Name) -> &str {
+        self.ids.text(user)
+    }
+
+    /// How many users there are, and one more.
+    pub fn len(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// Never: see [`Names::is_empty`].
+    pub fn is_empty(&self) -> bool {
+        self.ids.is_empty()
     }
 
     /// Why there is no such user.

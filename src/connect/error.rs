@@ -120,6 +120,23 @@ impl ConnectError {
         }
     }
 
+    /// An answer that lacks what the service model promises: an error, never "there is nothing there", and the same if it
+    /// were asked again.
+    pub(super) fn incomplete(operation: Operation, what: impl fmt::Display) -> Self {
+        let message = format!("the service gave {what}");
+        Self::answered(operation, 400, Some("IncompleteAnswer"), Some(&message), None)
+    }
+
+    /// What to say of it to whoever reads the report.
+    pub fn sentence(&self) -> String {
+        match self.kind {
+            ErrorKind::Throttled | ErrorKind::Unavailable => {
+                format!("Amazon Connect did not do this: {}", self.message)
+            }
+            _ => format!("Amazon Connect refused this: {}", self.message),
+        }
+    }
+
     /// A call that was never sent, for an import that was stopped by `cause`.
     pub(super) fn stopped(operation: Operation, cause: &Self) -> Self {
         Self { operation, kind: ErrorKind::Stopped, ..cause.clone() }

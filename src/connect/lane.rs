@@ -24,6 +24,9 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// Pauses without an answer after which a lane doubts that it is the service that is down: about a minute.
 const PAUSES_BEFORE_DOUBT: u32 = 7;
+/// Refusals of permission in a row that stop an import if the operation never succeeded in it. Not the first one: for all
+/// that the documents say, a user who does not exist may be answered so.
+const FIRST_DENIALS_THAT_STOP: u32 = 3;
 /// Refusals of permission in a row that stop an import although the operation has succeeded before.
 const DENIALS_THAT_STOP: u32 = 10;
 
@@ -63,6 +66,9 @@ impl Lanes {
     /// delivery before it may have used the burst a moment ago.
     pub fn begin(&self, is_resumed: bool) {
         self.stopped.take();
+        if let Some(total) = self.total.as_ref().filter(|_| is_resumed) {
+            total.bucket.drain();
+        }
         for lane in &self.lanes {
             lane.health.replace(Health::default());
             lane.calls.replace(Calls::default());
@@ -101,9 +107,9 @@ impl Lanes {
                 ErrorKind::Throttled => continue,
                 ErrorKind::Refused | ErrorKind::Stopped => return Err(error),
                 ErrorKind::Denied => {
-                    error.is_systemic = lane.health.borrow_mut().denied_for_good();
+                    error.is_systemic = lane.health.borrow_mut().denied(&error);
                     if error.is_systemic {
-                        self.stopped.borrow_mut().get_or_insert_with(|| error.clone());
+                        self.stop(&error);
                     }
                     return Err(error);
                 }
@@ -139,11 +145,8 @@ impl Lanes {
         attempt: &impl AsyncFn() -> Result<T, ConnectError>,
     ) -> Result<T, ConnectError> {
         let asked = Instant::now();
-        lane.turn(&self.stopped).await;
+        lane.turn(&self.stopped, self.total.as_ref()).await;
         let _under_way = UnderWay::new(lane);
-        if let Some(total) = &self.total {
-            total.turn().await;
-        }
         if let Some(cause) = &*self.stopped.borrow() {
             return Err(ConnectError::stopped(lane.operation, cause));
         }
@@ -156,7 +159,7 @@ impl Lanes {
         let answer = attempt().await;
         match &answer {
             Ok(_) => {
-                lane.health.borrow_mut().succeeded();
+                lane.health.borrow_mut().answered(true);
                 lane.spacing.borrow_mut().succeeded();
             }
             Err(error) => match error.kind {
@@ -166,7 +169,7 @@ impl Lanes {
                 }
                 // A refusal is an answer: the service works, and the call used its token.
                 ErrorKind::Refused => {
-                    lane.health.borrow_mut().answers += 1;
+                    lane.health.borrow_mut().answered(false);
                     lane.spacing.borrow_mut().succeeded();
                 }
                 ErrorKind::Denied | ErrorKind::Unavailable | ErrorKind::Stopped => {}
@@ -178,6 +181,22 @@ impl Lanes {
     /// Whether the service answers a harmless question.
     async fn is_answered(&self, probe: &impl AsyncFn() -> Result<(), ConnectError>) -> bool {
         self.attempt(self.lane(Operation::SearchPredefinedAttributes), probe).await.is_ok()
+    }
+
+    /// An operation that was refused for want of permission and never succeeded: a refusal of the import, although too few
+    /// calls were made to stop it.
+    pub fn denied(&self) -> Option<ConnectError> {
+        self.lanes.iter().find_map(|lane| {
+            let health = lane.health.borrow();
+            health.last_denial.clone().filter(|_| !health.has_succeeded)
+        })
+    }
+
+    fn stop(&self, cause: &ConnectError) {
+        self.stopped.borrow_mut().get_or_insert_with(|| cause.clone());
+        for lane in &self.lanes {
+            lane.answered.notify_one();
+        }
     }
 
     fn lane(&self, operation: Operation) -> &Lane {
@@ -208,10 +227,6 @@ struct Queue {
 impl Queue {
     async fn turn(&self) {
         let _first_in_line = self.turn.lock().await;
-        self.token().await;
-    }
-
-    async fn token(&self) {
         while let Err(wait) = self.bucket.take() {
             sleep(wait).await;
         }
@@ -233,8 +248,8 @@ impl Lane {
     }
 
     /// Waits until this call may go: its place in line, the end of a pause, the call that tries the lane, the spacing,
-    /// and the token. What is found after a wait may have changed meanwhile, so each wait begins anew.
-    async fn turn(&self, stopped: &RefCell<Option<ConnectError>>) {
+    /// and the tokens. What is found after a wait may have changed meanwhile, so each wait begins anew.
+    async fn turn(&self, stopped: &RefCell<Option<ConnectError>>, mut total: Option<&Queue>) {
         let _first_in_line = self.queue.turn.lock().await;
         while stopped.borrow().is_none() {
             let (paused_until, is_up) = {
@@ -250,6 +265,8 @@ impl Lane {
                 }
             } else if !is_up && *self.under_way.borrow() > 0 {
                 self.answered.notified().await;
+            } else if let Some(total) = total.take() {
+                total.turn().await;
             } else if let Err(wait) = self.queue.bucket.take() {
                 sleep(wait).await;
             } else {
@@ -271,11 +288,13 @@ struct Health {
     pauses: u32,
     paused_until: Option<Instant>,
     denials: u32,
+    last_denial: Option<ConnectError>,
 }
 
 impl Health {
-    fn succeeded(&mut self) {
-        *self = Self { answers: self.answers + 1, has_succeeded: true, is_up: true, ..Self::default() };
+    fn answered(&mut self, is_success: bool) {
+        let has_succeeded = self.has_succeeded || is_success;
+        *self = Self { answers: self.answers + 1, has_succeeded, is_up: true, ..Self::default() };
     }
 
     /// The service is down. Calls that were under way together make one pause.
@@ -288,9 +307,12 @@ impl Health {
         }
     }
 
-    fn denied_for_good(&mut self) -> bool {
+    /// Counts a refusal of permission, and says whether it stops the import.
+    fn denied(&mut self, error: &ConnectError) -> bool {
         self.denials += 1;
-        !self.has_succeeded || self.denials >= DENIALS_THAT_STOP
+        self.last_denial = Some(error.clone());
+        let enough = if self.has_succeeded { DENIALS_THAT_STOP } else { FIRST_DENIALS_THAT_STOP };
+        error.operation.is_about_the_instance() || self.denials >= enough
     }
 }
 

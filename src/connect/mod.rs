@@ -9,7 +9,7 @@ mod operation;
 mod pace;
 mod sdk;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -173,8 +173,8 @@ impl Connect {
         self.lanes.call(operation, attempt, probe).await
     }
 
-    /// Follows the tokens to the end. A page may be empty and yet have a successor; a token that comes again would go
-    /// round for ever.
+    /// Follows the tokens to the end. A page may be empty and yet have a successor; tokens that come again would go round
+    /// for ever.
     async fn all_pages<T>(
         &self,
         operation: Operation,
@@ -182,16 +182,17 @@ impl Connect {
     ) -> Result<Vec<T>, ConnectError> {
         let mut items = Vec::new();
         let mut token: Option<String> = None;
+        let mut seen = HashSet::new();
         loop {
             let answer = self.call(operation, async || page(token.clone()).await).await?;
             items.extend(answer.items);
-            match answer.next_token {
+            token = answer.next_token.filter(|token| !token.is_empty());
+            match &token {
                 None => return Ok(items),
-                next if next == token => {
-                    let message = "the service gave the same page token twice; the list would be incomplete";
-                    return Err(ConnectError::unanswered(operation, "IncompleteList", message));
+                Some(token) if !seen.insert(token.clone()) => {
+                    return Err(ConnectError::incomplete(operation, "the same page token twice"));
                 }
-                next => token = next,
+                Some(_) => {}
             }
         }
     }

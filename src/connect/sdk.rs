@@ -33,7 +33,7 @@ impl Sdk {
         let answer = call.max_results(USERS_PER_PAGE).set_next_token(token).send().await.map_err(of(operation))?;
         let users = answer.user_summary_list.unwrap_or_default().into_iter().map(|user| {
             let whole = user.id.zip(user.username).map(|(id, username)| DirectoryUser { id, username });
-            whole.ok_or_else(|| incomplete(operation, "a user without id or username"))
+            whole.ok_or_else(|| ConnectError::incomplete(operation, "a user without id or username"))
         });
         Ok(Page { items: users.collect::<Result<_, _>>()?, next_token: answer.next_token })
     }
@@ -55,7 +55,10 @@ impl Sdk {
         let call = self.client.describe_predefined_attribute().instance_id(&self.instance_id).name(name);
         let answer = call.send().await.map_err(of(operation))?;
         let attribute = answer.predefined_attribute;
-        predefined(operation, attribute.ok_or_else(|| incomplete(operation, "an answer without the attribute"))?)
+        predefined(
+            operation,
+            attribute.ok_or_else(|| ConnectError::incomplete(operation, "an answer without the attribute"))?,
+        )
     }
 
     pub(super) async fn list_user_proficiencies(
@@ -92,7 +95,7 @@ impl Sdk {
             let item = UserProficiencyDisassociate::builder();
             item.attribute_name(&*pair.attribute).attribute_value(&*pair.value).build()
         });
-        let items = items.collect::<Result<_, _>>().map_err(|error| incomplete(operation, error))?;
+        let items = items.collect::<Result<_, _>>().map_err(|error| ConnectError::incomplete(operation, error))?;
         call.set_user_proficiencies(Some(items)).send().await.map_err(of(operation)).map(drop)
     }
 
@@ -108,7 +111,9 @@ fn to_wire(items: &[Proficiency]) -> Result<Vec<UserProficiency>, ConnectError> 
         let wire = UserProficiency::builder().attribute_name(&*item.pair.attribute);
         wire.attribute_value(&*item.pair.value).level(item.level.to_wire()).build()
     });
-    items.collect::<Result<_, _>>().map_err(|error| incomplete(Operation::AssociateUserProficiencies, error))
+    items
+        .collect::<Result<_, _>>()
+        .map_err(|error| ConnectError::incomplete(Operation::AssociateUserProficiencies, error))
 }
 
 fn predefined(
@@ -116,13 +121,9 @@ fn predefined(
     attribute: aws_sdk_connect::types::PredefinedAttribute,
 ) -> Result<PredefinedAttribute, ConnectError> {
     let values = attribute.values.as_ref().and_then(|values| values.as_string_list().ok());
-    let name = attribute.name.ok_or_else(|| incomplete(operation, "a predefined attribute without a name"))?;
+    let name =
+        attribute.name.ok_or_else(|| ConnectError::incomplete(operation, "a predefined attribute without a name"))?;
     Ok(PredefinedAttribute { name, values: values.cloned().unwrap_or_default() })
-}
-
-/// An answer that lacks what the service model promises: an error, never "there is nothing there".
-fn incomplete(operation: Operation, what: impl std::fmt::Display) -> ConnectError {
-    ConnectError::unanswered(operation, "IncompleteAnswer", format_args!("the service gave {what}"))
 }
 
 fn of<E>(operation: Operation) -> impl Fn(SdkError<E>) -> ConnectError

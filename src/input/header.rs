@@ -1,6 +1,6 @@
 //! The header: which column is which.
 
-use super::Unreadable;
+use super::Refusal;
 
 /// A column that a kind of file knows.
 #[derive(Clone, Copy, Debug)]
@@ -40,7 +40,7 @@ pub struct Header {
 
 impl Header {
     /// Finds the schema's columns among the cells.
-    pub(super) fn understand(schema: Schema, delimiter: u8, cells: Vec<String>) -> Result<Self, Unreadable> {
+    pub(super) fn understand(schema: Schema, delimiter: u8, cells: Vec<String>) -> Result<Self, Refusal> {
         let is_ours = |cell: &str| cell.trim().to_lowercase().starts_with(OURS);
         let names: Vec<_> = cells.iter().map(|cell| if is_ours(cell) { String::new() } else { normal(cell) }).collect();
         let mut places = Vec::with_capacity(schema.len());
@@ -55,7 +55,7 @@ impl Header {
                     "The column `{}` is there twice: as \"{}\" and as \"{}\". Take one of them away.",
                     column.name, cells[first], cells[second]
                 );
-                return Err(Unreadable::new("duplicate_column", message));
+                return Err(Refusal::new("duplicate_column", message));
             }
             if found.is_empty() && column.is_required {
                 let message = format!(
@@ -63,7 +63,7 @@ impl Header {
                     column.name,
                     cells.iter().map(|cell| format!("\"{cell}\"")).collect::<Vec<_>>().join(", ")
                 );
-                return Err(Unreadable::new("missing_column", message));
+                return Err(Refusal::new("missing_column", message));
             }
             places.push(found.first().copied());
         }
@@ -74,11 +74,6 @@ impl Header {
     /// Where a column of the schema is, if the file has it.
     pub fn place(&self, column: usize) -> Option<usize> {
         self.places[column]
-    }
-
-    /// Whether the file has that column of the schema.
-    pub fn has(&self, column: usize) -> bool {
-        self.places[column].is_some()
     }
 
     /// How many columns of the schema were found.

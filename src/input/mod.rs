@@ -9,24 +9,27 @@ mod names;
 mod reader;
 mod records;
 
+use std::borrow::Cow;
+
 pub use cell::{guarded, unguarded};
 pub use header::{Column, Header, Schema};
 pub use names::{Name, Names};
 pub use reader::{Reader, Visit};
 pub use records::Record;
 
-/// Why a file cannot be imported at all, with a sentence for the person who dropped it.
+/// Why a file is not imported, with a sentence for the person who dropped it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
-pub struct Unreadable {
+pub struct Refusal {
     /// Stable and machine-readable: `not_csv`, `empty_file`, `missing_column`, ...
-    pub code: &'static str,
+    pub code: Cow<'static, str>,
     /// What is wrong, and what to do about it.
     pub message: String,
 }
 
-impl Unreadable {
-    fn new(code: &'static str, message: impl Into<String>) -> Self {
-        Self { code, message: message.into() }
+impl Refusal {
+    /// A refusal with its sentence.
+    pub fn new(code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
+        Self { code: code.into(), message: message.into() }
     }
 }

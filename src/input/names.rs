@@ -64,12 +64,6 @@ impl Names {
         Name(name)
     }
 
-    /// The name of a text that is here already.
-    pub fn find(&self, text: &str) -> Option<Name> {
-        let hash = self.hasher.hash_one(text);
-        self.table.find(hash, |&name| at(&self.text, &self.ends, name) == text).copied().map(Name)
-    }
-
     /// The text of a name.
     pub fn text(&self, name: Name) -> &str {
         at(&self.text, &self.ends, name.0)
@@ -106,7 +100,6 @@ mod tests {
         let (jdoe, empty, other) = (names.intern("jdoe"), names.intern(""), names.intern("JDoe"));
         assert_eq!(names.intern("jdoe"), jdoe);
         assert_eq!((names.text(jdoe), names.text(empty), names.text(other)), ("jdoe", "", "JDoe"));
-        assert_eq!((names.find("JDoe"), names.find("nobody")), (Some(other), None));
         assert_eq!((empty, names.len()), (Name::EMPTY, 3));
     }
 }

@@ -1,7 +1,7 @@
 //! A file, piece by piece: its delimiter and header first, then row after row.
 
 use super::records::{Record, Records};
-use super::{Header, Schema, Unreadable};
+use super::{Header, Refusal, Schema};
 
 /// What may separate cells, the likeliest first.
 const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
@@ -10,7 +10,7 @@ const HEAD_BYTES: usize = 256 << 10;
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
 /// What to do with each row: everything but the rows that hold nothing.
-pub type Visit<'v> = dyn FnMut(&Header, Record<'_>) -> Result<(), Unreadable> + 'v;
+pub type Visit<'v> = dyn FnMut(&Header, Record<'_>) -> Result<(), Refusal> + 'v;
 
 /// Reads a file of one schema that is handed to it piece by piece.
 #[derive(Debug)]
@@ -48,7 +48,7 @@ impl Reader {
     }
 
     /// Takes the next bytes of the file and visits each row that they complete.
-    pub fn push(&mut self, bytes: &[u8], visit: &mut Visit<'_>) -> Result<(), Unreadable> {
+    pub fn push(&mut self, bytes: &[u8], visit: &mut Visit<'_>) -> Result<(), Refusal> {
         match &mut self.state {
             State::Rows(rows) => rows.push(bytes, visit),
             State::Head(head) => {
@@ -62,25 +62,25 @@ impl Reader {
     }
 
     /// The file ends here.
-    pub fn finish(&mut self, visit: &mut Visit<'_>) -> Result<(), Unreadable> {
+    pub fn finish(&mut self, visit: &mut Visit<'_>) -> Result<(), Refusal> {
         if matches!(self.state, State::Head(_)) {
             self.begin(true, visit)?;
         }
         match &mut self.state {
             State::Rows(rows) => rows.finish(visit),
             State::Head(_) => {
-                Err(Unreadable::new("empty_file", "The file is empty. Its first row must name the columns."))
+                Err(Refusal::new("empty_file", "The file is empty. Its first row must name the columns."))
             }
         }
     }
 
     /// Understands the header in the first bytes, if they hold all of it, and goes on with what follows it.
-    fn begin(&mut self, is_all: bool, visit: &mut Visit<'_>) -> Result<(), Unreadable> {
+    fn begin(&mut self, is_all: bool, visit: &mut Visit<'_>) -> Result<(), Refusal> {
         let State::Head(head) = &self.state else { return Ok(()) };
         check_is_text(head)?;
         let text = head.strip_prefix(BOM).unwrap_or(head);
         let mut best: Option<Header> = None;
-        let mut objection: Option<(usize, Unreadable)> = None;
+        let mut objection: Option<(usize, Refusal)> = None;
         let mut is_undecided = false;
         for delimiter in DELIMITERS {
             let Some(cells) = first_record(text, delimiter, is_all)? else {
@@ -100,28 +100,25 @@ impl Reader {
         match (best, objection) {
             (Some(header), _) => {
                 let records = Records::new(header.delimiter);
-                let mut rows = Box::new(Rows { header, records, is_past_header: false });
-                rows.push(text, visit)?;
-                self.state = State::Rows(rows);
-                Ok(())
+                let rows = Box::new(Rows { header, records, is_past_header: false });
+                let State::Head(head) = std::mem::replace(&mut self.state, State::Rows(rows)) else { return Ok(()) };
+                self.push(head.strip_prefix(BOM).unwrap_or(&head), visit)
             }
             (None, _) if is_undecided => Ok(()),
             (None, Some((_, error))) => Err(error),
             (None, None) if is_all => Ok(()),
-            (None, None) => {
-                Err(Unreadable::new("not_csv", "The file does not begin with a row that names the columns."))
-            }
+            (None, None) => Err(Refusal::new("not_csv", "The file does not begin with a row that names the columns.")),
         }
     }
 }
 
 impl Rows {
-    fn push(&mut self, bytes: &[u8], visit: &mut Visit<'_>) -> Result<(), Unreadable> {
+    fn push(&mut self, bytes: &[u8], visit: &mut Visit<'_>) -> Result<(), Refusal> {
         let Self { header, records, is_past_header } = self;
         records.push(bytes, |record| visit_row(header, is_past_header, record, visit))
     }
 
-    fn finish(&mut self, visit: &mut Visit<'_>) -> Result<(), Unreadable> {
+    fn finish(&mut self, visit: &mut Visit<'_>) -> Result<(), Refusal> {
         let Self { header, records, is_past_header } = self;
         records.finish(|record| visit_row(header, is_past_header, record, visit))
     }
@@ -132,40 +129,48 @@ fn visit_row(
     is_past_header: &mut bool,
     record: Record<'_>,
     visit: &mut Visit<'_>,
-) -> Result<(), Unreadable> {
+) -> Result<(), Refusal> {
     if record.is_empty() || !std::mem::replace(is_past_header, true) {
         return Ok(());
     }
     visit(header, record)
 }
 
-/// The first record that holds something, if it is whole.
-fn first_record(text: &[u8], delimiter: u8, is_all: bool) -> Result<Option<Vec<String>>, Unreadable> {
+/// The first record that holds something, if it is whole. What follows it is not looked at.
+fn first_record(text: &[u8], delimiter: u8, is_all: bool) -> Result<Option<Vec<String>>, Refusal> {
     let mut first = None;
     let mut keep = |record: Record<'_>| {
-        if first.is_none() && !record.is_empty() {
-            first = Some(record.cells().map(|cell| cell.trim().to_owned()).collect::<Vec<_>>());
+        if record.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        first = Some(record.cells().map(|cell| cell.trim().to_owned()).collect::<Vec<_>>());
+        Err(Refusal::new("found", "the header is enough"))
     };
     let mut records = Records::new(delimiter);
-    records.push(text, &mut keep)?;
-    if is_all {
-        records.finish(&mut keep)?;
+    let read = records.push(text, &mut keep).and_then(|()| if is_all { records.finish(&mut keep) } else { Ok(()) });
+    match (first, read) {
+        (Some(cells), _) => Ok(Some(cells)),
+        (None, read) => read.map(|()| None),
     }
-    Ok(first)
 }
 
 /// Refuses by name what people drop by mistake.
-fn check_is_text(head: &[u8]) -> Result<(), Unreadable> {
+fn check_is_text(head: &[u8]) -> Result<(), Refusal> {
     let (code, what) = match head {
         [b'P', b'K', 3 | 5, 4 | 6, ..] => ("not_csv", "This is an Excel workbook or a zip archive; save it as CSV."),
         [0x1f, 0x8b, ..] => ("not_csv", "This is a gzip archive; unpack it first."),
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => ("not_utf8", "The file is UTF-16 text; save it as \"CSV UTF-8\"."),
-        _ if head.contains(&0) => ("not_csv", "The file is not text: it holds NUL bytes. Save the table as CSV."),
+        // In the header only: what stands further down is some row's, and how much of it is here is chance.
+        _ if head
+            .split(|byte| matches!(byte, b'\r' | b'\n'))
+            .find(|line| !line.is_empty())
+            .is_some_and(|line| line.contains(&0)) =>
+        {
+            ("not_csv", "The file is not text: it holds NUL bytes. Save the table as CSV.")
+        }
         _ => return Ok(()),
     };
-    Err(Unreadable::new(code, what))
+    Err(Refusal::new(code, what))
 }
 
 #[cfg(test)]
@@ -179,7 +184,7 @@ mod tests {
     ];
 
     /// Delimiter, and of each row the line and its cells; or the code of what is wrong.
-    type Read = Result<(u8, Vec<(u32, String)>), &'static str>;
+    type Read = Result<(u8, Vec<(u32, String)>), std::borrow::Cow<'static, str>>;
 
     fn read_in_pieces(bytes: &[u8], size: usize) -> Read {
         let mut rows = Vec::new();
@@ -213,12 +218,12 @@ mod tests {
 
     #[test]
     fn what_is_no_table_is_refused() {
-        assert_eq!(read(""), Err("empty_file"));
-        assert_eq!(read("\n\n"), Err("empty_file"));
-        assert_eq!(read("name,value\na,b\n"), Err("missing_column"));
-        assert_eq!(read("user,user,value\na,b,c\n"), Err("duplicate_column"));
-        assert_eq!(read("PK\u{3}\u{4}user,value\n"), Err("not_csv"));
-        assert_eq!(read("just a sentence"), Err("missing_column"));
+        assert_eq!(read(""), Err("empty_file".into()));
+        assert_eq!(read("\n\n"), Err("empty_file".into()));
+        assert_eq!(read("name,value\na,b\n"), Err("missing_column".into()));
+        assert_eq!(read("user,user,value\na,b,c\n"), Err("duplicate_column".into()));
+        assert_eq!(read("PK\u{3}\u{4}user,value\n"), Err("not_csv".into()));
+        assert_eq!(read("just a sentence"), Err("missing_column".into()));
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use csv_core::ReadRecordResult;
 
-use super::Unreadable;
+use super::Refusal;
 
 /// A record larger than this is no row of a table but a file that is something else, or a quote that is never closed.
 const MAX_RECORD_BYTES: usize = 1 << 20;
@@ -82,8 +82,8 @@ impl Records {
     pub(super) fn push(
         &mut self,
         mut bytes: &[u8],
-        mut each: impl FnMut(Record<'_>) -> Result<(), Unreadable>,
-    ) -> Result<(), Unreadable> {
+        mut each: impl FnMut(Record<'_>) -> Result<(), Refusal>,
+    ) -> Result<(), Refusal> {
         loop {
             if self.began.is_none() {
                 let blank = bytes.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
@@ -101,16 +101,13 @@ impl Records {
     }
 
     /// The file ends here: hands on the record that has no line end.
-    pub(super) fn finish(
-        &mut self,
-        mut each: impl FnMut(Record<'_>) -> Result<(), Unreadable>,
-    ) -> Result<(), Unreadable> {
+    pub(super) fn finish(&mut self, mut each: impl FnMut(Record<'_>) -> Result<(), Refusal>) -> Result<(), Refusal> {
         if let Some(began) = self.began.filter(|&began| self.quotes % 2 == 1 && began < self.line) {
             let message = format!(
                 "The quote that opens on line {began} is never closed, so everything after it is one cell. \
                  Close the quote, or take it away."
             );
-            return Err(Unreadable::new("unclosed_quote", message));
+            return Err(Refusal::new("unclosed_quote", message));
         }
         while !matches!(self.read(&[], &mut each)?.0, ReadRecordResult::End) {}
         Ok(())
@@ -119,8 +116,8 @@ impl Records {
     fn read(
         &mut self,
         bytes: &[u8],
-        each: &mut impl FnMut(Record<'_>) -> Result<(), Unreadable>,
-    ) -> Result<(ReadRecordResult, usize), Unreadable> {
+        each: &mut impl FnMut(Record<'_>) -> Result<(), Refusal>,
+    ) -> Result<(ReadRecordResult, usize), Refusal> {
         let (out, ends) = (&mut self.out[self.out_len..], &mut self.ends[self.ends_len..]);
         let (result, taken, written, ended) = self.csv.read_record(bytes, out, ends);
         self.out_len += written;
@@ -132,11 +129,11 @@ impl Records {
                     "The row that begins on line {began} is longer than {MAX_RECORD_BYTES} bytes. This is not a table, or a \
                      quote on that line is never closed."
                 );
-                return Err(Unreadable::new("row_too_large", message));
+                return Err(Refusal::new("row_too_large", message));
             }
             ReadRecordResult::OutputEndsFull if self.ends.len() >= MAX_CELLS => {
                 let message = format!("The row on line {began} has more than {MAX_CELLS} cells.");
-                return Err(Unreadable::new("row_too_large", message));
+                return Err(Refusal::new("row_too_large", message));
             }
             ReadRecordResult::OutputFull => self.out.resize(self.out.len() * 2, 0),
             ReadRecordResult::OutputEndsFull => self.ends.resize(self.ends.len() * 2, 0),
@@ -148,7 +145,7 @@ impl Records {
                     let message = format!(
                         "Line {began} is not UTF-8 text. Save the file as \"CSV UTF-8 (comma delimited)\" and drop it again."
                     );
-                    return Err(Unreadable::new("not_utf8", message));
+                    return Err(Refusal::new("not_utf8", message));
                 };
                 self.out_len = 0;
                 self.ends_len = 0;
@@ -181,7 +178,7 @@ mod tests {
 
     type Read = Vec<(u32, Vec<String>)>;
 
-    fn read(pieces: &[&[u8]]) -> Result<Read, Unreadable> {
+    fn read(pieces: &[&[u8]]) -> Result<Read, Refusal> {
         let mut found = Vec::new();
         let mut records = Records::new(b',');
         let mut each = |record: Record<'_>| {

@@ -6,9 +6,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::config::Mode;
-use crate::connect::{Calls, Operation};
-use crate::kind::proficiency::UserCounts;
-use crate::outcome::Counts;
+use crate::connect::Calls;
+use crate::outcome::{Counts, UserCounts};
 
 /// What became of an import.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,11 +68,6 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// The lanes' counts, by the operation's name.
-    pub fn calls_of(calls: impl Iterator<Item = (Operation, Calls)>) -> BTreeMap<&'static str, Calls> {
-        calls.map(|(operation, calls)| (operation.name(), calls)).collect()
-    }
-
     /// The object's bytes.
     pub fn to_json(&self) -> Vec<u8> {
         let mut json = serde_json::to_vec_pretty(self).expect("a summary has no map keys that are not texts");

@@ -40,8 +40,6 @@ pub struct Head {
     pub version_id: Option<String>,
     /// Its `ETag`, in quotes as S3 gives it.
     pub etag: String,
-    /// Its size in bytes.
-    pub size: u64,
 }
 
 /// A request to S3 that did not succeed, after the SDK's own retries.
@@ -66,6 +64,16 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Whether the caller may not do this: another try would not help.
+    pub fn is_denied(&self) -> bool {
+        matches!(self, Self::Other { code, .. } if matches!(code.as_str(), "AccessDenied" | "AllAccessDisabled" | "Http403"))
+    }
+
+    /// Whether the object is not there.
+    pub fn is_gone(&self) -> bool {
+        matches!(self, Self::Gone(_))
+    }
+
     /// Whether a condition did not hold.
     pub fn is_precondition(&self) -> bool {
         matches!(self, Self::Precondition(_))

@@ -39,7 +39,6 @@ impl Store {
             Ok(head) => Ok(Some(Head {
                 version_id: head.version_id.filter(|version| version != "null"),
                 etag: head.e_tag.unwrap_or_default(),
-                size: head.content_length.and_then(|size| size.try_into().ok()).unwrap_or_default(),
             })),
             Err(StoreError::Gone(_)) => Ok(None),
             Err(error) => Err(error),

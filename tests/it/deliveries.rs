@@ -182,10 +182,46 @@ async fn an_answer_of_s3_that_was_lost_changes_nothing() {
     let world = World::new(instance(2));
     let event = world.dropped("incoming/a.csv", CSV);
     world.s3.fail_next("PutObject", Some("import.json"), S3Fault::DoneThen500);
+    // Of the summaries, the first is written over nothing, the second over the first.
+    world.s3.fail_next("PutObject", Some("summary.json"), S3Fault::DoneThen500);
     world.s3.fail_next("PutObject", Some("summary.json"), S3Fault::DoneThen500);
     world.s3.fail_next("GetObject", Some("a.csv"), S3Fault::CutBody { after: 40 });
     let answer = world.invoke(event).await.unwrap();
     let report = world.report(&answer["imports"][0]);
     assert_eq!((report.status(), report.counts()["added"]), ("succeeded", 2));
     assert_eq!(report.summary["deliveries"], 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_import_half_way_is_not_given_up_for_a_fault_of_s3() {
+    let world = World::built(Emulator::builder(instance(100)).quotas(Quotas::all(2.0, 5)), &[]);
+    let rows: String = (0..100).map(|n| format!("agent{n:03},Language,German,3\n")).collect();
+    let event = world.dropped("incoming/a.csv", format!("user,attribute,value,level\n{rows}"));
+    let deliver = async |receives| {
+        let message = batch(&[in_a_message("m1", receives, &event)]);
+        let answer = world.invoke_for(message, Duration::from_secs(30)).await.unwrap();
+        answer["batchItemFailures"].as_array().unwrap().len()
+    };
+    assert_eq!(deliver(5).await, 1);
+    for _ in 0..3 {
+        world.s3.fail_next("GetObject", Some("import.json"), S3Fault::Internal500);
+    }
+    assert_eq!(deliver(6).await, 1, "S3 did not answer");
+    assert_eq!(deliver(7).await, 1, "the deadline came");
+    world.invoke(event.clone()).await.unwrap();
+    assert_eq!(world.held(99), ["Language=German:3"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_summary_that_was_on_its_way_when_the_work_ended_does_no_harm() {
+    let world = World::built(Emulator::builder(instance(70)).quotas(Quotas::all(2.0, 5)), &[]);
+    let rows: String = (0..70).map(|n| format!("agent{n:03},Language,German,3\n")).collect();
+    let event = world.dropped("incoming/a.csv", format!("user,attribute,value,level\n{rows}"));
+    let slow = async {
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        world.s3.fail_next("PutObject", Some("summary.json"), S3Fault::Slow(Duration::from_secs(3600)));
+    };
+    let (answer, ()) = tokio::join!(world.invoke(event), slow);
+    let report = world.report(&answer.unwrap()["imports"][0]);
+    assert_eq!((report.status(), report.counts()["added"]), ("succeeded", 70));
 }

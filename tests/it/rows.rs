@@ -195,7 +195,39 @@ async fn what_is_no_table_is_rejected_with_a_report() {
         assert_eq!(report.results.is_some(), has_results, "{csv}");
         assert!(report.summary["message"].as_str().unwrap().len() > 20);
     }
+    let latin = b"user,attribute,value,level\nagent000,Language,German,3\nM\xfcller,Language,German,3\n";
+    let report = world.drop_file("incoming/latin.csv", latin).await;
+    assert_eq!((report.status(), report.summary["code"].as_str()), ("rejected", Some("not_utf8")));
+    assert_eq!(report.statuses(), ["pending"], "what was read before it is accounted for");
     assert!(world.calls().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_of_invalid_rows_only_is_mostly_wrong_too() {
+    let world = World::new(instance(1));
+    let report = world
+        .drop_file(
+            "incoming/a.csv",
+            format!("user,attribute,value,level\n{}", "agent000,Language,German,9\n".repeat(10)),
+        )
+        .await;
+    assert_eq!((report.status(), report.summary["code"].as_str()), ("rejected", Some("too_many_invalid")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_report_is_the_same_however_the_file_comes() {
+    let rows: String =
+        (0..50).map(|n| format!("agent{n:03},Language,German,{}\n", if n == 30 { "\0" } else { "3" })).collect();
+    let csv = format!("user,attribute,value,level\n{rows}");
+    let mut reports = Vec::new();
+    for size in [7, 100, 1_000_000] {
+        let world = World::new(instance(50));
+        world.s3.set_chunk_size(size);
+        let report = world.drop_file("incoming/a.csv", &csv).await;
+        assert_eq!((report.counts()["added"], report.counts()["invalid"]), (49, 1), "in pieces of {size}");
+        reports.push(report.results);
+    }
+    assert!(reports.windows(2).all(|pair| pair[0] == pair[1]));
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::connect::{Connect, ConnectError, ErrorKind, Level, Operation, Pair, Proficiencies};
 
-use super::plan::{Item, Step, Want, in_held_spelling, plan};
+use super::plan::{Item, Step, Want, in_held_spelling, in_item_spelling, plan};
 
 /// What became of one item of the file.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,37 +45,43 @@ pub struct Brought {
 pub async fn bring(connect: &Connect, user_id: &str, items: &[Item], limit: usize, is_dry_run: bool) -> Brought {
     let held = match connect.list_user_proficiencies(user_id).await {
         Ok(held) => held,
-        Err(error) => return unread(items, error),
+        Err(error) => return unread(items, &error),
     };
     let mut user = User {
         items: in_held_spelling(items, &held),
+        limit: limit.max(held.len()),
         now: held.clone(),
         held,
+        done: Vec::new(),
+        too_many: BTreeMap::new(),
         refused: BTreeMap::new(),
         one_by_one: Vec::new(),
     };
-    let first = plan(&user.held, &user.items, limit);
-    let is_over = first.too_many.is_some();
     let mut stop = None;
     if is_dry_run {
-        first.steps.iter().for_each(|step| step.apply_to(&mut user.now));
+        for step in user.plan() {
+            step.apply_to(&mut user.now);
+        }
     } else {
-        stop = user.write(connect, user_id, limit, is_over).await;
+        stop = user.write(connect, user_id).await;
     }
-    let fates = user.items.iter().map(|item| match first.too_many {
-        Some(size) if is_addition(item, &user.held) => Fate::TooMany(size),
-        _ => user.fate(item),
-    });
-    Brought { fates: fates.collect(), stop: stop.filter(|error| error.is_systemic) }
+    let fates = user.items.iter().map(|item| user.fate(item)).collect();
+    Brought { fates, stop: stop.filter(|error| error.is_systemic) }
 }
 
 /// One user on the way.
 struct User {
     items: Vec<Item>,
+    /// The largest set that the user may have; one who holds more proves that more is allowed.
+    limit: usize,
     /// What was there before.
     held: Proficiencies,
     /// What is there as far as we know.
     now: Proficiencies,
+    /// Calls that succeeded. A later read may not show them yet.
+    done: Vec<Step>,
+    /// Items that cannot be added: the set would have so many.
+    too_many: BTreeMap<Pair, usize>,
     /// Items that are given up, each with the last word of the service.
     refused: BTreeMap<Pair, ConnectError>,
     /// Items of calls that were refused: they are sent alone.
@@ -85,18 +91,23 @@ struct User {
 impl User {
     /// Writes until nothing is wanted any more, or the import stops. Each round ends, or gives an item up, or sends it
     /// alone for the first time; so there is a last one.
-    async fn write(&mut self, connect: &Connect, user_id: &str, limit: usize, is_over: bool) -> Option<ConnectError> {
+    async fn write(&mut self, connect: &Connect, user_id: &str) -> Option<ConnectError> {
         loop {
-            let Err((step, error)) = self.write_once(connect, user_id, limit, is_over).await else { return None };
-            if matches!(error.kind, ErrorKind::Stopped) {
+            let Err((step, error)) = self.write_once(connect, user_id).await else { return None };
+            if error.kind == ErrorKind::Stopped {
                 return Some(error);
             }
             if error.is_systemic {
                 self.give_up(&step, &error);
                 return Some(error);
             }
-            self.now = match connect.list_user_proficiencies(user_id).await {
-                Ok(now) => now,
+            match connect.list_user_proficiencies(user_id).await {
+                Ok(now) => {
+                    self.now = in_item_spelling(now, &self.items);
+                    for step in &self.done {
+                        step.apply_to(&mut self.now);
+                    }
+                }
                 Err(unread) => {
                     // What this call did is not known and cannot be asked: it did not succeed.
                     self.give_up(&step, &error);
@@ -105,7 +116,7 @@ impl User {
                     }
                     return Some(unread);
                 }
-            };
+            }
             if error.kind == ErrorKind::Refused && step.len() > 1 {
                 let operation = operation_of(&step);
                 self.one_by_one.extend(step.pairs().map(|pair| (operation, pair.clone())));
@@ -116,17 +127,8 @@ impl User {
     }
 
     /// Plans from what is there now and makes the calls, up to the first that fails.
-    async fn write_once(
-        &mut self,
-        connect: &Connect,
-        user_id: &str,
-        limit: usize,
-        is_over: bool,
-    ) -> Result<(), (Step, ConnectError)> {
-        let wanted =
-            |item: &&Item| !(self.refused.contains_key(&item.pair) || (is_over && is_addition(item, &self.held)));
-        let items: Vec<Item> = self.items.iter().filter(wanted).cloned().collect();
-        for step in plan(&self.now, &items, limit).steps {
+    async fn write_once(&mut self, connect: &Connect, user_id: &str) -> Result<(), (Step, ConnectError)> {
+        for step in self.plan() {
             for call in self.split(step) {
                 let answer = match &call {
                     Step::Update(items) => connect.update(user_id, items).await,
@@ -134,12 +136,30 @@ impl User {
                     Step::Disassociate(pairs) => connect.disassociate(user_id, pairs).await,
                 };
                 match answer {
-                    Ok(()) => call.apply_to(&mut self.now),
+                    Ok(()) => {
+                        call.apply_to(&mut self.now);
+                        self.done.push(call);
+                    }
                     Err(error) => return Err((call, error)),
                 }
             }
         }
         Ok(())
+    }
+
+    /// The calls that are still to be made, less what is given up.
+    fn plan(&mut self) -> Vec<Step> {
+        let is_wanted =
+            |item: &&Item| !(self.refused.contains_key(&item.pair) || self.too_many.contains_key(&item.pair));
+        let items: Vec<Item> = self.items.iter().filter(is_wanted).cloned().collect();
+        let plan = plan(&self.now, &items, self.limit);
+        if let Some(size) = plan.too_many {
+            let added = items
+                .into_iter()
+                .filter(|item| matches!(item.want, Want::Level(_)) && !self.now.contains_key(&item.pair));
+            self.too_many.extend(added.map(|item| (item.pair, size)));
+        }
+        plan.steps
     }
 
     /// Items that were in a refused call go alone, the others together.
@@ -174,22 +194,22 @@ impl User {
             (true, None) => Fate::Added,
             (true, Some(from)) if now.is_some() => Fate::Updated { from },
             (true, Some(_)) => Fate::Removed,
-            (false, _) => self.refused.get(&item.pair).cloned().map_or(Fate::Pending, Fate::Failed),
+            (false, _) => match (self.too_many.get(&item.pair), self.refused.get(&item.pair)) {
+                (Some(&size), _) => Fate::TooMany(size),
+                (_, Some(error)) => Fate::Failed(error.clone()),
+                (None, None) => Fate::Pending,
+            },
         }
     }
 }
 
 /// A user that could not be read: nothing was tried.
-fn unread(items: &[Item], error: ConnectError) -> Brought {
+fn unread(items: &[Item], error: &ConnectError) -> Brought {
     let fate = match error.kind {
         ErrorKind::Stopped => Fate::Pending,
         _ => Fate::Failed(error.clone()),
     };
-    Brought { fates: vec![fate; items.len()], stop: error.is_systemic.then_some(error) }
-}
-
-fn is_addition(item: &Item, held: &Proficiencies) -> bool {
-    matches!(item.want, Want::Level(_)) && !held.contains_key(&item.pair)
+    Brought { fates: vec![fate; items.len()], stop: error.is_systemic.then(|| error.clone()) }
 }
 
 fn operation_of(step: &Step) -> Operation {

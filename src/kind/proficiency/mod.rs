@@ -11,5 +11,5 @@ mod rows;
 
 pub use apply::{Brought, Fate, bring};
 pub use plan::{Item, Plan, Step, Want, plan};
-pub use row::{Checked, Refusal, SCHEMA, check};
-pub use rows::{Known, Rows, UserCounts, Words, Work};
+pub use row::{Checked, Invalid, SCHEMA, check};
+pub use rows::{Known, Rows, Work};

@@ -38,20 +38,20 @@ pub struct Checked<'r> {
 
 /// Why a row is refused, with a sentence that says what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
+pub struct Invalid {
     /// The report's `import_code`.
     pub code: Code,
     /// The report's `import_message`.
     pub message: String,
 }
 
-/// The user that a row names, also where the row is otherwise wrong.
-pub(super) fn user_of<'r>(header: &Header, record: &Record<'r>) -> &'r str {
-    cell(header, record, USER)
+/// The user that a row names, also where the row is otherwise wrong; but not what is no name at all.
+pub(super) fn user_of<'r>(header: &Header, record: &Record<'r>) -> Option<&'r str> {
+    Some(cell(header, record, USER)).filter(|user| user.len() <= MAX_USER_LETTERS)
 }
 
 /// Checks a row by itself: whole, no field missing, a level and an action that mean something.
-pub fn check<'r>(header: &Header, record: &Record<'r>) -> Result<Checked<'r>, Refusal> {
+pub fn check<'r>(header: &Header, record: &Record<'r>) -> Result<Checked<'r>, Invalid> {
     let n_columns = header.cells.len();
     let is_too_long = record.cells().skip(n_columns).any(|cell| !cell.trim().is_empty());
     if record.len() < n_columns || is_too_long {
@@ -59,7 +59,7 @@ pub fn check<'r>(header: &Header, record: &Record<'r>) -> Result<Checked<'r>, Re
             "The row has {} cells and the header {n_columns}. Is a delimiter missing, or one too many?",
             record.len()
         );
-        return Err(Refusal { code: Code::WrongCellCount, message });
+        return Err(Invalid { code: Code::WrongCellCount, message });
     }
     let user = cell(header, record, USER);
     let attribute = cell(header, record, ATTRIBUTE);
@@ -71,7 +71,7 @@ pub fn check<'r>(header: &Header, record: &Record<'r>) -> Result<Checked<'r>, Re
         "remove" => true,
         _ => {
             let message = format!("The action '{action}' is neither 'set' nor 'remove'.");
-            return Err(Refusal { code: Code::InvalidAction, message });
+            return Err(Invalid { code: Code::InvalidAction, message });
         }
     };
     let named = [("user", user), ("attribute", attribute), ("value", value), ("level", level)];
@@ -79,17 +79,17 @@ pub fn check<'r>(header: &Header, record: &Record<'r>) -> Result<Checked<'r>, Re
     let missing: Vec<_> = needed.iter().filter(|(_, cell)| cell.is_empty()).map(|(name, _)| *name).collect();
     if !missing.is_empty() {
         let message = format!("Nothing is said in: {}.", missing.join(", "));
-        return Err(Refusal { code: Code::MissingField, message });
+        return Err(Invalid { code: Code::MissingField, message });
     }
     for (name, cell) in named {
         if cell.chars().any(char::is_control) {
             let message = format!("The {name} holds a line break or another control character.");
-            return Err(Refusal { code: Code::InvalidCharacter, message });
+            return Err(Invalid { code: Code::InvalidCharacter, message });
         }
         let most = if name == "user" { MAX_USER_LETTERS } else { MAX_LETTERS };
         if cell.chars().count() > most {
             let message = format!("The {name} is longer than {most} characters.");
-            return Err(Refusal { code: Code::TooLong, message });
+            return Err(Invalid { code: Code::TooLong, message });
         }
     }
     let level = if is_removal { None } else { Some(level_of(level)?) };
@@ -102,14 +102,14 @@ fn cell<'r>(header: &Header, record: &Record<'r>, column: usize) -> &'r str {
 }
 
 /// 1 to 5, whole: `3`, `3.0`, and `3,0` as a German Excel writes it.
-fn level_of(cell: &str) -> Result<u8, Refusal> {
+fn level_of(cell: &str) -> Result<u8, Invalid> {
     let (whole, fraction) = cell.split_once(['.', ',']).unwrap_or((cell, "0"));
     let is_whole = !fraction.is_empty() && fraction.bytes().all(|digit| digit == b'0');
     match whole {
         "1" | "2" | "3" | "4" | "5" if is_whole => Ok(whole.as_bytes()[0] - b'0'),
         _ => {
             let message = format!("The level '{cell}' is not 1, 2, 3, 4 or 5.");
-            Err(Refusal { code: Code::InvalidLevel, message })
+            Err(Invalid { code: Code::InvalidLevel, message })
         }
     }
 }

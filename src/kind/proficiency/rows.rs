@@ -5,13 +5,13 @@ use std::collections::HashMap;
 use crate::attributes::{Catalog, Match};
 use crate::connect::{Level, Pair};
 use crate::input::{Header, Name, Names, Record};
-use crate::outcome::{Code, Counts, Outcome, Status, Texts};
+use crate::outcome::{Code, Counts, Outcome, Status, Texts, UserCounts, Words};
 use crate::users::Users;
 
 use super::row::{check, user_of};
-use super::{Fate, Item, Refusal, Want};
+use super::{Fate, Invalid, Item, Want};
 
-/// A row of the file: 28 bytes, of which the texts are kept once for all rows.
+/// A row of the file: 28 bytes. Its texts are kept once for all rows.
 #[derive(Clone, Copy, Debug)]
 struct Row {
     line: u32,
@@ -32,15 +32,17 @@ pub struct Rows {
     terms: Names,
     counts: Counts,
     texts: Texts,
+    /// The rows that are to be tried, user by user; see [`Work`].
+    to_try: Vec<u32>,
 }
 
-/// The rows of one user that are to be tried.
-#[derive(Debug)]
+/// The rows of one user that are to be tried: each of another pair, in the order of the file.
+#[derive(Clone, Copy, Debug)]
 pub struct Work {
-    /// The user's place in [`Users`].
-    pub user: u32,
-    /// The rows, each of another pair, in the order of the file.
-    rows: Vec<u32>,
+    /// The user, as [`Users`] names it.
+    pub user: Name,
+    start: u32,
+    end: u32,
 }
 
 impl Rows {
@@ -57,7 +59,7 @@ impl Rows {
             },
             Err(refusal) => Row {
                 line: record.line,
-                user: self.users.intern(user_of(header, record)),
+                user: self.users.intern(user_of(header, record).unwrap_or_default()),
                 attribute: Name::EMPTY,
                 value: Name::EMPTY,
                 level: 0,
@@ -113,44 +115,74 @@ impl Rows {
     /// What is left is the work, by user, in the order of the file.
     pub fn settle(&mut self, users: &Users, catalog: &Catalog) -> Vec<Work> {
         self.match_to_instance(users, catalog);
-        let mut of_user: Vec<Work> = Vec::new();
-        let mut places: HashMap<u32, usize> = HashMap::new();
-        for (place, row) in (0..).zip(&self.rows) {
-            if row.outcome.status == Status::Pending
-                && let Some(user) = users.user(row.user)
-            {
-                let at = *places.entry(user).or_insert(of_user.len());
-                if at == of_user.len() {
-                    of_user.push(Work { user, rows: Vec::new() });
-                }
-                of_user[at].rows.push(place);
-            }
-        }
+        let mut of_user = self.by_user(users);
         for work in &mut of_user {
-            self.compare(&mut work.rows);
+            let kept = self.compare(*work);
+            let start = work.start as usize;
+            self.to_try[start..start + kept.len()].copy_from_slice(&kept);
+            work.end = work.start + u32::try_from(kept.len()).unwrap_or(u32::MAX);
         }
-        of_user.retain(|work| !work.rows.is_empty());
+        of_user.retain(|work| work.start < work.end);
         of_user
     }
 
+    /// Sorts the rows to be tried by user: users in the order of their first row, rows in the order of the file.
+    fn by_user(&mut self, users: &Users) -> Vec<Work> {
+        let user_of = |row: &Row| users.user(row.user).filter(|_| row.outcome.status == Status::Pending);
+        let mut places = vec![u32::MAX; users.len()];
+        let mut of_user: Vec<Work> = Vec::new();
+        for user in self.rows.iter().filter_map(user_of) {
+            let place = &mut places[user.index()];
+            if *place == u32::MAX {
+                *place = u32::try_from(of_user.len()).unwrap_or(u32::MAX);
+                of_user.push(Work { user, start: 0, end: 0 });
+            }
+            of_user[*place as usize].end += 1;
+        }
+        let mut start = 0;
+        for work in &mut of_user {
+            let n_rows = work.end;
+            (work.start, work.end) = (start, start);
+            start += n_rows;
+        }
+        self.to_try = vec![0; start as usize];
+        for (place, row) in (0..).zip(&self.rows) {
+            if let Some(user) = user_of(row) {
+                let work = &mut of_user[places[user.index()] as usize];
+                self.to_try[work.end as usize] = place;
+                work.end += 1;
+            }
+        }
+        of_user
+    }
+
+    fn places(&self, work: Work) -> &[u32] {
+        &self.to_try[work.start as usize..work.end as usize]
+    }
+
     fn match_to_instance(&mut self, users: &Users, catalog: &Catalog) {
-        let mut known: HashMap<(Name, Name), Result<(Name, Name), Code>> = HashMap::new();
+        let mut known: HashMap<(Name, Name), Result<(Name, Name), Outcome>> = HashMap::new();
+        // The system's own pairs have no spelling that is known: the first row's counts for all.
+        let mut spelled: HashMap<(String, String), (Name, Name)> = HashMap::new();
         for place in 0..self.rows.len() {
             let Row { user, attribute, value, outcome, .. } = self.rows[place];
             if outcome.status != Status::Pending {
                 continue;
             }
-            let terms = &mut self.terms;
+            let (terms, texts) = (&mut self.terms, &mut self.texts);
             let found = *known.entry((attribute, value)).or_insert_with(|| {
                 match catalog.find(terms.text(attribute), terms.text(value)) {
-                    Match::Known { attribute, value } => Ok((terms.intern(&attribute), terms.intern(&value))),
-                    Match::UnknownAttribute => Err(Code::UnknownAttribute),
-                    Match::UnknownValue => Err(Code::UnknownValue),
+                    Match::Known { attribute, value } => Ok(*spelled
+                        .entry((attribute.to_lowercase(), value.to_lowercase()))
+                        .or_insert_with(|| (terms.intern(&attribute), terms.intern(&value)))),
+                    Match::UnknownAttribute => Err(Outcome::invalid(Code::UnknownAttribute, 0)),
+                    Match::UnknownValue => Err(Outcome::invalid(Code::UnknownValue, 0)),
+                    Match::Unread(code, sentence) => Err(Outcome::failed(texts.keep(&code, &sentence))),
                 }
             });
             match found {
                 _ if users.user(user).is_none() => self.set(place, Outcome::invalid(Code::UnknownUser, 0)),
-                Err(code) => self.set(place, Outcome::invalid(code, 0)),
+                Err(outcome) => self.set(place, outcome),
                 Ok((attribute, value)) => {
                     self.rows[place].attribute = attribute;
                     self.rows[place].value = value;
@@ -159,9 +191,10 @@ impl Rows {
         }
     }
 
-    /// Leaves one row of each pair of one user, if the rows agree.
-    fn compare(&mut self, rows: &mut Vec<u32>) {
-        let mut sorted: Vec<(u32, Row)> = rows.iter().map(|&place| (place, self.rows[place as usize])).collect();
+    /// Of the rows of one user, those that are to be tried: one of each pair, if its rows agree.
+    fn compare(&mut self, work: Work) -> Vec<u32> {
+        let mut sorted: Vec<(u32, Row)> =
+            self.places(work).iter().map(|&place| (place, self.rows[place as usize])).collect();
         sorted.sort_by_key(|(place, row)| (row.attribute, row.value, *place));
         for same in sorted.chunk_by(|(_, a), (_, b)| (a.attribute, a.value) == (b.attribute, b.value)) {
             let first = same[0].1;
@@ -181,23 +214,25 @@ impl Rows {
                 }
             }
         }
-        rows.retain(|&place| self.rows[place as usize].outcome.status == Status::Pending);
+        let is_pending = |place: &u32| self.rows[*place as usize].outcome.status == Status::Pending;
+        self.places(work).iter().copied().filter(is_pending).collect()
     }
 
     /// What the rows of one user want.
-    pub fn items(&self, work: &Work) -> Vec<Item> {
+    pub fn items(&self, work: Work) -> Vec<Item> {
         let item = |&place: &u32| {
             let row = &self.rows[place as usize];
             let want = if row.level == 0 { Want::Absent } else { Want::Level(Level::whole(row.level)) };
             let (attribute, value) = (self.terms.text(row.attribute), self.terms.text(row.value));
             Item { pair: Pair { attribute: attribute.into(), value: value.into() }, want }
         };
-        work.rows.iter().map(item).collect()
+        self.places(work).iter().map(item).collect()
     }
 
     /// Writes down what became of the rows of one user, in the order of [`Rows::items`].
-    pub fn record(&mut self, work: &Work, fates: &[Fate], is_dry_run: bool) {
-        for (&place, fate) in work.rows.iter().zip(fates) {
+    pub fn record(&mut self, work: Work, fates: &[Fate], is_dry_run: bool) {
+        for (nth, fate) in fates.iter().enumerate() {
+            let place = self.to_try[work.start as usize + nth];
             let mut outcome = match fate {
                 Fate::Added => Outcome::plain(Status::Added),
                 // The level before, in hundredths: the service may hold others than whole ones.
@@ -212,10 +247,7 @@ impl Rows {
                 Fate::TooMany(size) => {
                     Outcome::invalid(Code::TooManyProficiencies, u32::try_from(*size).unwrap_or(u32::MAX))
                 }
-                Fate::Failed(error) => {
-                    let detail = self.texts.keep(&error.code, &error.message);
-                    Outcome { status: Status::Failed, code: Code::Service, detail }
-                }
+                Fate::Failed(error) => Outcome::failed(self.texts.keep(&error.code, &error.sentence())),
                 Fate::Pending => continue,
             };
             if is_dry_run {
@@ -242,9 +274,9 @@ impl Rows {
             (Code::Service, _) => {
                 let (code, said) = self.texts.get(detail);
                 code.clone_into(&mut name);
-                message = format!("Amazon Connect refused this: {said}");
+                said.clone_into(&mut message);
             }
-            (_, Err(Refusal { message: sentence, .. })) => message = sentence,
+            (_, Err(Invalid { message: sentence, .. })) => message = sentence,
             (Code::UnknownUser, Ok(row)) => message = known.users.map_or_else(String::new, |users| users.why(row.user)),
             (Code::UnknownAttribute | Code::UnknownValue, Ok(row)) => {
                 message = known.catalog.map_or_else(String::new, |catalog| catalog.why(row.attribute, row.value));
@@ -270,25 +302,26 @@ impl Rows {
         Words { status, code: name, message }
     }
 
-    /// Users in the file by what became of them: `(changed, unchanged, with errors)` of those that rows name.
+    /// Users in the file by what became of their rows.
     pub fn users(&self) -> UserCounts {
         const CHANGED: u8 = 1;
         const WITH_ERRORS: u8 = 2;
-        const NAMED: u8 = 4;
+        const UNCHANGED: u8 = 4;
+        const PENDING: u8 = 8;
         let mut flags = vec![0_u8; self.users.len()];
         for row in self.rows.iter().filter(|row| row.user != Name::EMPTY) {
-            flags[row.user.index()] |= NAMED
-                | match row.outcome.status {
-                    Status::Unchanged | Status::Duplicate | Status::Pending => 0,
-                    Status::Invalid | Status::Failed => WITH_ERRORS,
-                    _ => CHANGED,
-                };
+            flags[row.user.index()] |= match row.outcome.status {
+                Status::Unchanged | Status::Duplicate => UNCHANGED,
+                Status::Pending => PENDING,
+                Status::Invalid | Status::Failed => WITH_ERRORS,
+                _ => CHANGED,
+            };
         }
         let count = |test: fn(u8) -> bool| flags.iter().filter(|&&flag| test(flag)).count() as u64;
         UserCounts {
-            total: count(|flag| flag & NAMED != 0),
+            total: count(|flag| flag != 0),
             changed: count(|flag| flag & CHANGED != 0),
-            unchanged: count(|flag| flag == NAMED),
+            unchanged: count(|flag| flag == UNCHANGED),
             with_errors: count(|flag| flag & WITH_ERRORS != 0),
         }
     }
@@ -303,28 +336,4 @@ pub struct Known<'k> {
     pub catalog: Option<&'k Catalog>,
     /// `MAX_PROFICIENCIES_PER_USER`.
     pub max_proficiencies: usize,
-}
-
-/// What the report says of a row.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Words {
-    /// `import_status`.
-    pub status: Status,
-    /// `import_code`.
-    pub code: String,
-    /// `import_message`.
-    pub message: String,
-}
-
-/// The summary's `users`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct UserCounts {
-    /// Users that the file names.
-    pub total: u64,
-    /// Of them, those that at least one row changed.
-    pub changed: u64,
-    /// Those that no row changed, and no row of whom is wrong.
-    pub unchanged: u64,
-    /// Those with an invalid or a failed row. They may have changed, too.
-    pub with_errors: u64,
 }
