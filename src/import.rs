@@ -104,6 +104,7 @@ impl Importer {
 
     async fn go_on(&self, state: State, delivery: &Delivery) -> anyhow::Result<Answer> {
         let begun = state.begun.clone();
+        let delivery = &Delivery { began: delivery.now(), began_at: Instant::now(), ..*delivery };
         self.connect.lanes().begin(state.is_resumed());
         self.progress.send_replace(Progress::default());
         let mut summary = SummaryObject::new(&begun.report);

@@ -7,11 +7,12 @@ use tokio::time::Instant;
 
 use crate::world::{World, instance, user_id};
 
-const SETTINGS: [(&str, &str); 2] = [("REQUESTS_PER_SECOND", "20"), ("REQUEST_BURST", "50")];
+const SETTINGS: [(&str, &str); 3] =
+    [("REQUESTS_PER_SECOND", "20"), ("REQUEST_BURST", "50"), ("MAX_PROFICIENCIES_PER_USER", "40")];
 
 /// Users of every sort: additions, changes, removals, some of each, and rows that the service refuses.
 fn centre(n_users: usize) -> (Instance, String) {
-    let mut centre = instance(0);
+    let mut centre = instance(0).with_max_proficiencies(30);
     let mut csv = "user,attribute,value,level,action\n".to_owned();
     for n in 0..n_users {
         let held = match n % 3 {
@@ -34,6 +35,14 @@ fn emulator(n_users: usize) -> (Builder, String) {
     (Emulator::builder(centre).latency(Duration::from_millis(80)).quotas(Quotas::all(20.0, 50)), csv)
 }
 
+/// One more user, who gets more than a call takes, and two more than the service lets anyone have.
+fn with_a_large_set(n_users: usize) -> (Builder, String) {
+    let (mut centre, mut csv) = centre(n_users);
+    centre.add_user(user_id(n_users), "large", Vec::<(String, String, f32)>::new());
+    csv.push_str(&(0..32).map(|n| format!("large,Site,S{n:02},3,\n")).collect::<String>());
+    (Emulator::builder(centre).latency(Duration::from_millis(80)).quotas(Quotas::all(20.0, 50)), csv)
+}
+
 /// What everybody has in the end.
 fn end_state(world: &World, n_users: usize) -> Vec<Vec<String>> {
     (0..n_users).map(|n| world.held(n)).collect()
@@ -49,16 +58,17 @@ fn noise(seed: u64) -> Faults {
 async fn under_every_switch_noise_changes_nothing_but_the_time() {
     const USERS: usize = 60;
     for (seed, (switch, switches)) in (1..).zip(Switches::matrix()) {
-        let (quiet, csv) = emulator(USERS);
+        let (quiet, csv) = with_a_large_set(USERS);
         let quiet = World::built(quiet.switches(switches.clone()), &SETTINGS);
         let expected = quiet.drop_file("incoming/a.csv", &csv).await;
-        let (noisy, _) = emulator(USERS);
+        let (noisy, _) = with_a_large_set(USERS);
         let noisy = World::built(noisy.switches(switches).faults(noise(seed)), &SETTINGS);
         let report = noisy.drop_file("incoming/a.csv", &csv).await;
         assert_eq!(report.statuses(), expected.statuses(), "{switch}, seed {seed}");
-        assert_eq!(end_state(&noisy, USERS), end_state(&quiet, USERS), "{switch}, seed {seed}");
+        assert_eq!(end_state(&noisy, USERS + 1), end_state(&quiet, USERS + 1), "{switch}, seed {seed}");
+        assert_eq!(quiet.held(USERS).len(), 30, "{switch}");
         let counts = expected.counts();
-        assert_eq!(counts["failed"], 9, "{switch}: only what the service refuses");
+        assert_eq!(counts["failed"], 9 + 2, "{switch}: only what the service refuses");
         assert_eq!(counts.get("pending"), None, "{switch}");
         assert!(counts["added"] > 90 && counts["updated"] >= 20 && counts["removed"] == 20, "{switch}: {counts:?}");
     }
@@ -199,7 +209,7 @@ async fn a_refused_addition_takes_no_other_with_it_at_the_limit() {
     let mut centre = instance(0).with_max_proficiencies(12);
     let held: Vec<_> = (0..12).map(|n| ("Product".to_owned(), format!("P{n:02}"), 1.0)).collect();
     centre.add_user(user_id(0), "full", held);
-    let world = World::built(Emulator::builder(centre).quotas(Quotas::unlimited()), &SETTINGS);
+    let world = World::built(Emulator::builder(centre).quotas(Quotas::unlimited()), &SETTINGS[..2]);
     let csv = "user,attribute,value,level,action\nfull,Product,P00,,remove\nfull,Product,P01,,remove\n\
                full,Language,German,3,\nfull,connect:Language,connect:Klingon,3,\n";
     let report = world.drop_file("incoming/a.csv", csv).await;

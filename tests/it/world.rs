@@ -39,6 +39,7 @@ pub fn instance(n_users: usize) -> Instance {
     let mut instance = Instance::new(INSTANCE)
         .with_attribute("Language", ["German", "English", "French", "Spanish"])
         .with_attribute("Product", (0..20).map(|n| format!("P{n:02}")).collect::<Vec<_>>());
+    instance.add_attribute("Site", (0..40).map(|n| format!("S{n:02}")).collect::<Vec<_>>());
     for n in 0..n_users {
         instance.add_user(user_id(n), format!("agent{n:03}"), Vec::<(String, String, f32)>::new());
     }
