@@ -1,8 +1,10 @@
 //! The story of one import, from the object to the report:
 //!
 //! find or begin it ([`State`]) → read the rows → whose they are ([`Users`]) → which attributes they mean ([`Catalog`]) →
-//! what is left to do ([`Rows::settle`]) → bring each user to it, many at once ([`bring`]) → report → answer.
+//! what is left to do ([`Rows::settle`], less what the [`Journal`] says is done) → bring each user to it, many at once
+//! ([`bring`]) → report → answer.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -17,7 +19,8 @@ use crate::attributes::Catalog;
 use crate::config::{Mode, Settings};
 use crate::connect::{Connect, ConnectError, Operation};
 use crate::input::{Header, Record, Refusal};
-use crate::kind::proficiency::{Known, Rows, SCHEMA, Work, bring};
+use crate::journal::{Journal, Replay};
+use crate::kind::proficiency::{Fate, Known, Rows, SCHEMA, Terms, Work, bring};
 use crate::outcome::{Counts, Status, UserCounts};
 use crate::publish::{self, AsRead, RENEWED_EVERY, SummaryObject};
 use crate::report::{ImportStatus, Summary};
@@ -31,6 +34,8 @@ const KIND: &str = "proficiencies";
 /// is two seconds' worth of them, for calls may be slow; but never so many that they fill the memory.
 const USERS_UNDER_WAY: usize = 50;
 const MOST_USERS_UNDER_WAY: usize = 1000;
+/// Deliveries that died, one after another, before the import is given up.
+const MAX_DEATHS: u32 = 20;
 /// A guard speaks only of files with at least so many rows.
 const GUARDED_ROWS: u64 = 10;
 
@@ -82,10 +87,36 @@ struct End {
     unreadable: Option<Refusal>,
     rejected: Option<Refusal>,
     failed: Option<Refusal>,
+    is_cancelled: bool,
     header: Option<Header>,
     rows: Rows,
     users: Option<Users>,
     catalog: Option<Catalog>,
+}
+
+/// One delivery of an import that has begun.
+struct Run {
+    begun: Begun,
+    delivery: Delivery,
+    journal: Journal,
+    replay: Replay,
+}
+
+/// How one delivery ended.
+enum Ended {
+    Over(Box<End>),
+    Deadline,
+    TakenOver,
+}
+
+impl Ended {
+    /// The journal stops a delivery when it cannot be kept.
+    fn by(stopped: Result<Infallible, StoreError>) -> Result<Self, StoreError> {
+        match stopped {
+            Err(error) if error.is_precondition() => Ok(Self::TakenOver),
+            Err(error) => Err(error),
+        }
+    }
 }
 
 impl Importer {
@@ -103,37 +134,55 @@ impl Importer {
     }
 
     async fn go_on(&self, state: State, delivery: &Delivery) -> anyhow::Result<Answer> {
-        let begun = state.begun.clone();
-        let delivery = &Delivery { began: delivery.now(), began_at: Instant::now(), ..*delivery };
-        self.connect.lanes().begin(state.is_resumed());
+        let nonce = fastrand::u64(..);
+        let (journal, replay) = Journal::take_over(&self.store, &state.folder(), &state.begun.report, nonce).await?;
+        let run = &Run {
+            begun: state.begun.clone(),
+            delivery: Delivery { began: delivery.now(), began_at: Instant::now(), ..*delivery },
+            journal,
+            replay,
+        };
+        self.connect.lanes().begin(run.replay.deliveries > 1);
         self.progress.send_replace(Progress::default());
-        let mut summary = SummaryObject::new(&begun.report);
-        summary.write(&self.store, &self.unfinished(&begun, delivery)).await?;
+        let mut summary = SummaryObject::new(&run.begun.report);
+        summary.write(&self.store, &self.unfinished(run)).await?;
 
-        let work = Box::pin(self.work(&begun));
+        let work = Box::pin(self.work(run));
         let ended = tokio::select! {
-            end = work => Some(end?),
-            () = self.renew(&mut summary, &begun, delivery) => None,
-            () = until(delivery.deadline) => None,
+            end = work => Ended::Over(Box::new(end?)),
+            stopped = run.journal.keep() => Ended::by(stopped)?,
+            () = self.renew(&mut summary, run) => Ended::TakenOver,
+            () = until(delivery.deadline) => Ended::Deadline,
         };
-        let Some(end) = ended else {
-            let unfinished = self.unfinished(&begun, delivery);
-            summary.write(&self.store, &unfinished).await?;
-            info!(import_id = begun.import_id, "deadline: the next delivery goes on");
-            return Ok(answer(&begun, ImportStatus::InProgress, unfinished.rows));
+        let end = match ended {
+            Ended::Over(end) => end,
+            Ended::Deadline => {
+                // The work is dropped: users under way are read again by the next delivery.
+                run.journal.close().await?;
+                let unfinished = self.unfinished(run);
+                summary.write(&self.store, &unfinished).await?;
+                info!(import_id = run.begun.import_id, "deadline: the next delivery goes on");
+                return Ok(answer(&run.begun, ImportStatus::InProgress, unfinished.rows));
+            }
+            Ended::TakenOver => {
+                warn!(import_id = run.begun.import_id, "another delivery has taken the import over: this one stops");
+                return Ok(answer(&run.begun, ImportStatus::InProgress, self.progress.borrow().rows));
+            }
         };
 
-        let finished = self.finished(&begun, delivery, &end);
-        let answer = answer(&begun, finished.status, finished.rows);
+        let finished = self.finished(run, &end);
+        let answer = answer(&run.begun, finished.status, finished.rows);
         summary.write(&self.store, &finished).await?;
         state.close(&self.store, &answer).await?;
-        info!(import_id = begun.import_id, status = ?answer.status, rows = answer.rows.total(), "import is over");
+        run.journal.clear().await?;
+        info!(import_id = answer.import_id, status = ?answer.status, rows = answer.rows.total(), "import is over");
         Ok(answer)
     }
 
     /// From the object to the report's tables.
-    async fn work(&self, begun: &Begun) -> anyhow::Result<End> {
-        let end = self.bring_all(begun).await?;
+    async fn work(&self, run: &Run) -> anyhow::Result<End> {
+        let begun = &run.begun;
+        let end = self.bring_all(run).await?;
         if let Some(header) = &end.header {
             let max_proficiencies = begun.options.max_proficiencies_per_user;
             let known = Known { users: end.users.as_ref(), catalog: end.catalog.as_ref(), max_proficiencies };
@@ -144,11 +193,15 @@ impl Importer {
                 .await
                 .context("the report could not be written")?;
         }
+        if let Some(users) = &end.users {
+            publish::undo(&self.store, &begun.report, end.rows.undo(users)).await?;
+        }
         Ok(end)
     }
 
     /// Reads the file, checks it, and brings each user to what it says.
-    async fn bring_all(&self, begun: &Begun) -> anyhow::Result<End> {
+    async fn bring_all(&self, run: &Run) -> anyhow::Result<End> {
+        let begun = &run.begun;
         let mut end = match self.read(&begun.read_from).await {
             Ok(end) => end,
             Err(error) if error.is_gone() => return Ok(End { failed: Some(gone(begun)), ..End::default() }),
@@ -172,10 +225,17 @@ impl Importer {
             Err(error) => return Ok(End { failed: Some(refusal(&error)), ..end }),
         };
         let work = end.rows.settle(users, catalog);
-        end.rejected = mostly_invalid(begun, end.rows.counts());
-        if end.rejected.is_none() {
-            let stopped = self.apply(begun, &mut end.rows, users, work).await;
+        // A guard that was passed is not asked again.
+        if !run.replay.has_begun_users() {
+            end.rejected = mostly_invalid(begun, end.rows.counts());
+        }
+        let work = end.rows.restore(&run.replay.done, work);
+        if run.replay.deaths >= MAX_DEATHS {
+            end.failed = Some(died_too_often(run.replay.deaths));
+        } else if end.rejected.is_none() {
+            let stopped = self.apply(run, &mut end.rows, users, work).await;
             end.failed = stopped.or_else(|| self.connect.lanes().denied()).as_ref().map(refusal);
+            end.is_cancelled = run.journal.is_cancelled() && end.rows.has_pending();
         }
         Ok(end)
     }
@@ -193,24 +253,29 @@ impl Importer {
     }
 
     /// Brings the users to what their rows say, some at once, until all are done or a refusal stops the import.
-    async fn apply(&self, begun: &Begun, rows: &mut Rows, users: &Users, work: Vec<Work>) -> Option<ConnectError> {
-        let options = &begun.options;
+    async fn apply(&self, run: &Run, rows: &mut Rows, users: &Users, work: Vec<Work>) -> Option<ConnectError> {
+        let Run { begun: Begun { options, .. }, journal, replay, .. } = run;
         let mut progress = Progress { rows: rows.counts(), n_users: work.len(), n_users_done: 0 };
         self.progress.send_replace(progress);
         let mut waiting = work.into_iter();
         let mut under_way = FuturesUnordered::new();
         let mut stopped = None;
         loop {
-            while under_way.len() < self.users_under_way() && stopped.is_none() {
+            while under_way.len() < self.users_under_way() && stopped.is_none() && !journal.is_cancelled() {
                 let Some(work) = waiting.next() else { break };
-                let items = rows.items(work);
+                let (id, items) = (users.id(work.user), rows.items(work));
+                let limit = options.max_proficiencies_per_user;
+                let terms = Terms { limit, is_dry_run: options.dry_run, before: replay.held.get(id) };
                 under_way.push(async move {
-                    let limit = options.max_proficiencies_per_user;
-                    (bring(&self.connect, users.id(work.user), &items, limit, options.dry_run).await, work)
+                    let plan_is_made = async |held: &_| journal.plan(id, held).await;
+                    (bring(&self.connect, id, &items, terms, plan_is_made).await, work)
                 });
             }
             let Some((brought, work)) = under_way.next().await else { return stopped };
             rows.record(work, &brought.fates, options.dry_run);
+            if !brought.fates.contains(&Fate::Pending) {
+                journal.done(users.id(work.user), rows.told(work), self.connect.lanes().calls());
+            }
             stopped = stopped.or(brought.stop);
             progress.rows = rows.counts();
             progress.n_users_done += 1;
@@ -226,48 +291,48 @@ impl Importer {
     }
 
     /// Renews the summary for as long as the import runs. It ends where a newer delivery has written its own.
-    async fn renew(&self, summary: &mut SummaryObject, begun: &Begun, delivery: &Delivery) {
+    async fn renew(&self, summary: &mut SummaryObject, run: &Run) {
         loop {
             sleep(RENEWED_EVERY).await;
-            match summary.write(&self.store, &self.unfinished(begun, delivery)).await {
-                Err(error) if error.is_precondition() => {
-                    warn!(
-                        import_id = begun.import_id,
-                        "another delivery of the same import is at work: this one stops"
-                    );
-                    return;
-                }
-                Err(error) => warn!(import_id = begun.import_id, "the summary could not be renewed: {error}"),
+            match summary.write(&self.store, &self.unfinished(run)).await {
+                Err(error) if error.is_precondition() => return,
+                Err(error) => warn!(import_id = run.begun.import_id, "the summary could not be renewed: {error}"),
                 Ok(()) => {}
             }
         }
     }
 
-    fn unfinished(&self, begun: &Begun, delivery: &Delivery) -> Summary {
+    fn unfinished(&self, run: &Run) -> Summary {
         let progress = *self.progress.borrow();
-        let now = delivery.now();
-        let elapsed = (now - delivery.began).as_seconds_f64();
+        let now = run.delivery.now();
+        let elapsed = (now - run.delivery.began).as_seconds_f64();
         #[expect(clippy::cast_precision_loss, reason = "an estimate")]
         let share_done = progress.n_users_done as f64 / progress.n_users as f64;
         let left = Duration::try_from_secs_f64(elapsed * (1.0 - share_done) / share_done).ok();
         let expected_at = left.filter(|_| share_done > 0.0).map(|left| now + left);
-        Summary { rows: progress.rows, expected_at, ..self.summary(begun) }
+        Summary { rows: progress.rows, expected_at, ..self.summary(run) }
     }
 
-    fn finished(&self, begun: &Begun, delivery: &Delivery, end: &End) -> Summary {
+    fn finished(&self, run: &Run, end: &End) -> Summary {
         let rows = end.rows.counts();
         let said = |why: &Refusal| (Some(why.code.clone().into_owned()), Some(why.message.clone()));
         let (status, (code, message)) = match (&end.failed, &end.rejected) {
             (Some(why), _) => (ImportStatus::Failed, said(why)),
             (_, Some(why)) => (ImportStatus::Rejected, said(why)),
+            (None, None) if end.is_cancelled => (ImportStatus::Cancelled, (None, None)),
             (None, None) if rows.to_retry() > 0 => (ImportStatus::CompletedWithErrors, (None, None)),
             (None, None) => (ImportStatus::Succeeded, (None, None)),
         };
-        let finished_at = Some(delivery.now());
-        Summary { status, code, message, rows, users: end.rows.users(), finished_at, ..self.summary(begun) }
+        let finished_at = Some(run.delivery.now());
+        Summary { status, code, message, rows, users: end.rows.users(), finished_at, ..self.summary(run) }
     }
 
-    fn summary(&self, begun: &Begun) -> Summary {
+    fn summary(&self, run: &Run) -> Summary {
+        let begun = &run.begun;
+        let mut calls = run.replay.calls.clone();
+        for (operation, of_now) in self.connect.lanes().calls() {
+            calls.entry(operation.name().to_owned()).or_default().add(&of_now);
+        }
         Summary {
             import_id: begun.import_id.clone(),
             source: begun.source.to_string(),
@@ -281,11 +346,11 @@ impl Importer {
             rows: Counts::default(),
             implied_removals: 0,
             users: UserCounts::default(),
-            calls: self.connect.lanes().calls().map(|(operation, calls)| (operation.name(), calls)).collect(),
+            calls,
             started_at: begun.started_at,
             finished_at: None,
             expected_at: None,
-            deliveries: begun.deliveries,
+            deliveries: run.replay.deliveries,
         }
     }
 }
@@ -312,6 +377,12 @@ fn refused(begun: &Begun) -> Option<Refusal> {
     }
     let replace = "mode=replace is not there yet. Use mode=merge, with `remove` in a column `action`.";
     (begun.options.mode == Mode::Replace).then(|| Refusal::new("unsupported_mode", replace))
+}
+
+fn died_too_often(deaths: u32) -> Refusal {
+    let message =
+        format!("{deaths} deliveries died one after another. What is pending was not tried; drop retry.csv again.");
+    Refusal::new("died_too_often", message)
 }
 
 /// What stopped an import, in words.

@@ -8,12 +8,14 @@
 //! ```text
 //!  event ──> handler ──> import ──> input ──> kind ──> connect        a row, from the file to the instance
 //!                          │                   │
-//!                          └──> state          └──> outcome ──> report ──> publish ──> store
+//!                          ├──> state          └──> outcome ──> report ──> publish ──> store
+//!                          └──> journal
 //! ```
 //!
 //! - [`config`] reads the settings, once; [`event`] says what is to be imported because of what came in.
 //! - [`handler`] is the only file that knows `lambda_runtime`: it serves deliveries, one import after another.
-//! - [`import`] is the story of one import; [`state`] is what it remembers from one delivery to the next.
+//! - [`import`] is the story of one import; [`state`] is what decides it for all its deliveries, and [`journal`] what it
+//!   did and is about to do, so that the next delivery goes on where this one ends or dies.
 //! - [`input`] turns bytes into records; [`kind`] knows what a row means, what calls it takes and makes them;
 //!   [`users`] and [`attributes`] translate names, and [`near`] guesses what was meant.
 //! - [`outcome`] is what became of a row; [`report`] writes it as bytes and [`publish`] as objects.
@@ -39,6 +41,7 @@ pub mod state;
 
 pub mod attributes;
 pub mod input;
+pub mod journal;
 pub mod kind;
 pub mod near;
 pub mod users;

@@ -1,9 +1,9 @@
 //! What became of a row: a status, a code that machines read, and what is needed to say it in a sentence.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What became of a row, in the report's words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[repr(u8)]
 pub enum Status {
@@ -82,7 +82,8 @@ impl Status {
 }
 
 /// Why, in the report's `import_code`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[repr(u8)]
 pub enum Code {
     /// Nothing to explain.
@@ -169,6 +170,25 @@ impl Outcome {
     }
 }
 
+/// An [`Outcome`] by itself: with its text, if it has one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Told {
+    status: Status,
+    #[serde(default)]
+    code: Code,
+    #[serde(default)]
+    detail: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    text: Option<(String, String)>,
+}
+
+impl Told {
+    /// Whether nothing became of the row yet.
+    pub fn is_pending(&self) -> bool {
+        self.status == Status::Pending
+    }
+}
+
 /// What Connect said, each code and message once.
 #[derive(Debug, Default)]
 pub struct Texts {
@@ -186,6 +206,19 @@ impl Texts {
             self.all.push(text);
         }
         place
+    }
+
+    /// An outcome that stands by itself.
+    pub fn tell(&self, Outcome { status, code, detail }: Outcome) -> Told {
+        let text =
+            (code == Code::Service).then(|| self.get(detail)).map(|(code, said)| (code.to_owned(), said.to_owned()));
+        Told { status, code, detail, text }
+    }
+
+    /// The outcome that was told.
+    pub fn hear(&mut self, told: &Told) -> Outcome {
+        let detail = told.text.as_ref().map_or(told.detail, |(code, said)| self.keep(code, said));
+        Outcome { status: told.status, code: told.code, detail }
     }
 
     /// The code and message at a place.
@@ -233,7 +266,7 @@ impl Serialize for Counts {
     }
 }
 
-impl<'de> serde::Deserialize<'de> for Counts {
+impl<'de> Deserialize<'de> for Counts {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let named = std::collections::BTreeMap::<String, u64>::deserialize(deserializer)?;
         Ok(Self(Status::ALL.map(|status| named.get(status.name()).copied().unwrap_or(0))))
@@ -252,7 +285,7 @@ pub struct Words {
 }
 
 /// The summary's `users`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UserCounts {
     /// Users that the file names.
     pub total: u64,

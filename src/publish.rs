@@ -7,7 +7,7 @@ use tracing::warn;
 
 use crate::input::{Header, Reader, Record, Refusal, Schema};
 use crate::outcome::Words;
-use crate::report::{Summary, Table, object};
+use crate::report::{Summary, Table, Undo, object};
 use crate::store::{Location, Store, StoreError, Upload};
 
 /// How often `summary.json` is renewed while an import runs.
@@ -127,6 +127,23 @@ async fn write_rows(
         code: "ReadDifferently".to_owned(),
         message: format!("{place} rows were read for the report, and {n_rows} rows before"),
     })
+}
+
+/// Writes `undo.csv`, if there is something to take back.
+pub async fn undo(store: &Store, folder: &Location, rows: impl Iterator<Item = [String; 5]>) -> Result<(), StoreError> {
+    let mut rows = rows.peekable();
+    if rows.peek().is_none() {
+        return Ok(());
+    }
+    let mut upload = store.upload(Location::new(&folder.bucket, format!("{}{}", folder.key, object::UNDO)));
+    let mut undo = Undo::new();
+    while let Some(row) = rows.next() {
+        undo.push(&row);
+        if undo.len() >= PIECE_BYTES || rows.peek().is_none() {
+            upload.push(&undo.take()).await?;
+        }
+    }
+    upload.finish().await
 }
 
 /// One table on its way to the bucket.

@@ -64,8 +64,6 @@ pub struct Begun {
     pub report: Location,
     /// When the first delivery began.
     pub started_at: DateTime<Utc>,
-    /// How often it was begun or resumed.
-    pub deliveries: u32,
     /// The answer, once it is over.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub answer: Option<Answer>,
@@ -96,11 +94,6 @@ pub enum ImportError {
 #[error("whether the import has begun cannot be read: {0}")]
 struct Unread(StoreError);
 
-/// An import that had begun could not be taken up again.
-#[derive(Debug, thiserror::Error)]
-#[error("the import cannot be taken up again")]
-struct Resuming;
-
 /// How an import stands when a delivery comes.
 #[derive(Debug)]
 pub enum Standing {
@@ -122,10 +115,7 @@ impl State {
         now: DateTime<Utc>,
     ) -> Result<Standing, ImportError> {
         Self::find_or_begin(store, settings, asked, now).await.map_err(|error| {
-            let may_have_begun = match error.downcast_ref::<Unread>() {
-                Some(Unread(cause)) => !cause.is_denied(),
-                None => error.is::<Resuming>(),
-            };
+            let may_have_begun = error.downcast_ref::<Unread>().is_some_and(|Unread(cause)| !cause.is_denied());
             if may_have_begun { ImportError::Underway(error) } else { ImportError::BeforeItBegan(error) }
         })
     }
@@ -144,7 +134,7 @@ impl State {
         // Whoever creates the record first has begun the import; the others find it.
         for _ in 0..3 {
             if let Some(found) = Self::read(store, &at).await? {
-                return found.resume(store).await.context(Resuming);
+                return Ok(found.standing());
             }
             let copy = Location::new(bucket, format!("{folder}source"));
             let import_id = format!("{}-{}", now.format("%Y%m%dT%H%M%SZ"), identity.short());
@@ -167,34 +157,27 @@ impl State {
         Ok(Some(Self { at: at.clone(), etag, begun }))
     }
 
-    async fn resume(mut self, store: &Store) -> anyhow::Result<Standing> {
-        if let Some(answer) = self.begun.answer.take() {
-            return Ok(Standing::Over(answer));
+    fn standing(mut self) -> Standing {
+        match self.begun.answer.take() {
+            Some(answer) => Standing::Over(answer),
+            None => Standing::Open(Box::new(self)),
         }
-        self.begun.deliveries += 1;
-        self.write(store).await?;
-        Ok(Standing::Open(Box::new(self)))
+    }
+
+    /// The folder of the import's state.
+    pub fn folder(&self) -> Location {
+        let folder = self.at.key.rsplit_once('/').map_or("", |(folder, _)| folder);
+        Location::new(&self.at.bucket, format!("{folder}/"))
     }
 
     /// The import is over: from now on its answer is all that a delivery gets.
     pub async fn close(mut self, store: &Store, answer: &Answer) -> anyhow::Result<()> {
         self.begun.answer = Some(answer.clone());
-        self.write(store).await?;
+        store.write(&self.at, to_json(&self.begun), Some(&self.etag)).await?;
         if self.begun.read_from != self.begun.source {
             store.delete(&self.begun.read_from).await?;
         }
         Ok(())
-    }
-
-    async fn write(&mut self, store: &Store) -> anyhow::Result<()> {
-        let written = store.write(&self.at, to_json(&self.begun), Some(&self.etag)).await;
-        self.etag = written.context("another delivery of the same import is at work")?;
-        Ok(())
-    }
-
-    /// Whether an earlier delivery has begun it.
-    pub fn is_resumed(&self) -> bool {
-        self.begun.deliveries > 1
     }
 }
 
@@ -294,7 +277,6 @@ async fn begin(
         bad_options: options.err(),
         report,
         started_at: now,
-        deliveries: 1,
         answer: None,
     }))
 }

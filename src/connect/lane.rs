@@ -7,7 +7,7 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex, Notify};
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -31,7 +31,7 @@ const FIRST_DENIALS_THAT_STOP: u32 = 3;
 const DENIALS_THAT_STOP: u32 = 10;
 
 /// What a lane did, for the summary.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Calls {
     /// Requests sent, retries among them.
     pub attempts: u64,
@@ -39,6 +39,15 @@ pub struct Calls {
     pub throttled: u64,
     /// How long calls waited for their turn, added up over all calls.
     pub waited_seconds: f64,
+}
+
+impl Calls {
+    /// Adds what another delivery did.
+    pub fn add(&mut self, other: &Self) {
+        self.attempts += other.attempts;
+        self.throttled += other.throttled;
+        self.waited_seconds += other.waited_seconds;
+    }
 }
 
 /// All lanes, and the bucket over all of them if there is one.

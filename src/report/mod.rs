@@ -2,9 +2,11 @@
 
 mod summary;
 mod table;
+mod undo;
 
 pub use summary::{ImportStatus, Summary};
 pub use table::Table;
+pub use undo::Undo;
 
 /// The report's objects, in the folder of the import.
 pub mod object {
@@ -12,6 +14,8 @@ pub mod object {
     pub const RESULTS: &str = "results.csv";
     /// The rows that are to be mended and dropped again.
     pub const RETRY: &str = "retry.csv";
+    /// What takes back what the import did.
+    pub const UNDO: &str = "undo.csv";
     /// The import in numbers.
     pub const SUMMARY: &str = "summary.json";
 }

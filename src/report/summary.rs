@@ -55,7 +55,7 @@ pub struct Summary {
     /// Users by what became of them.
     pub users: UserCounts,
     /// What each operation was called.
-    pub calls: BTreeMap<&'static str, Calls>,
+    pub calls: BTreeMap<String, Calls>,
     /// When the first delivery began.
     pub started_at: DateTime<Utc>,
     /// When the last one was done.

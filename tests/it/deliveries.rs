@@ -207,8 +207,11 @@ async fn an_import_half_way_is_not_given_up_for_a_fault_of_s3() {
         world.s3.fail_next("GetObject", Some("import.json"), S3Fault::Internal500);
     }
     assert_eq!(deliver(6).await, 1, "S3 did not answer");
-    assert_eq!(deliver(7).await, 1, "the deadline came");
-    world.invoke(event.clone()).await.unwrap();
+    let mut receives = 7;
+    while deliver(receives).await == 1 {
+        receives += 1;
+        assert!(receives < 10, "it goes on where it was");
+    }
     assert_eq!(world.held(99), ["Language=German:3"]);
 }
 

@@ -11,6 +11,7 @@
 
 mod deliveries;
 mod faults;
+mod journal;
 mod pace;
 mod report;
 mod rows;

@@ -22,6 +22,7 @@ pub struct World {
     pub s3: MemoryS3,
     pub sqs: Sqs,
     handler: Handler,
+    settings: Vec<(String, String)>,
 }
 
 /// What the function asked of the queue.
@@ -60,10 +61,21 @@ impl World {
     }
 
     pub fn over(emulator: Builder, s3: MemoryS3, settings: &[(&str, &str)]) -> Self {
-        let emulator = emulator.build();
-        let sqs = Sqs::default();
+        Self::beside(&emulator.build(), &s3, settings)
+    }
+
+    /// One more process of the function, beside others.
+    pub fn beside(emulator: &Emulator, s3: &MemoryS3, settings: &[(&str, &str)]) -> Self {
+        let (emulator, s3, sqs) = (emulator.clone(), s3.clone(), Sqs::default());
         let handler = handler(&emulator, &s3, &sqs, settings);
-        Self { emulator, s3, sqs, handler }
+        let settings = settings.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
+        Self { emulator, s3, sqs, handler, settings }
+    }
+
+    /// The process dies and another begins; what it had in memory is lost.
+    pub fn restart(&mut self) {
+        let settings: Vec<_> = self.settings.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        self.handler = handler(&self.emulator, &self.s3, &self.sqs, &settings);
     }
 
     /// Drops a file and delivers its event.
@@ -108,6 +120,7 @@ impl World {
             summary: serde_json::from_str(&text("summary.json").unwrap()).unwrap(),
             results: text("results.csv"),
             retry: text("retry.csv"),
+            undo: text("undo.csv"),
             folder,
         }
     }
@@ -165,6 +178,7 @@ pub struct Report {
     pub summary: Value,
     pub results: Option<String>,
     pub retry: Option<String>,
+    pub undo: Option<String>,
     pub folder: String,
 }
 

@@ -17,7 +17,10 @@ pub enum Fate {
         from: Level,
     },
     /// It was there and is gone.
-    Removed,
+    Removed {
+        /// The level before.
+        from: Level,
+    },
     /// It was so already.
     Unchanged,
     /// The user would have more proficiencies than are allowed: so many.
@@ -26,6 +29,17 @@ pub enum Fate {
     Failed(ConnectError),
     /// It was not tried, for the import stopped.
     Pending,
+}
+
+/// What holds for bringing one user to what the file says.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms<'t> {
+    /// The largest set that a user may have, unless it holds more.
+    pub limit: usize,
+    /// Whether nothing is written.
+    pub is_dry_run: bool,
+    /// What the user held before this import's first write for it, if there was one.
+    pub before: Option<&'t Proficiencies>,
 }
 
 /// What became of one user.
@@ -42,15 +56,26 @@ pub struct Brought {
 /// After a write that failed otherwise than by throttling the user is read again and planned anew. Items that are still
 /// wanted after a refusal are sent one by one, so that only the guilty ones fail. What is in place in the end was done by
 /// this import, whatever the calls answered.
-pub async fn bring(connect: &Connect, user_id: &str, items: &[Item], limit: usize, is_dry_run: bool) -> Brought {
-    let held = match connect.list_user_proficiencies(user_id).await {
-        Ok(held) => held,
+///
+/// `before` is what the user held before this import's first write for it, if an earlier delivery made one: what is in
+/// place since then was done by this import. Else what is read now is handed to `plan_is_made` before the first write.
+pub async fn bring(
+    connect: &Connect,
+    user_id: &str,
+    items: &[Item],
+    Terms { limit, is_dry_run, before }: Terms<'_>,
+    plan_is_made: impl AsyncFnOnce(&Proficiencies),
+) -> Brought {
+    let now = match connect.list_user_proficiencies(user_id).await {
+        Ok(now) => now,
         Err(error) => return unread(items, &error),
     };
+    let held = before.unwrap_or(&now).clone();
+    let items = in_held_spelling(items, &held);
     let mut user = User {
-        items: in_held_spelling(items, &held),
-        limit: limit.max(held.len()),
-        now: held.clone(),
+        limit: limit.max(held.len()).max(now.len()),
+        now: in_item_spelling(now, &items),
+        items,
         held,
         done: Vec::new(),
         too_many: BTreeMap::new(),
@@ -63,6 +88,9 @@ pub async fn bring(connect: &Connect, user_id: &str, items: &[Item], limit: usiz
             step.apply_to(&mut user.now);
         }
     } else {
+        if before.is_none() && !user.plan().is_empty() {
+            plan_is_made(&user.held).await;
+        }
         stop = user.write(connect, user_id).await;
     }
     let fates = user.items.iter().map(|item| user.fate(item)).collect();
@@ -193,7 +221,7 @@ impl User {
             (true, _) if before == now => Fate::Unchanged,
             (true, None) => Fate::Added,
             (true, Some(from)) if now.is_some() => Fate::Updated { from },
-            (true, Some(_)) => Fate::Removed,
+            (true, Some(from)) => Fate::Removed { from },
             (false, _) => match (self.too_many.get(&item.pair), self.refused.get(&item.pair)) {
                 (Some(&size), _) => Fate::TooMany(size),
                 (_, Some(error)) => Fate::Failed(error.clone()),

@@ -9,7 +9,7 @@ mod plan;
 mod row;
 mod rows;
 
-pub use apply::{Brought, Fate, bring};
+pub use apply::{Brought, Fate, Terms, bring};
 pub use plan::{Item, Plan, Step, Want, plan};
 pub use row::{Checked, Invalid, SCHEMA, check};
 pub use rows::{Known, Rows, Work};

@@ -1,11 +1,11 @@
 //! What a file says, held compactly, and the rows of one user set beside each other.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use crate::attributes::{Catalog, Match};
 use crate::connect::{Level, Pair};
 use crate::input::{Header, Name, Names, Record};
-use crate::outcome::{Code, Counts, Outcome, Status, Texts, UserCounts, Words};
+use crate::outcome::{Code, Counts, Outcome, Status, Texts, Told, UserCounts, Words};
 use crate::users::Users;
 
 use super::row::{check, user_of};
@@ -118,9 +118,7 @@ impl Rows {
         let mut of_user = self.by_user(users);
         for work in &mut of_user {
             let kept = self.compare(*work);
-            let start = work.start as usize;
-            self.to_try[start..start + kept.len()].copy_from_slice(&kept);
-            work.end = work.start + u32::try_from(kept.len()).unwrap_or(u32::MAX);
+            self.keep(work, &kept);
         }
         of_user.retain(|work| work.start < work.end);
         of_user
@@ -235,14 +233,8 @@ impl Rows {
             let place = self.to_try[work.start as usize + nth];
             let mut outcome = match fate {
                 Fate::Added => Outcome::plain(Status::Added),
-                // The level before, in hundredths: the service may hold others than whole ones.
-                #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "levels are 1 to 5")]
-                Fate::Updated { from } => Outcome {
-                    status: Status::Updated,
-                    code: Code::None,
-                    detail: (from.to_wire() * 100.0).round() as u32,
-                },
-                Fate::Removed => Outcome::plain(Status::Removed),
+                Fate::Updated { from } => Outcome { detail: hundredths(*from), ..Outcome::plain(Status::Updated) },
+                Fate::Removed { from } => Outcome { detail: hundredths(*from), ..Outcome::plain(Status::Removed) },
                 Fate::Unchanged => Outcome::plain(Status::Unchanged),
                 Fate::TooMany(size) => {
                     Outcome::invalid(Code::TooManyProficiencies, u32::try_from(*size).unwrap_or(u32::MAX))
@@ -255,6 +247,50 @@ impl Rows {
             }
             self.set(place as usize, outcome);
         }
+    }
+
+    /// What became of the rows of one user, for the journal.
+    pub fn told(&self, work: Work) -> Vec<(u32, Told)> {
+        let told = |&place: &u32| (place, self.texts.tell(self.rows[place as usize].outcome));
+        self.places(work).iter().map(told).filter(|(_, told)| !told.is_pending()).collect()
+    }
+
+    /// Takes over what an earlier delivery did; what is left of the work is returned.
+    pub fn restore(&mut self, done: &BTreeMap<u32, Told>, work: Vec<Work>) -> Vec<Work> {
+        let n_rows = u32::try_from(self.rows.len()).unwrap_or(u32::MAX);
+        for (&place, told) in done.range(..n_rows) {
+            let outcome = self.texts.hear(told);
+            self.set(place as usize, outcome);
+        }
+        let mut left = work;
+        for work in &mut left {
+            let is_left = |place: &u32| self.rows[*place as usize].outcome.status == Status::Pending;
+            let kept: Vec<u32> = self.places(*work).iter().copied().filter(is_left).collect();
+            self.keep(work, &kept);
+        }
+        left.retain(|work| work.start < work.end);
+        left
+    }
+
+    /// Leaves only these of a user's rows in the work.
+    fn keep(&mut self, work: &mut Work, kept: &[u32]) {
+        let start = work.start as usize;
+        self.to_try[start..start + kept.len()].copy_from_slice(kept);
+        work.end = work.start + u32::try_from(kept.len()).unwrap_or(u32::MAX);
+    }
+
+    /// What takes back what this import did: rows of user id, attribute, value, level and action.
+    pub fn undo<'u>(&'u self, users: &'u Users) -> impl Iterator<Item = [String; 5]> + 'u {
+        self.rows.iter().filter_map(|row| {
+            let (level, action) = match row.outcome.status {
+                Status::Added => (String::new(), "remove"),
+                Status::Updated | Status::Removed => ((f64::from(row.outcome.detail) / 100.0).to_string(), "set"),
+                _ => return None,
+            };
+            let user = users.user(row.user).map_or_else(|| self.users.text(row.user), |user| users.id(user));
+            let (attribute, value) = (self.terms.text(row.attribute), self.terms.text(row.value));
+            Some([user.to_owned(), attribute.to_owned(), value.to_owned(), level, action.to_owned()])
+        })
     }
 
     fn set(&mut self, place: usize, outcome: Outcome) {
@@ -325,6 +361,12 @@ impl Rows {
             with_errors: count(|flag| flag & WITH_ERRORS != 0),
         }
     }
+}
+
+/// A level as a whole number: the service may hold others than whole ones.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "levels are 1 to 5")]
+fn hundredths(level: Level) -> u32 {
+    (level.to_wire() * 100.0).round() as u32
 }
 
 /// What is known of the instance when the report is written; less where the import stopped early.

@@ -1,0 +1,331 @@
+//! What an import is about to do and what it did, in numbered parts beside its record: a write-ahead log.
+//!
+//! A user's writes start only once what it held before is in a stored part; what became of its rows follows when it is
+//! done. So after a crash the next delivery reads again only the users that were under way, and knows what they had before.
+//! Each part is created and none is overwritten: a delivery that finds its next number taken knows that a newer one has
+//! taken over, and stops.
+//!
+//! Records go together: a part is put as soon as there are records and none is being put, at most four a second.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, HashMap};
+use std::convert::Infallible;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use serde::{Deserialize, Serialize};
+use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, sleep_until};
+
+use crate::connect::{Calls, Level, Operation, Pair, Proficiencies};
+use crate::outcome::Told;
+use crate::store::{Location, Store, StoreError};
+
+/// At most four parts a second.
+const BETWEEN_PARTS: Duration = Duration::from_millis(250);
+/// More parts than this are merged when a delivery begins, so that a long import does not read them all each time.
+const MERGED_FROM: usize = 50;
+/// Parts that are read or deleted at once.
+const AT_ONCE: usize = 16;
+
+/// Calls by the operation's name.
+pub type CallsByName = BTreeMap<String, Calls>;
+
+/// One line of a part.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Record {
+    /// A delivery begins. The nonce makes this part unlike any other delivery's.
+    Begun { nonce: u64 },
+    /// What the parts before this one said of the import as a whole.
+    Merged { deliveries: u32, deaths: u32, calls: CallsByName },
+    /// What a user held before this import's first write for it.
+    Plan { user: String, held: Vec<(String, String, f32)> },
+    /// What became of a user's rows, by their place in the file.
+    Done { user: String, rows: Vec<(u32, Told)> },
+    /// What this delivery has called so far.
+    Called { calls: CallsByName },
+    /// The delivery ends in order.
+    Ended,
+}
+
+/// What the journal says when a delivery begins.
+#[derive(Debug, Default)]
+pub struct Replay {
+    /// What users held before, of those whose writes may have started and are not done.
+    pub held: HashMap<String, Proficiencies>,
+    /// Rows that are done, by their place in the file.
+    pub done: BTreeMap<u32, Told>,
+    /// What earlier deliveries called.
+    pub calls: CallsByName,
+    /// Deliveries so far, this one among them.
+    pub deliveries: u32,
+    /// How many of those before this one died, one after another.
+    pub deaths: u32,
+    done_by_user: BTreeMap<String, Vec<u32>>,
+    called_last: CallsByName,
+}
+
+impl Replay {
+    fn take(&mut self, record: Record) {
+        match record {
+            Record::Begun { .. } => {
+                self.deliveries += 1;
+                self.deaths += 1;
+                self.settle_calls();
+            }
+            Record::Merged { deliveries, deaths, calls } => {
+                (self.deliveries, self.deaths, self.calls) = (deliveries, deaths, calls);
+            }
+            Record::Plan { user, held } => {
+                // The first is the truth: a later one saw what this import had done.
+                self.held.entry(user).or_insert_with(|| {
+                    let pair =
+                        |attribute: String, value: String| Pair { attribute: attribute.into(), value: value.into() };
+                    held.into_iter().map(|(name, value, level)| (pair(name, value), Level::from_wire(level))).collect()
+                });
+            }
+            Record::Done { user, rows } => {
+                self.held.remove(&user);
+                self.done_by_user.insert(user, rows.iter().map(|(place, _)| *place).collect());
+                self.done.extend(rows);
+            }
+            Record::Called { calls } => self.called_last = calls,
+            Record::Ended => self.deaths = 0,
+        }
+    }
+
+    fn settle_calls(&mut self) {
+        for (operation, calls) in std::mem::take(&mut self.called_last) {
+            self.calls.entry(operation).or_default().add(&calls);
+        }
+    }
+
+    /// The same in as few records as will do.
+    fn merged(&self) -> Vec<Record> {
+        let whole = Record::Merged { deliveries: self.deliveries, deaths: self.deaths, calls: self.calls.clone() };
+        let held = self.held.iter().map(|(user, held)| plan_record(user, held));
+        let done = self.done_by_user.iter().map(|(user, places)| Record::Done {
+            user: user.clone(),
+            rows: places.iter().filter_map(|place| Some((*place, self.done.get(place)?.clone()))).collect(),
+        });
+        std::iter::once(whole).chain(held).chain(done).collect()
+    }
+
+    /// Whether some earlier delivery came as far as to begin with users.
+    pub fn has_begun_users(&self) -> bool {
+        !(self.held.is_empty() && self.done.is_empty())
+    }
+}
+
+fn plan_record(user: &str, held: &Proficiencies) -> Record {
+    let held = held.iter().map(|(pair, level)| (pair.attribute.to_string(), pair.value.to_string(), level.to_wire()));
+    Record::Plan { user: user.to_owned(), held: held.collect() }
+}
+
+/// The journal of one delivery.
+#[derive(Debug)]
+pub struct Journal {
+    store: Store,
+    /// The folder of the parts.
+    folder: Location,
+    /// An object that asks for the import to be stopped.
+    cancel: Location,
+    next: Cell<u32>,
+    waiting: RefCell<Vec<Record>>,
+    calls: RefCell<CallsByName>,
+    /// A part on its way. It stays here until S3 has said that it is stored, for the request may be dropped half-way.
+    on_its_way: RefCell<Option<(Bytes, u64)>>,
+    n_added: Cell<u64>,
+    n_stored: watch::Sender<u64>,
+    added: Notify,
+    is_cancelled: Cell<bool>,
+}
+
+impl Journal {
+    /// Takes the import over: reads what is there, and begins a part of its own. Whoever had the import before finds its
+    /// next number taken.
+    pub async fn take_over(
+        store: &Store,
+        state: &Location,
+        report: &Location,
+        nonce: u64,
+    ) -> Result<(Self, Replay), StoreError> {
+        let folder = Location::new(&state.bucket, format!("{}journal/", state.key));
+        loop {
+            let Some((mut replay, last, parts)) = read(store, &folder).await? else { continue };
+            replay.settle_calls();
+            let begun = Record::Begun { nonce };
+            let epoch = last + 1;
+            match store.create(&part(&folder, epoch), lines(std::slice::from_ref(&begun))).await {
+                Ok(_) => {}
+                Err(error) if error.is_precondition() => continue,
+                Err(error) => return Err(error),
+            }
+            if parts.len() > MERGED_FROM {
+                merge(store, &folder, &replay, last, parts).await?;
+            }
+            let deaths = replay.deaths;
+            replay.take(begun);
+            replay.deaths = deaths;
+            let journal = Self {
+                store: store.clone(),
+                folder,
+                cancel: Location::new(&report.bucket, format!("{}cancel", report.key)),
+                next: Cell::new(epoch + 1),
+                waiting: RefCell::default(),
+                calls: RefCell::default(),
+                on_its_way: RefCell::default(),
+                n_added: Cell::default(),
+                n_stored: watch::Sender::default(),
+                added: Notify::new(),
+                is_cancelled: Cell::default(),
+            };
+            return Ok((journal, replay));
+        }
+    }
+
+    /// Keeps what a user held before the import's first write for it, and waits until it is stored.
+    pub async fn plan(&self, user: &str, held: &Proficiencies) {
+        let n = self.add(plan_record(user, held));
+        let mut stored = self.n_stored.subscribe();
+        // The sender is here, so this waits; and where parts cannot be put, the whole delivery ends.
+        let _ = stored.wait_for(|stored| *stored >= n).await;
+    }
+
+    /// Keeps what became of a user's rows, and what was called so far.
+    pub fn done(&self, user: &str, rows: Vec<(u32, Told)>, calls: impl Iterator<Item = (Operation, Calls)>) {
+        self.calls.replace(calls.map(|(operation, calls)| (operation.name().to_owned(), calls)).collect());
+        self.add(Record::Done { user: user.to_owned(), rows });
+    }
+
+    fn add(&self, record: Record) -> u64 {
+        self.waiting.borrow_mut().push(record);
+        self.n_added.set(self.n_added.get() + 1);
+        self.added.notify_one();
+        self.n_added.get()
+    }
+
+    /// Puts parts for as long as the delivery runs. Ends with [`StoreError::Precondition`] when a newer one has taken over.
+    pub async fn keep(&self) -> Result<Infallible, StoreError> {
+        loop {
+            while self.waiting.borrow().is_empty() {
+                self.added.notified().await;
+            }
+            let next = Instant::now() + BETWEEN_PARTS;
+            self.put().await?;
+            if !self.is_cancelled.get() && self.store.head(&self.cancel).await?.is_some() {
+                self.is_cancelled.set(true);
+            }
+            sleep_until(next).await;
+        }
+    }
+
+    /// Whether somebody asked for the import to be stopped.
+    pub fn is_cancelled(&self) -> bool {
+        self.is_cancelled.get()
+    }
+
+    /// Ends the delivery in order: what is not stored yet is, and that it did not die.
+    pub async fn close(&self) -> Result<(), StoreError> {
+        if self.on_its_way.borrow().is_some() {
+            self.put().await?;
+        }
+        self.add(Record::Ended);
+        self.put().await
+    }
+
+    /// Clears the journal away: the import is over.
+    pub async fn clear(&self) -> Result<(), StoreError> {
+        let keys = self.store.keys(&self.folder.bucket, &self.folder.key).await?;
+        delete(&self.store, &self.folder, keys).await
+    }
+
+    async fn put(&self) -> Result<(), StoreError> {
+        let on_its_way = self.on_its_way.borrow().clone();
+        let (bytes, n) = on_its_way.unwrap_or_else(|| {
+            let mut records = self.waiting.take();
+            records.push(Record::Called { calls: self.calls.borrow().clone() });
+            let part = (lines(&records), self.n_added.get());
+            self.on_its_way.replace(Some(part.clone()));
+            part
+        });
+        self.store.create(&part(&self.folder, self.next.get()), bytes).await?;
+        self.on_its_way.take();
+        self.next.set(self.next.get() + 1);
+        self.n_stored.send_replace(n);
+        Ok(())
+    }
+}
+
+fn part(folder: &Location, number: u32) -> Location {
+    Location::new(&folder.bucket, format!("{}{number:08}", folder.key))
+}
+
+fn merged_part(folder: &Location, number: u32) -> Location {
+    Location::new(&folder.bucket, format!("{}{number:08}-merged", folder.key))
+}
+
+fn lines(records: &[Record]) -> Bytes {
+    let line = |record: &Record| serde_json::to_string(record).expect("a record has no map keys that are not texts");
+    (records.iter().map(line).collect::<Vec<_>>().join("\n") + "\n").into()
+}
+
+/// A part that was read: its number, and whether a delivery began with it.
+type Read = (u32, bool);
+
+/// Reads the newest merged part and all parts after it. Nothing where a part vanished meanwhile: then somebody else is
+/// merging them.
+async fn read(store: &Store, folder: &Location) -> Result<Option<(Replay, u32, Vec<Read>)>, StoreError> {
+    let keys = store.keys(&folder.bucket, &folder.key).await?;
+    let number = |name: &str| name.parse::<u32>().ok();
+    let names = || keys.iter().filter_map(|key| key.strip_prefix(&folder.key));
+    let merged = names().filter_map(|name| number(name.strip_suffix("-merged")?)).max();
+    let mut parts: Vec<u32> = names().filter_map(number).collect();
+    parts.sort_unstable();
+    let last = parts.last().copied().max(merged).unwrap_or(0);
+    parts.retain(|&part| merged.is_none_or(|merged| part > merged));
+
+    let mut replay = Replay::default();
+    let at = merged.map(|number| merged_part(folder, number)).into_iter();
+    let at: Vec<Location> = at.chain(parts.iter().map(|&number| part(folder, number))).collect();
+    let mut bytes = stream::iter(&at).map(|at| store.get(at)).buffered(AT_ONCE);
+    let mut numbers = merged.is_some().then_some(None).into_iter().chain(parts.into_iter().map(Some));
+    let mut read = Vec::new();
+    while let Some(found) = bytes.next().await {
+        let Some((bytes, _)) = found? else { return Ok(None) };
+        let mut begins = false;
+        for line in bytes.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
+            let record: Record = serde_json::from_slice(line).map_err(|error| StoreError::Other {
+                what: format!("journal {folder}"),
+                code: "NotAJournal".to_owned(),
+                message: error.to_string(),
+            })?;
+            begins |= matches!(record, Record::Begun { .. });
+            replay.take(record);
+        }
+        read.extend(numbers.next().flatten().map(|number| (number, begins)));
+    }
+    Ok(Some((replay, last, read)))
+}
+
+/// Stores what the parts up to `last` say in one, and deletes them; but not those with which a delivery began: their
+/// numbers tell an older delivery that it was taken over.
+async fn merge(
+    store: &Store,
+    folder: &Location,
+    replay: &Replay,
+    last: u32,
+    parts: Vec<Read>,
+) -> Result<(), StoreError> {
+    store.write(&merged_part(folder, last), lines(&replay.merged()), None).await?;
+    let superfluous = parts.into_iter().filter(|(_, begins)| !begins).map(|(number, _)| part(folder, number).key);
+    delete(store, folder, superfluous.collect()).await
+}
+
+async fn delete(store: &Store, folder: &Location, keys: Vec<String>) -> Result<(), StoreError> {
+    let at = keys.into_iter().map(|key| Location::new(&folder.bucket, key));
+    let deleted = stream::iter(at).map(|at| async move { store.delete(&at).await });
+    deleted.buffer_unordered(AT_ONCE).try_collect().await
+}

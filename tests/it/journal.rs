@@ -1,0 +1,219 @@
+//! Killed at any instant, an import goes on where it was: same end state, same report, same undo.
+
+use std::time::Duration;
+
+use connect_emulator::{Builder, Emulator, Operation, Quotas, Switches};
+use import_testkit::{MemoryS3, Versioning};
+use proptest::prelude::*;
+use tokio::time::Instant;
+
+use crate::world::{BUCKET, Report, World, instance, user_id};
+
+const SETTINGS: [(&str, &str); 2] = [("REQUESTS_PER_SECOND", "20"), ("REQUEST_BURST", "5")];
+const HALF: Duration = Duration::from_millis(40);
+
+/// Additions, changes, removals, users who are right, duplicates and rows that are refused.
+fn centre(n_users: usize) -> (Builder, String) {
+    let mut centre = instance(0);
+    let mut csv = "user,attribute,value,level,action\n".to_owned();
+    for n in 0..n_users {
+        let held = match n % 4 {
+            0 => vec![("Language", "German", 1.0), ("Language", "French", 2.0)],
+            1 => vec![("Language", "German", 3.0), ("Product", "P01", 4.0)],
+            _ => vec![],
+        };
+        centre.add_user(user_id(n), format!("agent{n:03}"), held);
+        csv.push_str(&format!("agent{n:03},Language,German,3,\nagent{n:03},Product,P01,4,\n"));
+        match n % 5 {
+            0 => csv.push_str(&format!("agent{n:03},Language,French,,remove\n")),
+            1 => csv.push_str(&format!("agent{n:03},connect:Language,connect:Klingon,1,\n")),
+            2 => csv.push_str(&format!("agent{n:03},Language,German,3,\n")),
+            3 => csv.push_str(&format!("agent{n:03},Language,Germn,3,\n")),
+            _ => {}
+        }
+    }
+    (Emulator::builder(centre).latency(2 * HALF).quotas(Quotas::all(20.0, 5)), csv)
+}
+
+/// A refusal is read again by itself: less those rows, each user is read once.
+fn without_refusals(csv: &str) -> String {
+    csv.lines().filter(|line| !line.contains("Klingon")).map(|line| format!("{line}\n")).collect()
+}
+
+fn world(n_users: usize, switches: Switches) -> (World, String) {
+    let (emulator, csv) = centre(n_users);
+    let s3 = MemoryS3::new().with_bucket(BUCKET, Versioning::Enabled);
+    s3.set_latency(Duration::from_millis(30));
+    (World::over(emulator.switches(switches), s3, &SETTINGS), csv)
+}
+
+fn held(world: &World, n_users: usize) -> Vec<Vec<String>> {
+    (0..n_users).map(|n| world.held(n)).collect()
+}
+
+/// Delivers until the import is over; each process lives so long, the last one as long as it takes.
+async fn killed(world: &mut World, csv: &str, lives: &[Duration]) -> Report {
+    let event = world.dropped("incoming/a.csv", csv);
+    for &life in lives {
+        let over = tokio::time::timeout(life, world.invoke(event.clone())).await;
+        if let Ok(answer) = over {
+            return world.report(&answer.unwrap()["imports"][0]);
+        }
+        world.restart();
+    }
+    let answer = world.invoke(event).await.unwrap();
+    world.report(&answer["imports"][0])
+}
+
+fn run<T>(future: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
+    runtime.unwrap().block_on(future)
+}
+
+async fn check(n_users: usize, switches: Switches, lives: &[Duration]) {
+    let (mut whole, csv) = world(n_users, switches.clone());
+    let before = held(&whole, n_users);
+    let expected = killed(&mut whole, &csv, &[]).await;
+    let state = whole.s3.keys(BUCKET, "state/");
+    assert!(state.len() == 1 && state[0].ends_with("/import.json"), "{state:?}");
+    let (mut cut, _) = world(n_users, switches);
+    let report = killed(&mut cut, &csv, lives).await;
+    assert_eq!(report.results, expected.results, "{lives:?}");
+    assert_eq!(report.retry, expected.retry, "{lives:?}");
+    assert_eq!(report.undo, expected.undo, "{lives:?}");
+    assert_eq!(held(&cut, n_users), held(&whole, n_users), "{lives:?}");
+    report.counts();
+
+    cut.drop_file("incoming/undo.csv", report.undo.unwrap()).await;
+    assert_eq!(held(&cut, n_users), before, "{lives:?}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+    #[test]
+    fn killed_at_any_instant_nothing_changes_but_the_time(lives in prop::collection::vec(1_u64..2500, 1..6)) {
+        let lives: Vec<_> = lives.into_iter().map(Duration::from_millis).collect();
+        run(check(20, Switches::default(), &lives));
+    }
+}
+
+/// All cuts that are ten milliseconds apart: no call is longer, so each is met before, within and after its work.
+#[test]
+fn cut_at_every_boundary_it_goes_on() {
+    for cut in 0..150 {
+        run(check(4, Switches::default(), &[Duration::from_millis(cut * 10 + 5)]));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn under_every_switch_it_goes_on() {
+    for (switch, switches) in Switches::matrix() {
+        println!("{switch}");
+        check(20, switches, &[700, 1900, 1300].map(Duration::from_millis)).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn users_are_read_again_only_if_they_were_under_way() {
+    let (mut world, csv) = world(250, Switches::default());
+    let csv = without_refusals(&csv);
+    let lives = [2300, 1100, 3700, 900, 2900, 1700].map(Duration::from_millis);
+    let report = killed(&mut world, &csv, &lives).await;
+    assert_eq!(report.summary["deliveries"], 7);
+    let reads = world.emulator.stats().of(Operation::ListUserProficiencies).ok;
+    assert!(reads <= 400, "{reads} reads of 250 users");
+    let attempts = report.summary["calls"]["ListUserProficiencies"]["attempts"].as_u64().unwrap();
+    assert!(attempts > 200, "calls of earlier deliveries count, too: {attempts}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn short_deliveries_finish_a_long_import() {
+    let (world, csv) = world(600, Switches::default());
+    let csv = without_refusals(&csv);
+    let event = world.dropped("incoming/a.csv", csv);
+    let began = Instant::now();
+    let mut deliveries = 0;
+    let answer = loop {
+        deliveries += 1;
+        let started = Instant::now();
+        let answer = world.invoke_for(event.clone(), Duration::from_secs(10)).await;
+        assert!(started.elapsed() < Duration::from_secs(10), "killed by the clock: {:?}", started.elapsed());
+        if let Ok(answer) = answer {
+            break answer;
+        }
+    };
+    let report = world.report(&answer["imports"][0]);
+    assert!(deliveries >= 3 && report.summary["deliveries"] == deliveries, "{deliveries}");
+    let floor = (600.0 - 5.0) / 20.0;
+    let over_floor = began.elapsed().as_secs_f64() / floor;
+    assert!(over_floor <= 1.35, "{over_floor} in {deliveries} deliveries");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_newer_delivery_takes_over_and_the_older_one_stops() {
+    let (emulator, csv) = centre(60);
+    let s3 = MemoryS3::new().with_bucket(BUCKET, Versioning::Enabled);
+    let emulator = emulator.build();
+    let older = World::beside(&emulator, &s3, &SETTINGS);
+    let newer = World::beside(&emulator, &s3, &SETTINGS);
+    let event = older.dropped("incoming/a.csv", csv);
+    let later = async {
+        tokio::time::sleep(Duration::from_millis(1300)).await;
+        newer.invoke(event.clone()).await
+    };
+    let (first, second) = tokio::join!(older.invoke(event.clone()), later);
+    let error = lambda_runtime::Diagnostic::from(first.unwrap_err());
+    assert_eq!(error.error_type, "ImportInProgress");
+    let report = newer.report(&second.unwrap()["imports"][0]);
+    assert_eq!((report.status(), &report.summary["deliveries"]), ("completed_with_errors", &2.into()));
+    assert!(report.counts()["added"] > 30, "what the older one did is known");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_object_of_that_name_cancels_the_import() {
+    let (world, csv) = world(200, Switches::default());
+    let event = world.dropped("incoming/a.csv", csv);
+    let cancel = async {
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        let key = world.s3.keys(BUCKET, "reports/").into_iter().find(|key| key.ends_with("/summary.json")).unwrap();
+        world.s3.put(BUCKET, &key.replace("summary.json", "cancel"), "");
+    };
+    let before = held(&world, 200);
+    let (answer, ()) = tokio::join!(world.invoke(event), cancel);
+    let report = world.report(&answer.unwrap()["imports"][0]);
+    assert_eq!(report.status(), "cancelled");
+    let counts = report.counts();
+    assert!(counts["pending"] > 100 && counts["added"] > 30, "{counts:?}");
+    world.drop_file("incoming/undo.csv", report.undo.unwrap()).await;
+    assert_eq!(held(&world, 200), before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn twenty_deaths_in_a_row_end_it_with_its_report() {
+    let (mut world, csv) = world(300, Switches::default());
+    let report = killed(&mut world, &csv, &[Duration::from_millis(900); 30]).await;
+    assert_eq!((report.status(), report.summary["code"].as_str()), ("failed", Some("died_too_often")));
+    let counts = report.counts();
+    assert!(counts["pending"] > 100 && counts["added"] > 20, "{counts:?}");
+    assert_eq!(report.summary["deliveries"], 21);
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_parts_are_merged_when_a_delivery_begins() {
+    let (mut world, csv) = world(400, Switches::default());
+    world.s3.set_latency(Duration::from_millis(1));
+    let event = world.dropped("incoming/a.csv", csv);
+    let over = tokio::time::timeout(Duration::from_secs(15), world.invoke(event.clone())).await;
+    assert!(over.is_err());
+    let parts = |world: &World| world.s3.keys(BUCKET, "state/").len();
+    assert!(parts(&world) > 50, "{}", parts(&world));
+    world.restart();
+    let over = tokio::time::timeout(Duration::from_secs(1), world.invoke(event.clone())).await;
+    assert!(over.is_err() && parts(&world) < 12, "{}", parts(&world));
+    world.restart();
+    let answer = world.invoke(event).await.unwrap();
+    let report = world.report(&answer["imports"][0]);
+    assert_eq!(report.counts().get("pending"), None);
+    let (mut whole, csv) = self::world(400, Switches::default());
+    assert_eq!(report.results, killed(&mut whole, &csv, &[]).await.results);
+}
