@@ -254,6 +254,13 @@ pub fn is_to_import(key: &str, prefixes: &Prefixes) -> bool {
         && !key.ends_with('/')
 }
 
+/// Whether one event of a key came before another. The shorter sequencer is padded with zeros on the left (S3's user guide,
+/// "Event message structure").
+pub fn is_earlier(sequencer: &str, other: &str) -> bool {
+    let width = sequencer.len().max(other.len());
+    format!("{sequencer:0>width$}").to_uppercase() < format!("{other:0>width$}").to_uppercase()
+}
+
 /// What names an import: the same for every delivery of the same event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity(String);
@@ -277,6 +284,11 @@ impl Identity {
     /// One that is known already.
     pub fn known(hash: &str) -> Self {
         Self(hash.to_owned())
+    }
+
+    /// Of a key, for what all imports of it have in common.
+    pub fn of_key(object: &Object) -> Self {
+        Self::hashed(&["key", &object.bucket, &object.key])
     }
 
     fn hashed(parts: &[&str]) -> Self {
@@ -361,6 +373,14 @@ mod tests {
         let other = Object { sequencer: Some("00".into()), ..notified.clone() };
         assert_ne!(Identity::of_object(&notified), Identity::of_object(&other));
         assert_eq!(Identity::of_object(&notified).as_str().len(), 16);
+    }
+
+    #[test]
+    fn sequencers_are_compared_as_padded_numbers() {
+        for (earlier, later) in [("01", "02"), ("FF", "0100"), ("0a", "0B"), ("9", "10")] {
+            assert!(is_earlier(earlier, later) && !is_earlier(later, earlier), "{earlier} {later}");
+        }
+        assert!(!is_earlier("01", "1"));
     }
 
     #[test]

@@ -24,7 +24,7 @@ use crate::kind::proficiency::{Fate, Known, Rows, SCHEMA, Terms, Work, bring};
 use crate::outcome::{Counts, Status, UserCounts};
 use crate::publish::{self, AsRead, RENEWED_EVERY, SummaryObject};
 use crate::report::{ImportStatus, Summary};
-use crate::state::{Answer, Asked, Begun, ImportError, Standing, State};
+use crate::state::{Answer, Asked, Begun, ImportError, Refused, Standing, State};
 use crate::store::{Location, Store, StoreError};
 use crate::users::Users;
 
@@ -372,8 +372,8 @@ fn no_rows() -> Refusal {
 
 /// Options that cannot be followed.
 fn refused(begun: &Begun) -> Option<Refusal> {
-    if let Some(message) = &begun.bad_options {
-        return Some(Refusal::new("invalid_option", message.clone()));
+    if let Some(Refused { code, message }) = &begun.refused {
+        return Some(Refusal::new(code.clone(), message.clone()));
     }
     let replace = "mode=replace is not there yet. Use mode=merge, with `remove` in a column `action`.";
     (begun.options.mode == Mode::Replace).then(|| Refusal::new("unsupported_mode", replace))

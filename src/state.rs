@@ -57,9 +57,9 @@ pub struct Begun {
     pub read_from: Location,
     /// Everything that decides.
     pub options: Options,
-    /// Why the options of the key cannot be followed.
+    /// Why it is not imported, if that was clear from the beginning.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub bad_options: Option<String>,
+    pub refused: Option<Refused>,
     /// Where the report goes.
     pub report: Location,
     /// When the first delivery began.
@@ -67,6 +67,15 @@ pub struct Begun {
     /// The answer, once it is over.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub answer: Option<Answer>,
+}
+
+/// Why an import was refused from the beginning.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Refused {
+    /// `invalid_option` or `superseded`.
+    pub code: String,
+    /// What is wrong, and what to do about it.
+    pub message: String,
 }
 
 /// An import's record in the bucket.
@@ -264,6 +273,10 @@ async fn begin(
         Source::Request(request) => Some(request),
         Source::Object(_) => None,
     };
+    let superseded = match &asked.source {
+        Source::Object(object) => superseded(store, settings, report_bucket, object).await?,
+        Source::Request(_) => None,
+    };
     let options = event::options(&settings.options, &source.key, request);
     let below = source.key.strip_prefix(&settings.prefixes.import).unwrap_or(&source.key);
     let report = Location::new(report_bucket, format!("{}{below}/{import_id}/", settings.prefixes.report));
@@ -274,11 +287,50 @@ async fn begin(
         version,
         read_from,
         options: *options.as_ref().unwrap_or(&settings.options),
-        bad_options: options.err(),
+        refused: options.err().map(|message| Refused { code: "invalid_option".to_owned(), message }).or(superseded),
         report,
         started_at: now,
         answer: None,
     }))
+}
+
+/// What is known of a key: the last of its events whose import has begun.
+#[derive(Debug, Serialize, Deserialize)]
+struct BegunOfKey {
+    sequencer: String,
+}
+
+/// Whether a newer object of the same key was begun before; else this one is the newest from now on.
+async fn superseded(
+    store: &Store,
+    settings: &Settings,
+    bucket: &str,
+    object: &Object,
+) -> anyhow::Result<Option<Refused>> {
+    let Some(sequencer) = &object.sequencer else { return Ok(None) };
+    let at =
+        Location::new(bucket, format!("{}keys/{}.json", settings.prefixes.state, Identity::of_key(object).as_str()));
+    loop {
+        let found = store.get(&at).await?;
+        if let Some((bytes, _)) = &found {
+            let newest: BegunOfKey = serde_json::from_slice(bytes).with_context(|| format!("{at} cannot be read"))?;
+            if event::is_earlier(sequencer, &newest.sequencer) {
+                let message =
+                    "A newer object of the same name was imported before this one. Drop it again if it is meant.";
+                return Ok(Some(Refused { code: "superseded".to_owned(), message: message.to_owned() }));
+            }
+        }
+        let newest = serde_json::to_vec(&BegunOfKey { sequencer: sequencer.clone() })?.into();
+        let written = match found {
+            None => store.create(&at, newest).await,
+            Some((_, etag)) => store.write(&at, newest, Some(&etag)).await,
+        };
+        match written {
+            Ok(_) => return Ok(None),
+            Err(error) if error.is_precondition() => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
 }
 
 type Found = Option<(Location, crate::store::Head)>;

@@ -94,7 +94,7 @@ async fn an_object_that_is_gone_is_answered_and_done() {
 #[tokio::test(start_paused = true)]
 async fn without_versions_the_object_is_copied_and_the_copy_is_cleared_away() {
     let s3 = MemoryS3::new().with_bucket(BUCKET, Versioning::Off);
-    let world = World::over(Emulator::builder(instance(2)).quotas(Quotas::unlimited()), s3, &[]);
+    let world = World::over(Emulator::builder(instance(2)).quotas(Quotas::unlimited()), &s3, &[]);
     let older = world.dropped("incoming/a.csv", CSV);
     let newer = world.dropped("incoming/a.csv", CSV.replace(",3", ",4"));
     let answer = world.invoke(older).await.unwrap();
@@ -103,7 +103,7 @@ async fn without_versions_the_object_is_copied_and_the_copy_is_cleared_away() {
     assert_eq!(world.report(&answer["imports"][0]).counts()["added"], 2);
     assert_eq!(world.held(0), ["Language=German:4"]);
     let state = world.s3.keys(BUCKET, "state/");
-    assert!(state.len() == 1 && state[0].ends_with("/import.json"), "{state:?}");
+    assert!(!state.iter().any(|key| key.ends_with("/source") || key.contains("/journal/")), "{state:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -227,4 +227,43 @@ async fn a_summary_that_was_on_its_way_when_the_work_ended_does_no_harm() {
     let (answer, ()) = tokio::join!(world.invoke(event), slow);
     let report = world.report(&answer.unwrap()["imports"][0]);
     assert_eq!((report.status(), report.counts()["added"]), ("succeeded", 70));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_older_object_of_a_key_is_not_imported_after_a_newer_one() {
+    let world = World::new(instance(2));
+    let older = world.dropped("incoming/a.csv", CSV);
+    let newer = world.dropped("incoming/a.csv", CSV.replace(",3", ",4"));
+    assert_eq!(world.invoke(newer.clone()).await.unwrap()["imports"][0]["status"], "succeeded");
+    let answer = world.invoke(older).await.unwrap();
+    let report = world.report(&answer["imports"][0]);
+    assert_eq!((report.status(), report.summary["code"].as_str()), ("rejected", Some("superseded")));
+    assert_eq!(report.statuses(), ["pending", "pending"]);
+    assert_eq!(world.held(0), ["Language=German:4"]);
+    let answer = world.invoke(newer).await.unwrap();
+    assert_eq!(answer["imports"][0]["status"], "succeeded");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_dropped_is_imported_to_the_end_whatever_becomes_of_the_object() {
+    for versioning in [Versioning::Enabled, Versioning::Off] {
+        for is_deleted in [false, true] {
+            let s3 = MemoryS3::new().with_bucket(BUCKET, versioning);
+            let emulator = Emulator::builder(instance(60)).quotas(Quotas::all(2.0, 5));
+            let world = World::over(emulator, &s3, &[]);
+            let rows: String = (0..60).map(|n| format!("agent{n:03},Language,German,3\n")).collect();
+            let event = world.dropped("incoming/a.csv", format!("user,attribute,value,level\n{rows}"));
+            let error = world.invoke_for(event.clone(), Duration::from_secs(15)).await.unwrap_err();
+            assert_eq!(lambda_runtime::Diagnostic::from(error).error_type, "ImportInProgress");
+            if is_deleted {
+                world.s3.delete(BUCKET, "incoming/a.csv");
+            } else {
+                world.dropped("incoming/a.csv", "user,attribute,value,level\n");
+            }
+            let answer = world.invoke(event).await.unwrap();
+            let report = world.report(&answer["imports"][0]);
+            assert_eq!((report.status(), report.counts()["added"]), ("succeeded", 60));
+            assert_eq!(report.summary["deliveries"], 2);
+        }
+    }
 }
