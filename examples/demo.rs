@@ -1,7 +1,8 @@
 //! The function on this machine: no AWS account, nothing else to install.
 //!
 //! An S3 in a folder, Amazon Connect in an emulator at the documented quotas, and between them the function's own handler.
-//! It imports `examples/data/team.csv`, good rows and bad, into the centre of `examples/data/instance.json`.
+//! It imports `examples/data/team.csv`, good rows and bad, into the centre of `examples/data/instance.json`. With `--kill`
+//! the function is killed twice on the way, and its next delivery goes on.
 #![expect(clippy::print_stdout, reason = "this is what the demonstration shows")]
 #![allow(clippy::disallowed_types, reason = "the function is wired here as in main")]
 
@@ -42,7 +43,11 @@ async fn main() -> anyhow::Result<()> {
         serde_json::from_str(&std::fs::read_to_string(here.join("examples/data/instance.json"))?)?;
     let emulator = Emulator::builder(Instance::from(centre)).latency(LATENCY).build();
     let n_users = emulator.instance(|instance| instance.users().count());
-    let handler = stage::handler(&emulator, s3.clone(), &[])?;
+    let kills: &[Duration] = match std::env::args().nth(1).as_deref() {
+        None => &[],
+        Some("--kill") => &[Duration::from_secs(7), Duration::from_secs(9)],
+        Some(other) => anyhow::bail!("there is no {other}; there is --kill"),
+    };
 
     let csv = std::fs::read(here.join("examples/data/team.csv"))?;
     println!(
@@ -56,9 +61,21 @@ async fn main() -> anyhow::Result<()> {
     let bar = ProgressBar::new(0).with_style(ProgressStyle::with_template(
         "{bar:40} {pos}/{len} users  {msg}  {elapsed_precise}, about {eta} to go",
     )?);
-    let answer = tokio::select! {
-        answer = stage::deliver(&handler, KEY) => answer?,
-        () = show(&bar, handler.importer.progress.subscribe()) => unreachable!("the handler outlives its progress"),
+    let mut lives = kills.iter();
+    let answer = loop {
+        // A new process, with nothing but what lies in S3.
+        let handler = stage::handler(&emulator, s3.clone(), &[])?;
+        let life = lives.next();
+        tokio::select! {
+            answer = stage::deliver(&handler, KEY) => break answer?,
+            () = show(&bar, handler.importer.progress.subscribe()) => {}
+            () = killed_after(life) => {}
+        }
+        let Progress { rows, n_users, n_users_done, .. } = *handler.importer.progress.borrow();
+        let so_far = format!("{n_users_done} of {n_users} users done, {} rows added", rows.of(Status::Added));
+        bar.suspend(|| {
+            println!("  killed after {:.1} s, with {so_far}; delivered again", began.elapsed().as_secs_f64())
+        });
     };
     bar.finish_and_clear();
     let took = began.elapsed().as_secs_f64();
@@ -73,13 +90,21 @@ async fn main() -> anyhow::Result<()> {
     println!("The report lies in {}:", shown(&report));
     println!("  results.csv   every row of the file and what became of it");
     println!("  retry.csv     the rows to mend and drop again");
+    println!("  undo.csv      what takes it all back: drop it to try");
     println!("  summary.json  the import in numbers");
     Ok(())
 }
 
+async fn killed_after(life: Option<&Duration>) {
+    match life {
+        Some(life) => tokio::time::sleep(*life).await,
+        None => std::future::pending().await,
+    }
+}
+
 async fn show(bar: &ProgressBar, mut progress: watch::Receiver<Progress>) {
     while progress.changed().await.is_ok() {
-        let Progress { rows, n_users, n_users_done } = *progress.borrow_and_update();
+        let Progress { rows, n_users, n_users_done, .. } = *progress.borrow_and_update();
         bar.set_length(n_users as u64);
         bar.set_position(n_users_done as u64);
         bar.set_message(format!("{} rows to mend", rows.to_retry() - rows.of(Status::Pending)));

@@ -57,10 +57,12 @@ pub struct Importer {
 pub struct Progress {
     /// Rows by status.
     pub rows: Counts,
-    /// Users that are to be read.
+    /// Users with rows to be tried.
     pub n_users: usize,
     /// Users that are done.
     pub n_users_done: usize,
+    /// Those of them that earlier deliveries did.
+    pub n_users_before: usize,
 }
 
 /// One delivery: when it began, and when it must be over.
@@ -255,7 +257,13 @@ impl Importer {
     /// Brings the users to what their rows say, some at once, until all are done or a refusal stops the import.
     async fn apply(&self, run: &Run, rows: &mut Rows, users: &Users, work: Vec<Work>) -> Option<ConnectError> {
         let Run { begun: Begun { options, .. }, journal, replay, .. } = run;
-        let mut progress = Progress { rows: rows.counts(), n_users: work.len(), n_users_done: 0 };
+        let n_users_before = replay.n_users_done();
+        let mut progress = Progress {
+            rows: rows.counts(),
+            n_users: n_users_before + work.len(),
+            n_users_done: n_users_before,
+            n_users_before,
+        };
         self.progress.send_replace(progress);
         let mut waiting = work.into_iter();
         let mut under_way = FuturesUnordered::new();
@@ -306,10 +314,11 @@ impl Importer {
         let progress = *self.progress.borrow();
         let now = run.delivery.now();
         let elapsed = (now - run.delivery.began).as_seconds_f64();
+        let (left, done_now) =
+            (progress.n_users - progress.n_users_done, progress.n_users_done - progress.n_users_before);
         #[expect(clippy::cast_precision_loss, reason = "an estimate")]
-        let share_done = progress.n_users_done as f64 / progress.n_users as f64;
-        let left = Duration::try_from_secs_f64(elapsed * (1.0 - share_done) / share_done).ok();
-        let expected_at = left.filter(|_| share_done > 0.0).map(|left| now + left);
+        let left = Duration::try_from_secs_f64(elapsed * left as f64 / done_now as f64).ok();
+        let expected_at = left.filter(|_| done_now > 0).map(|left| now + left);
         Summary { rows: progress.rows, expected_at, ..self.summary(run) }
     }
 

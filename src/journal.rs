@@ -113,6 +113,11 @@ impl Replay {
         std::iter::once(whole).chain(held).chain(done).collect()
     }
 
+    /// How many users are done.
+    pub fn n_users_done(&self) -> usize {
+        self.done_by_user.len()
+    }
+
     /// Whether some earlier delivery came as far as to begin with users.
     pub fn has_begun_users(&self) -> bool {
         !(self.held.is_empty() && self.done.is_empty())

@@ -6,6 +6,7 @@ Amazon Connect. Size and memory are the same on every machine and are held to; t
     cargo build --release && cargo build -p connect-emulator && python3 tests/footprint.py
 """
 
+import hashlib
 import json
 import os
 import pathlib
@@ -53,37 +54,57 @@ def serve(handler):
     return server, f"127.0.0.1:{server.server_address[1]}"
 
 
+def etag(body):
+    return f'"{hashlib.md5(body).hexdigest()}"'
+
+
 def s3():
-    """Objects by key: whole puts, multipart uploads, reads."""
+    """Objects by key: puts with conditions, multipart uploads, reads, lists, deletes."""
 
     class S3(Quiet):
         objects = {}
         uploads = {}
+        lock = threading.Lock()
 
         def key(self):
             path, _, query = self.path.partition("?")
-            return urllib.parse.unquote(path).split("/", 2)[2], urllib.parse.parse_qs(query, keep_blank_values=True)
+            return urllib.parse.unquote(path + "/").split("/", 2)[2].removesuffix("/"), urllib.parse.parse_qs(query, keep_blank_values=True)
 
         def do_HEAD(self):
             self.do_GET()
 
         def do_GET(self):
-            key, _ = self.key()
+            key, query = self.key()
+            if "list-type" in query:
+                return self.list(query.get("prefix", [""])[0])
             if key not in self.objects:
                 body = b"" if self.command == "HEAD" else b"<Error><Code>NoSuchKey</Code></Error>"
                 return self.answer(404, body)
-            self.answer(200, self.objects[key], ETag='"e"', x_amz_version_id="v1")
+            body = self.objects[key]
+            self.answer(200, body, ETag=etag(body), x_amz_version_id="v1")
 
         def do_PUT(self):
             key, query = self.key()
             body = self.body()
-            if self.headers.get("If-None-Match") and key in self.objects:
-                return self.answer(412, b"<Error><Code>PreconditionFailed</Code></Error>")
-            if "partNumber" in query:
-                self.uploads[query["uploadId"][0]][int(query["partNumber"][0])] = body
-            else:
-                self.objects[key] = body
-            self.answer(200, ETag='"e"')
+            with self.lock:
+                found = self.objects.get(key)
+                wanted = self.headers.get("If-Match")
+                is_there = self.headers.get("If-None-Match") and found is not None
+                if is_there or (wanted and (found is None or etag(found) != wanted)):
+                    return self.answer(412, b"<Error><Code>PreconditionFailed</Code></Error>")
+                if "partNumber" in query:
+                    self.uploads[query["uploadId"][0]][int(query["partNumber"][0])] = body
+                else:
+                    self.objects[key] = body
+            self.answer(200, ETag=etag(body))
+
+        def do_DELETE(self):
+            self.objects.pop(self.key()[0], None)
+            self.answer(204)
+
+        def list(self, prefix):
+            keys = "".join(f"<Contents><Key>{key}</Key></Contents>" for key in sorted(self.objects) if key.startswith(prefix))
+            self.answer(200, f"<ListBucketResult><IsTruncated>false</IsTruncated>{keys}</ListBucketResult>".encode())
 
         def do_POST(self):
             key, query = self.key()
@@ -130,6 +151,16 @@ def runtime(events):
     return Runtime
 
 
+def emulator(*flags):
+    """The emulator of Amazon Connect: the process, its address and its instance."""
+    process = subprocess.Popen([EMULATOR, "--port", "0", *flags], stdout=subprocess.PIPE, text=True)
+    banner = ""
+    while "http://" not in banner or not re.search(r"[0-9a-f]{8}-[0-9a-f-]{27}", banner):
+        banner += process.stdout.readline()
+    threading.Thread(target=process.stdout.read, daemon=True).start()
+    return process, re.search(r"http://[\d.]+:\d+", banner)[0], re.search(r"[0-9a-f]{8}-[0-9a-f-]{27}", banner)[0]
+
+
 def start(runtime_at, **environment):
     environment = {
         "AWS_LAMBDA_RUNTIME_API": runtime_at,
@@ -159,16 +190,7 @@ def start_time():
 
 
 def million():
-    emulator = subprocess.Popen(
-        [EMULATOR, "--port", "0", "--users", "10000", "--rate", "1000"], stdout=subprocess.PIPE, text=True
-    )
-    banner = ""
-    while "http://" not in banner or not re.search(r"[0-9a-f]{8}-[0-9a-f-]{27}", banner):
-        banner += emulator.stdout.readline()
-    threading.Thread(target=emulator.stdout.read, daemon=True).start()
-    connect = re.search(r"http://[\d.]+:\d+", banner)[0]
-    instance = re.search(r"[0-9a-f]{8}-[0-9a-f-]{27}", banner)[0]
-
+    connect_process, connect, instance = emulator("--users", "10000", "--rate", "1000")
     store = s3()
     rows = "".join(f"unknown.person.{n:07}@example.com,Language,German,3\n" for n in range(ROWS))
     store.objects["incoming/million.csv"] = ("user,attribute,value,level\n" + rows).encode()
@@ -188,7 +210,7 @@ def million():
     status = pathlib.Path(f"/proc/{process.pid}/status").read_text()
     cpu = pathlib.Path(f"/proc/{process.pid}/stat").read_text().rsplit(")", 1)[1].split()
     process.kill()
-    emulator.kill()
+    connect_process.kill()
     kind, answer = handler.answers[0]
     assert kind == "response", answer
     lines = next(body for key, body in store.objects.items() if key.endswith("results.csv")).count(b"\n")
