@@ -146,6 +146,16 @@ impl Importer {
         };
         self.connect.lanes().begin(run.replay.deliveries > 1);
         self.progress.send_replace(Progress::default());
+        let answer = Box::pin(self.go_through(state, run)).await;
+        if let Err(why) = &answer
+            && let Err(also) = run.journal.close().await
+        {
+            warn!("the delivery ends without order, for {why:#}: {also}");
+        }
+        answer
+    }
+
+    async fn go_through(&self, state: State, run: &Run) -> anyhow::Result<Answer> {
         let mut summary = SummaryObject::new(&run.begun.report);
         summary.write(&self.store, &self.unfinished(run)).await?;
 
@@ -154,7 +164,7 @@ impl Importer {
             end = work => Ended::Over(Box::new(end?)),
             stopped = run.journal.keep() => Ended::by(stopped)?,
             () = self.renew(&mut summary, run) => Ended::TakenOver,
-            () = until(delivery.deadline) => Ended::Deadline,
+            () = until(run.delivery.deadline) => Ended::Deadline,
         };
         let end = match ended {
             Ended::Over(end) => end,
@@ -176,7 +186,9 @@ impl Importer {
         let answer = answer(&run.begun, finished.status, finished.rows);
         summary.write(&self.store, &finished).await?;
         state.close(&self.store, &answer).await?;
-        run.journal.clear().await?;
+        if let Err(error) = run.journal.clear().await {
+            warn!(import_id = answer.import_id, "the journal is left to the bucket's lifecycle: {error}");
+        }
         info!(import_id = answer.import_id, status = ?answer.status, rows = answer.rows.total(), "import is over");
         Ok(answer)
     }

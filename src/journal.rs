@@ -17,6 +17,7 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until};
+use tracing::warn;
 
 use crate::connect::{Calls, Level, Operation, Pair, Proficiencies};
 use crate::outcome::Told;
@@ -220,8 +221,9 @@ impl Journal {
             }
             let next = Instant::now() + BETWEEN_PARTS;
             self.put().await?;
-            if !self.is_cancelled.get() && self.store.head(&self.cancel).await?.is_some() {
-                self.is_cancelled.set(true);
+            match self.store.head(&self.cancel).await {
+                Ok(found) => self.is_cancelled.set(self.is_cancelled.get() || found.is_some()),
+                Err(error) => warn!("whether the import is to be stopped cannot be seen: {error}"),
             }
             sleep_until(next).await;
         }

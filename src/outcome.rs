@@ -174,12 +174,16 @@ impl Outcome {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Told {
     status: Status,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     code: Code,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     detail: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     text: Option<(String, String)>,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 impl Told {
