@@ -74,7 +74,7 @@ async fn main() -> anyhow::Result<()> {
         let Progress { rows, n_users, n_users_done, .. } = *handler.importer.progress.borrow();
         let so_far = format!("{n_users_done} of {n_users} users done, {} rows added", rows.of(Status::Added));
         bar.suspend(|| {
-            println!("  killed after {:.1} s, with {so_far}; delivered again", began.elapsed().as_secs_f64())
+            println!("  killed after {:.1} s, with {so_far}; delivered again", began.elapsed().as_secs_f64());
         });
     };
     bar.finish_and_clear();
