@@ -36,6 +36,9 @@ const USERS_UNDER_WAY: usize = 50;
 const MOST_USERS_UNDER_WAY: usize = 1000;
 /// Deliveries that died, one after another, before the import is given up.
 const MAX_DEATHS: u32 = 20;
+/// An import that has changed users ends only with a report that says so.
+const CANNOT_END: &str =
+    "the import has begun and cannot go on; without the instance's users and attributes it cannot end";
 /// A guard speaks only of files with at least so many rows.
 const GUARDED_ROWS: u64 = 10;
 
@@ -145,7 +148,7 @@ impl Importer {
             replay,
         };
         self.connect.lanes().begin(run.replay.deliveries > 1);
-        self.progress.send_replace(Progress::default());
+        self.progress.send_replace(Progress { rows: run.replay.counts(), ..Progress::default() });
         let answer = Box::pin(self.go_through(state, run)).await;
         if let Err(why) = &answer
             && let Err(also) = run.journal.close().await
@@ -186,7 +189,8 @@ impl Importer {
         let answer = answer(&run.begun, finished.status, finished.rows);
         summary.write(&self.store, &finished).await?;
         state.close(&self.store, &answer).await?;
-        if let Err(error) = run.journal.clear().await {
+        let is_told = end.header.is_some() || !run.replay.has_begun_users();
+        if is_told && let Err(error) = run.journal.clear().await {
             warn!(import_id = answer.import_id, "the journal is left to the bucket's lifecycle: {error}");
         }
         info!(import_id = answer.import_id, status = ?answer.status, rows = answer.rows.total(), "import is over");
@@ -216,9 +220,15 @@ impl Importer {
     /// Reads the file, checks it, and brings each user to what it says.
     async fn bring_all(&self, run: &Run) -> anyhow::Result<End> {
         let begun = &run.begun;
+        if run.replay.deaths >= MAX_DEATHS + 3 {
+            // Even the attempt to write its report was deadly. What the journal says stays where it is.
+            return Ok(End { failed: Some(died_too_often(run.replay.deaths)), ..End::default() });
+        }
         let mut end = match self.read(&begun.read_from).await {
             Ok(end) => end,
-            Err(error) if error.is_gone() => return Ok(End { failed: Some(gone(begun)), ..End::default() }),
+            Err(error) if error.is_gone() && !run.replay.has_begun_users() => {
+                return Ok(End { failed: Some(gone(begun)), ..End::default() });
+            }
             Err(error) => return Err(error).context("the object could not be read"),
         };
         end.rejected = end.unreadable.clone().or_else(|| end.rows.is_empty().then(no_rows)).or_else(|| refused(begun));
@@ -232,10 +242,12 @@ impl Importer {
         let instance_id = &self.settings.instance_id;
         let users = match Users::find(&self.connect, instance_id, &end.rows.wanted_users()).await {
             Ok(users) => end.users.insert(users),
+            Err(error) if run.replay.has_begun_users() => return Err(error).context(CANNOT_END),
             Err(error) => return Ok(End { failed: Some(refusal(&error)), ..end }),
         };
         let catalog = match Catalog::read(&self.connect, &end.rows.wanted_pairs()).await {
             Ok(catalog) => end.catalog.insert(catalog),
+            Err(error) if run.replay.has_begun_users() => return Err(error).context(CANNOT_END),
             Err(error) => return Ok(End { failed: Some(refusal(&error)), ..end }),
         };
         let work = end.rows.settle(users, catalog);
@@ -245,6 +257,9 @@ impl Importer {
         }
         let work = end.rows.restore(&run.replay.done, work);
         if run.replay.deaths >= MAX_DEATHS {
+            // Of users whose writes may have started, what was done is seen and told, so that it can be taken back.
+            let started = work.into_iter().filter(|work| run.replay.held.contains_key(users.id(work.user)));
+            self.apply(run, &mut end.rows, users, started.collect()).await;
             end.failed = Some(died_too_often(run.replay.deaths));
         } else if end.rejected.is_none() {
             let stopped = self.apply(run, &mut end.rows, users, work).await;
@@ -285,7 +300,8 @@ impl Importer {
                 let Some(work) = waiting.next() else { break };
                 let (id, items) = (users.id(work.user), rows.items(work));
                 let limit = options.max_proficiencies_per_user;
-                let terms = Terms { limit, is_dry_run: options.dry_run, before: replay.held.get(id) };
+                let (is_dry_run, is_only_seen) = (options.dry_run, replay.deaths >= MAX_DEATHS);
+                let terms = Terms { limit, is_dry_run, is_only_seen, before: replay.held.get(id) };
                 under_way.push(async move {
                     let plan_is_made = async |held: &_| journal.plan(id, held).await;
                     (bring(&self.connect, id, &items, terms, plan_is_made).await, work)

@@ -20,7 +20,7 @@ use tokio::time::{Instant, sleep_until};
 use tracing::warn;
 
 use crate::connect::{Calls, Level, Operation, Pair, Proficiencies};
-use crate::outcome::Told;
+use crate::outcome::{Counts, Told};
 use crate::store::{Location, Store, StoreError};
 
 /// At most four parts a second.
@@ -89,7 +89,9 @@ impl Replay {
             }
             Record::Done { user, rows } => {
                 self.held.remove(&user);
-                self.done_by_user.insert(user, rows.iter().map(|(place, _)| *place).collect());
+                // A user may be done twice: rows that could not be tried the first time may be later.
+                let places = self.done_by_user.entry(user).or_default();
+                places.extend(rows.iter().map(|(place, _)| *place).filter(|place| !self.done.contains_key(place)));
                 self.done.extend(rows);
             }
             Record::Called { calls } => self.called_last = calls,
@@ -117,6 +119,13 @@ impl Replay {
     /// How many users are done.
     pub fn n_users_done(&self) -> usize {
         self.done_by_user.len()
+    }
+
+    /// Rows that are done, by status.
+    pub fn counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        self.done.values().for_each(|told| counts.add(told.status()));
+        counts
     }
 
     /// Whether some earlier delivery came as far as to begin with users.
@@ -175,10 +184,12 @@ impl Journal {
             let deaths = replay.deaths;
             replay.take(begun);
             replay.deaths = deaths;
+            let cancel = Location::new(&report.bucket, format!("{}cancel", report.key));
+            let is_cancelled = store.head(&cancel).await?.is_some();
             let journal = Self {
                 store: store.clone(),
                 folder,
-                cancel: Location::new(&report.bucket, format!("{}cancel", report.key)),
+                cancel,
                 next: Cell::new(epoch + 1),
                 waiting: RefCell::default(),
                 calls: RefCell::default(),
@@ -186,7 +197,7 @@ impl Journal {
                 n_added: Cell::default(),
                 n_stored: watch::Sender::default(),
                 added: Notify::new(),
-                is_cancelled: Cell::default(),
+                is_cancelled: Cell::new(is_cancelled),
             };
             return Ok((journal, replay));
         }

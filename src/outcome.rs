@@ -187,9 +187,9 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 }
 
 impl Told {
-    /// Whether nothing became of the row yet.
-    pub fn is_pending(&self) -> bool {
-        self.status == Status::Pending
+    /// What became of the row.
+    pub fn status(&self) -> Status {
+        self.status
     }
 }
 

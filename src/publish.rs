@@ -197,6 +197,14 @@ impl SummaryObject {
     /// respected if a newer delivery wrote it; that is [`StoreError::Precondition`].
     pub async fn write(&mut self, store: &Store, summary: &Summary) -> Result<(), StoreError> {
         let bytes = Bytes::from(summary.to_json());
+        if self.etag.is_none()
+            && let Some((found, etag)) = store.get(&self.at).await?
+        {
+            if deliveries(&found) > summary.deliveries {
+                return Err(StoreError::Precondition(self.at.to_string()));
+            }
+            self.etag = Some(etag);
+        }
         loop {
             match store.write(&self.at, bytes.clone(), self.etag.as_deref()).await {
                 Ok(etag) => {

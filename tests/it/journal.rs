@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use connect_emulator::{Builder, Emulator, Operation, Quotas, Switches};
+use connect_emulator::{Builder, Emulator, Fault, Faults, Operation, Quotas, Rule, Switches};
 use import_testkit::{MemoryS3, Versioning};
 use proptest::prelude::*;
 use tokio::time::Instant;
@@ -97,7 +97,8 @@ proptest! {
     }
 }
 
-/// All cuts that are ten milliseconds apart: no call is longer, so each is met before, within and after its work.
+/// Cuts ten milliseconds apart over the first second and a half: no call is shorter, so each is met before, within and
+/// after its work.
 #[test]
 fn cut_at_every_boundary_it_goes_on() {
     for cut in 0..150 {
@@ -190,11 +191,14 @@ async fn an_object_of_that_name_cancels_the_import() {
 #[tokio::test(start_paused = true)]
 async fn twenty_deaths_in_a_row_end_it_with_its_report() {
     let (mut world, csv) = world(300, Switches::default());
+    let before = held(&world, 300);
     let report = killed(&mut world, &csv, &[Duration::from_millis(900); 30]).await;
     assert_eq!((report.status(), report.summary["code"].as_str()), ("failed", Some("died_too_often")));
     let counts = report.counts();
     assert!(counts["pending"] > 100 && counts["added"] > 20, "{counts:?}");
     assert_eq!(report.summary["deliveries"], 21);
+    world.drop_file("incoming/undo.csv", report.undo.unwrap()).await;
+    assert_eq!(held(&world, 300), before, "also of users who were under way when it died");
 }
 
 #[tokio::test(start_paused = true)]
@@ -215,4 +219,22 @@ async fn many_parts_are_merged_when_a_delivery_begins() {
     assert_eq!(report.counts().get("pending"), None);
     let (mut whole, csv) = self::world(400, Switches::default());
     assert_eq!(report.results, killed(&mut whole, &csv, &[]).await.results);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_import_half_way_does_not_end_without_saying_what_it_did() {
+    let (mut world, csv) = world(60, Switches::default());
+    let (mut whole, _) = self::world(60, Switches::default());
+    let expected = killed(&mut whole, &csv, &[]).await;
+    let event = world.dropped("incoming/a.csv", csv);
+    assert!(tokio::time::timeout(Duration::from_secs(2), world.invoke(event.clone())).await.is_err());
+    world.restart();
+    let denied = Rule::new(Fault::AccessDenied).on(Operation::ListUsers);
+    world.emulator.set_faults(Faults::none().rule(denied));
+    let error = world.invoke(event.clone()).await.unwrap_err();
+    assert!(error.to_string().contains("cannot end"), "{error}");
+    world.emulator.set_faults(Faults::none());
+    let answer = world.invoke(event).await.unwrap();
+    let report = world.report(&answer["imports"][0]);
+    assert_eq!((report.results, report.undo), (expected.results, expected.undo));
 }

@@ -36,8 +36,10 @@ pub enum Fate {
 pub struct Terms<'t> {
     /// The largest set that a user may have, unless it holds more.
     pub limit: usize,
-    /// Whether nothing is written.
+    /// Whether nothing is written, and what would be is told.
     pub is_dry_run: bool,
+    /// Whether nothing is written, and what was done before is told.
+    pub is_only_seen: bool,
     /// What the user held before this import's first write for it, if there was one.
     pub before: Option<&'t Proficiencies>,
 }
@@ -63,7 +65,7 @@ pub async fn bring(
     connect: &Connect,
     user_id: &str,
     items: &[Item],
-    Terms { limit, is_dry_run, before }: Terms<'_>,
+    Terms { limit, is_dry_run, is_only_seen, before }: Terms<'_>,
     plan_is_made: impl AsyncFnOnce(&Proficiencies),
 ) -> Brought {
     let now = match connect.list_user_proficiencies(user_id).await {
@@ -87,7 +89,7 @@ pub async fn bring(
         for step in user.plan() {
             step.apply_to(&mut user.now);
         }
-    } else {
+    } else if !is_only_seen {
         if before.is_none() && !user.plan().is_empty() {
             plan_is_made(&user.held).await;
         }

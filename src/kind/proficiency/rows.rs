@@ -252,7 +252,7 @@ impl Rows {
     /// What became of the rows of one user, for the journal.
     pub fn told(&self, work: Work) -> Vec<(u32, Told)> {
         let told = |&place: &u32| (place, self.texts.tell(self.rows[place as usize].outcome));
-        self.places(work).iter().map(told).filter(|(_, told)| !told.is_pending()).collect()
+        self.places(work).iter().map(told).filter(|(_, told)| told.status() != Status::Pending).collect()
     }
 
     /// Takes over what an earlier delivery did; what is left of the work is returned.
