@@ -79,6 +79,8 @@ pub async fn tables(
     }
     if retry.n_rows > 0 {
         retry.finish(header).await?;
+    } else {
+        clear_away(store, folder, object::RETRY).await?;
     }
     results.finish(header).await
 }
@@ -129,11 +131,20 @@ async fn write_rows(
     })
 }
 
+/// Takes away what an earlier delivery, that could not end the import, left of a file that there is none of now.
+async fn clear_away(store: &Store, folder: &Location, name: &str) -> Result<(), StoreError> {
+    let at = Location::new(&folder.bucket, format!("{}{name}", folder.key));
+    match store.head(&at).await? {
+        Some(_) => store.delete(&at).await,
+        None => Ok(()),
+    }
+}
+
 /// Writes `undo.csv`, if there is something to take back.
 pub async fn undo(store: &Store, folder: &Location, rows: impl Iterator<Item = [String; 5]>) -> Result<(), StoreError> {
     let mut rows = rows.peekable();
     if rows.peek().is_none() {
-        return Ok(());
+        return clear_away(store, folder, object::UNDO).await;
     }
     let mut upload = store.upload(Location::new(&folder.bucket, format!("{}{}", folder.key, object::UNDO)));
     let mut undo = Undo::new();

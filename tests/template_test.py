@@ -222,7 +222,11 @@ class Permissions(unittest.TestCase):
             "s3:ListBucket": [arn("Bucket")],
             "s3:PutObject": [keys_under("ReportPrefix"), keys_under("StatePrefix")],
             "s3:AbortMultipartUpload": [keys_under("ReportPrefix")],
-            "s3:DeleteObject": [keys_under("StatePrefix")],
+            "s3:DeleteObject": [
+                keys_under("StatePrefix"),
+                {"Fn::Sub": "${Bucket.Arn}/${ReportPrefix}*/retry.csv"},
+                {"Fn::Sub": "${Bucket.Arn}/${ReportPrefix}*/undo.csv"},
+            ],
         }
         self.assertEqual({action: resources_of(action) for action in actions("FunctionRole", "s3:")}, expected)
 

@@ -6,7 +6,7 @@ use connect_emulator::{Emulator, Quotas};
 use import_testkit::{MemoryS3, S3Fault, Versioning};
 use serde_json::{Value, json};
 
-use crate::world::{BUCKET, World, instance};
+use crate::world::{BUCKET, World, instance, user_id};
 
 const CSV: &str = "user,attribute,value,level\nagent000,Language,German,3\nagent001,Language,German,3\n";
 
@@ -266,4 +266,21 @@ async fn what_was_dropped_is_imported_to_the_end_whatever_becomes_of_the_object(
             assert_eq!(report.summary["deliveries"], 2);
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_earlier_delivery_left_of_a_report_is_cleared_away() {
+    let world = World::new(instance(1));
+    let event = world
+        .dropped("incoming/a.csv", "user,attribute,value,level\nagent000,Language,German,3\nlate,Language,German,3\n");
+    // The first delivery writes its report, and then cannot write that it is over.
+    world.s3.fail_next("PutObject", Some("results.csv"), S3Fault::AccessDenied403);
+    assert!(world.invoke(event.clone()).await.is_err());
+    let retry = world.s3.keys(BUCKET, "reports/").into_iter().filter(|key| key.ends_with("/retry.csv")).count();
+    assert_eq!(retry, 1);
+    world.emulator.instance(|centre| centre.add_user(user_id(7), "late", Vec::<(String, String, f32)>::new()));
+    let answer = world.invoke(event).await.unwrap();
+    let report = world.report(&answer["imports"][0]);
+    assert_eq!((report.status(), report.counts()["added"]), ("succeeded", 2));
+    assert_eq!(report.retry, None);
 }
