@@ -192,7 +192,7 @@ async fn an_object_of_that_name_cancels_the_import() {
 async fn twenty_deaths_in_a_row_end_it_with_its_report() {
     let (mut world, csv) = world(300, Switches::default());
     let before = held(&world, 300);
-    let report = killed(&mut world, &csv, &[Duration::from_millis(900); 30]).await;
+    let report = killed(&mut world, &csv, &[Duration::from_millis(900); 20]).await;
     assert_eq!((report.status(), report.summary["code"].as_str()), ("failed", Some("died_too_often")));
     let counts = report.counts();
     assert!(counts["pending"] > 100 && counts["added"] > 20, "{counts:?}");
