@@ -1,4 +1,5 @@
-//! Objects in S3, in our words. [`s3`] is the only file that knows `aws_sdk_s3`.
+//! Objects in S3, in our words. Only this folder knows `aws_sdk_s3`: [`s3`] for whole requests, [`body`] and [`upload`] for
+//! what is read and written piece by piece.
 
 mod body;
 mod s3;
