@@ -179,7 +179,7 @@ pub struct Told {
     #[serde(default, skip_serializing_if = "is_default")]
     detail: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    text: Option<(String, String)>,
+    text: Option<Box<(String, String)>>,
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
@@ -214,14 +214,14 @@ impl Texts {
 
     /// An outcome that stands by itself.
     pub fn tell(&self, Outcome { status, code, detail }: Outcome) -> Told {
-        let text =
-            (code == Code::Service).then(|| self.get(detail)).map(|(code, said)| (code.to_owned(), said.to_owned()));
+        let text = (code == Code::Service).then(|| self.get(detail));
+        let text = text.map(|(code, said)| Box::new((code.to_owned(), said.to_owned())));
         Told { status, code, detail, text }
     }
 
     /// The outcome that was told.
     pub fn hear(&mut self, told: &Told) -> Outcome {
-        let detail = told.text.as_ref().map_or(told.detail, |(code, said)| self.keep(code, said));
+        let detail = told.text.as_ref().map_or(told.detail, |text| self.keep(&text.0, &text.1));
         Outcome { status: told.status, code: told.code, detail }
     }
 
@@ -286,6 +286,8 @@ pub struct Words {
     pub code: String,
     /// `import_message`.
     pub message: String,
+    /// Whether the row goes to `retry.csv`.
+    pub is_to_retry: bool,
 }
 
 /// The summary's `users`.

@@ -7,7 +7,7 @@ use tracing::warn;
 
 use crate::input::{Header, Reader, Record, Refusal, Schema};
 use crate::outcome::Words;
-use crate::report::{Summary, Table, Undo, object};
+use crate::report::{Plain, Summary, Table, object};
 use crate::store::{Location, Store, StoreError, Upload};
 
 /// How often `summary.json` is renewed while an import runs.
@@ -107,7 +107,7 @@ async fn write_rows(
                 let words = words(place, header, &record);
                 place += 1;
                 results.push(header, &record, &words);
-                if words.status.is_to_retry() {
+                if words.is_to_retry {
                     retry.push(header, &record, &words);
                 }
                 Ok(())
@@ -140,18 +140,24 @@ async fn clear_away(store: &Store, folder: &Location, name: &str) -> Result<(), 
     }
 }
 
-/// Writes `undo.csv`, if there is something to take back.
-pub async fn undo(store: &Store, folder: &Location, rows: impl Iterator<Item = [String; 5]>) -> Result<(), StoreError> {
+/// Writes a table of our own, if it has rows.
+pub async fn plain(
+    store: &Store,
+    folder: &Location,
+    name: &str,
+    header: &[&str],
+    rows: impl Iterator<Item = Vec<String>>,
+) -> Result<(), StoreError> {
     let mut rows = rows.peekable();
     if rows.peek().is_none() {
-        return clear_away(store, folder, object::UNDO).await;
+        return clear_away(store, folder, name).await;
     }
-    let mut upload = store.upload(Location::new(&folder.bucket, format!("{}{}", folder.key, object::UNDO)));
-    let mut undo = Undo::new();
+    let mut upload = store.upload(Location::new(&folder.bucket, format!("{}{name}", folder.key)));
+    let mut table = Plain::new(header);
     while let Some(row) = rows.next() {
-        undo.push(&row);
-        if undo.len() >= PIECE_BYTES || rows.peek().is_none() {
-            upload.push(&undo.take()).await?;
+        table.push(&row);
+        if table.len() >= PIECE_BYTES || rows.peek().is_none() {
+            upload.push(&table.take()).await?;
         }
     }
     upload.finish().await

@@ -226,6 +226,7 @@ class Permissions(unittest.TestCase):
                 keys_under("StatePrefix"),
                 {"Fn::Sub": "${Bucket.Arn}/${ReportPrefix}*/retry.csv"},
                 {"Fn::Sub": "${Bucket.Arn}/${ReportPrefix}*/undo.csv"},
+                {"Fn::Sub": "${Bucket.Arn}/${ReportPrefix}*/removed.csv"},
             ],
         }
         self.assertEqual({action: resources_of(action) for action in actions("FunctionRole", "s3:")}, expected)

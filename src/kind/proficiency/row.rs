@@ -16,7 +16,7 @@ const USER: usize = 0;
 const ATTRIBUTE: usize = 1;
 const VALUE: usize = 2;
 const LEVEL: usize = 3;
-const ACTION: usize = 4;
+pub(super) const ACTION: usize = 4;
 
 /// The service model: attribute names and values have 1 to 100 characters.
 const MAX_LETTERS: usize = 100;
