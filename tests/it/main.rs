@@ -13,6 +13,7 @@ mod deliveries;
 mod faults;
 mod journal;
 mod pace;
+mod replace;
 mod report;
 mod rows;
 mod takeover;
