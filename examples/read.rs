@@ -1,0 +1,128 @@
+//! What reading a file costs, beside what the `csv` crate alone needs for the same bytes, and the memory that a row takes.
+//!
+//! `cargo run --release --example read -- 1000000` makes a file of a million rows in several forms, and reads each.
+#![expect(clippy::print_stdout, reason = "this is what the benchmark shows")]
+#![expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
+
+use std::fmt::Write as _;
+use std::hint::black_box;
+use std::io::Write as _;
+use std::time::{Duration, Instant};
+
+use connect_bulk_import::input::{Header, Reader, Record};
+use connect_bulk_import::kind::proficiency::{Rows, SCHEMA, check};
+
+/// Pieces are as S3's connection hands them over.
+const PIECE_BYTES: usize = 16 << 10;
+const ROUNDS: usize = 7;
+
+fn main() -> anyhow::Result<()> {
+    let n_rows = std::env::args().nth(1).map_or(Ok(1_000_000), |n| n.parse())?;
+    let text = table(n_rows);
+    let western = encoding_rs::WINDOWS_1252.encode(&text).0.into_owned();
+    let utf16: Vec<u8> = format!("\u{feff}{text}").encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    packed.write_all(text.as_bytes())?;
+    let packed = packed.finish()?;
+
+    println!("{n_rows} rows, {:.1} MiB of text; the best of {ROUNDS} rounds each\n", mebibytes(text.len()));
+    println!("{:34} {:>8} {:>10} {:>8}", "", "seconds", "MiB/s", "times");
+    let bare = best(|| bare(text.as_bytes()));
+    let show = |what: &str, n_bytes: usize, took: Duration| {
+        let times = took.as_secs_f64() / bare.as_secs_f64();
+        println!("{what:34} {:8.3} {:10.1} {times:8.2}", took.as_secs_f64(), mebibytes(n_bytes) / took.as_secs_f64());
+    };
+    show("csv::ByteRecord alone", text.len(), bare);
+    show("records", text.len(), best(|| read(text.as_bytes(), |_, record| record.len())));
+    show("records and row checks", text.len(), best(|| read(text.as_bytes(), is_right)));
+    show("... from quoted cells", text.len(), best(|| read(quoted(&text).as_bytes(), is_right)));
+    show("... from Windows-1252", western.len(), best(|| read(&western, is_right)));
+    show("... from UTF-16", utf16.len(), best(|| read(&utf16, is_right)));
+    show("... from gzip", packed.len(), best(|| read(&packed, is_right)));
+    show("... and kept as rows", text.len(), best(|| keep(text.as_bytes()).len()));
+
+    let before = resident_bytes()?;
+    let rows = keep(text.as_bytes());
+    #[expect(clippy::cast_precision_loss, reason = "a benchmark's numbers are small")]
+    let of_a_row = (resident_bytes()? - before) as f64 / rows.len() as f64;
+    println!("\nmemory of a row that is kept: {of_a_row:.1} bytes, its share of the names among them");
+    Ok(())
+}
+
+/// Ten rows each of users with names of some length, every twentieth with a letter beyond ASCII.
+fn table(n_rows: usize) -> String {
+    let mut text = "user,attribute,value,level,team\n".to_owned();
+    for n in 0..n_rows {
+        let user = n / 10;
+        let name = if user % 20 == 0 { "jürgen" } else { "jordan" };
+        let attribute = ["Language", "Product", "Certification"][n % 3];
+        let _ =
+            writeln!(text, "{name}.{user:06}@example.com,{attribute},Value {:02},{},Team Berlin", n % 40, n % 5 + 1);
+    }
+    text
+}
+
+fn quoted(text: &str) -> String {
+    let rows = text.lines().map(|line| format!("\"{}\"\r\n", line.replace(',', "\",\"")));
+    rows.collect()
+}
+
+fn is_right(header: &Header, record: &Record<'_>) -> usize {
+    usize::from(check(header, record).is_ok())
+}
+
+fn bare(bytes: &[u8]) -> usize {
+    let mut csv = csv::ReaderBuilder::new().flexible(true).from_reader(bytes);
+    let mut record = csv::ByteRecord::new();
+    let mut n_cells = 0;
+    while csv.read_byte_record(&mut record).unwrap_or(false) {
+        n_cells += black_box(&record).len();
+    }
+    n_cells
+}
+
+fn read(bytes: &[u8], each: impl Fn(&Header, &Record<'_>) -> usize) -> usize {
+    let mut sum = 0;
+    let mut reader = Reader::new(SCHEMA);
+    let mut visit = |header: &Header, record: Record<'_>| {
+        sum += each(header, black_box(&record));
+        Ok(())
+    };
+    let read = bytes.chunks(PIECE_BYTES).try_for_each(|piece| reader.push(piece, &mut visit));
+    read.and_then(|()| reader.finish(&mut visit)).expect("the table is one");
+    sum
+}
+
+fn keep(bytes: &[u8]) -> Rows {
+    let mut rows = Rows::default();
+    let mut reader = Reader::new(SCHEMA);
+    let mut visit = |header: &Header, record: Record<'_>| {
+        rows.push(header, &record);
+        Ok(())
+    };
+    let read = bytes.chunks(PIECE_BYTES).try_for_each(|piece| reader.push(piece, &mut visit));
+    read.and_then(|()| reader.finish(&mut visit)).expect("the table is one");
+    rows
+}
+
+fn best(mut run: impl FnMut() -> usize) -> Duration {
+    let once = |_| {
+        let began = Instant::now();
+        black_box(run());
+        began.elapsed()
+    };
+    (0..ROUNDS).map(once).min().unwrap_or_default()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a benchmark's numbers are small")]
+fn mebibytes(n_bytes: usize) -> f64 {
+    n_bytes as f64 / f64::from(1 << 20)
+}
+
+/// What the process holds, as Linux says.
+fn resident_bytes() -> anyhow::Result<usize> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kibibytes = line.and_then(|line| line.trim().strip_suffix("kB"));
+    Ok(kibibytes.map_or(Ok(0), |n| n.trim().parse::<usize>())? << 10)
+}
