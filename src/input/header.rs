@@ -1,6 +1,6 @@
 //! The header: which column is which.
 
-use super::{Refusal, trimmed};
+use super::{Refusal, trimmed, unguarded};
 
 /// A column that a kind of file knows.
 #[derive(Clone, Copy, Debug)]
@@ -22,9 +22,11 @@ const OURS: &str = "import_";
 const MAX_NAMED: usize = 12;
 const MAX_NAME_LETTERS: usize = 40;
 
-/// A name without regard to case, spaces, `_` and `-`.
+/// A name without regard to case, spaces, `_` and `-`, and to what a report puts in front of a formula.
 fn normal(name: &str) -> String {
-    let kept = trimmed(name).chars().filter(|letter| !matches!(letter, '_' | '-') && !letter.is_whitespace());
+    let kept = trimmed(unguarded(trimmed(name)))
+        .chars()
+        .filter(|letter| !matches!(letter, '_' | '-') && !letter.is_whitespace());
     kept.flat_map(char::to_lowercase).collect()
 }
 
@@ -121,6 +123,8 @@ mod tests {
     #[test]
     fn names_match_without_regard_to_case_spaces_and_dashes() {
         assert_eq!(understand(&["Team", " User_Name ", "Proficiency-Level"]), Ok(vec![Some(1), Some(2), None]));
+        assert_eq!(understand(&["-User", "\tLevel"]), Ok(vec![Some(0), Some(1), None]));
+        assert_eq!(understand(&["'-User", "'\tLevel"]), Ok(vec![Some(0), Some(1), None]), "as a report has them");
     }
 
     #[test]

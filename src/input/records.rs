@@ -8,7 +8,7 @@
 //!   which opens some other cell and so has text behind it: a cell of several lines whose closing quote has text behind
 //!   it ends the reading, as does the end of the file within such a cell.
 
-use memchr::{memchr, memchr2_iter};
+use memchr::{memchr, memchr2_iter, memchr3_iter};
 
 use super::Refusal;
 
@@ -40,13 +40,14 @@ impl<'r> Record<'r> {
     }
 
     /// Whether no cell holds anything but white space.
+    #[inline]
     pub fn is_empty(&self) -> bool {
         super::trimmed(self.text).is_empty()
     }
 
-    /// Whether some cell holds a control character other than tabs and line breaks.
-    pub fn has_control(&self) -> bool {
-        super::has_control(self.text)
+    /// Whether no cell holds a control character: no NUL, no escape, no tab and no line break either.
+    pub fn is_visible(&self) -> bool {
+        super::cell::is_visible(self.text)
     }
 
     /// All cells.
@@ -147,7 +148,9 @@ impl Records {
 
     fn skip_blank_lines(&mut self, text: &str) -> usize {
         let blank = text.bytes().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
-        self.count_lines(&text.as_bytes()[..blank]);
+        for &byte in &text.as_bytes()[..blank] {
+            self.count_line_end(byte);
+        }
         if blank < text.len() {
             self.last_was_cr = false;
             self.began = self.line;
@@ -156,24 +159,27 @@ impl Records {
         blank
     }
 
-    /// Takes the rest of an unquoted cell, and what ends it.
+    /// Takes cells from within one that is not quoted, up to the end of the record or to a quoted one.
     fn plain(&mut self, text: &str, each: &mut impl Each) -> Result<usize, Refusal> {
         let bytes = text.as_bytes();
-        let ends = |&byte: &u8| byte == self.delimiter || byte == b'\n' || byte == b'\r';
-        let len = bytes.iter().position(ends).unwrap_or(bytes.len());
-        self.take(&text[..len])?;
-        let Some(&end) = bytes.get(len) else {
-            self.state = State::Plain;
-            return Ok(len);
-        };
-        self.end_cell()?;
-        if end == self.delimiter {
-            self.state = State::Start;
-        } else {
-            self.count_lines(&[end]);
-            self.end_record(each)?;
+        let mut start = 0;
+        for end in memchr3_iter(self.delimiter, b'\n', b'\r', bytes) {
+            self.take(&text[start..end])?;
+            self.end_cell()?;
+            start = end + 1;
+            if bytes[end] != self.delimiter {
+                self.count_line_end(bytes[end]);
+                self.end_record(each)?;
+                return Ok(start);
+            }
+            if bytes.get(start).is_none_or(|&next| next == b'"') {
+                self.state = State::Start;
+                return Ok(start);
+            }
         }
-        Ok(len + 1)
+        self.take(&text[start..])?;
+        self.state = State::Plain;
+        Ok(bytes.len())
     }
 
     /// Takes a quoted cell up to the next quote.
@@ -243,6 +249,11 @@ impl Records {
         self.ends.clear();
         self.state = State::Between;
         handed_on
+    }
+
+    fn count_line_end(&mut self, byte: u8) {
+        self.line += u32::from(byte == b'\r' || !self.last_was_cr);
+        self.last_was_cr = byte == b'\r';
     }
 
     fn count_lines(&mut self, bytes: &[u8]) {

@@ -53,7 +53,8 @@ pub(super) fn user_of<'r>(header: &Header, record: &Record<'r>) -> Option<&'r st
 /// Checks a row by itself: whole, no field missing, a level and an action that mean something.
 pub fn check<'r>(header: &Header, record: &Record<'r>) -> Result<Checked<'r>, Invalid> {
     let n_columns = header.cells.len();
-    let is_too_long = record.cells().skip(n_columns).any(|cell| !trimmed(cell).is_empty());
+    let mut beyond = (n_columns..record.len()).filter_map(|place| record.get(place));
+    let is_too_long = beyond.any(|cell| !trimmed(cell).is_empty());
     if record.len() < n_columns || is_too_long {
         let message = format!(
             "The row has {} cells and the header {n_columns}. Is a delimiter missing, or one too many?",
@@ -61,20 +62,16 @@ pub fn check<'r>(header: &Header, record: &Record<'r>) -> Result<Checked<'r>, In
         );
         return Err(Invalid { code: Code::WrongCellCount, message });
     }
-    if record.has_control() {
-        return Err(Invalid { code: Code::InvalidCharacter, message: control_in(header, record) });
-    }
     let user = cell(header, record, USER);
     let attribute = cell(header, record, ATTRIBUTE);
     let value = cell(header, record, VALUE);
     let level = cell(header, record, LEVEL);
     let action = cell(header, record, ACTION);
     let named = [("user", user), ("attribute", attribute), ("value", value), ("level", level), ("action", action)];
+    if !record.is_visible() {
+        check_visible(header, record, &named)?;
+    }
     for (name, cell) in named {
-        if cell.contains(['\t', '\r', '\n']) {
-            let message = format!("The {name} holds a tab or a line break. Is a quote on this line not closed?");
-            return Err(Invalid { code: Code::InvalidCharacter, message });
-        }
         let most = if name == "user" { MAX_USER_LETTERS } else { MAX_LETTERS };
         if cell.len() > most && cell.chars().count() > most {
             let message = format!("The {name} is longer than {most} characters.");
@@ -105,14 +102,20 @@ fn cell<'r>(header: &Header, record: &Record<'r>, column: usize) -> &'r str {
     trimmed(unguarded(trimmed(cell)))
 }
 
-/// Which cell holds a control character, in a sentence.
-fn control_in(header: &Header, record: &Record<'_>) -> String {
-    let at = record.cells().position(has_control).unwrap_or_default();
-    let column = match header.cells.get(at).map(|name| trimmed(name)) {
-        Some(name) if !name.is_empty() => format!("in the column \"{name}\""),
-        _ => format!("number {}", at + 1),
+/// No cell may hold a control character; tabs and line breaks may stand in columns that are carried through.
+fn check_visible(header: &Header, record: &Record<'_>, named: &[(&str, &str)]) -> Result<(), Invalid> {
+    let message = if let Some(at) = record.cells().position(has_control) {
+        let column = match header.cells.get(at).map(|name| trimmed(name)) {
+            Some(name) if !name.is_empty() => format!("in the column \"{name}\""),
+            _ => format!("number {}", at + 1),
+        };
+        format!("The cell {column} holds a character that nobody can see (such as NUL or escape). Type the cell anew.")
+    } else if let Some((name, _)) = named.iter().find(|(_, cell)| cell.contains(['\t', '\r', '\n'])) {
+        format!("The {name} holds a tab or a line break. Is a quote on this line not closed?")
+    } else {
+        return Ok(());
     };
-    format!("The cell {column} holds a character that nobody can see (such as NUL or escape). Type the cell anew.")
+    Err(Invalid { code: Code::InvalidCharacter, message })
 }
 
 /// 1 to 5, whole: `3`, `3.0`, and `3,0` as a German Excel writes it.
