@@ -29,11 +29,15 @@ pub async fn read_rows(
         Ok(())
     };
     while let Some(piece) = body.next().await? {
-        if let Err(unreadable) = reader.push(&piece, &mut visit) {
-            return Ok(Err((reader.header().cloned(), unreadable)));
+        let mut bytes = &piece[..];
+        while !bytes.is_empty() {
+            match reader.step(bytes, &mut visit) {
+                Ok(taken) => bytes = &bytes[taken..],
+                Err(unreadable) => return Ok(Err((reader.header().cloned(), unreadable))),
+            }
+            // One thread serves all: a large file must not keep the others from their turn.
+            tokio::task::yield_now().await;
         }
-        // One thread serves all: a large file must not keep the others from their turn.
-        tokio::task::yield_now().await;
     }
     let finished = reader.finish(&mut visit);
     let header = reader.header().cloned();
@@ -101,8 +105,8 @@ async fn write_rows(
     let mut stopped_by = None;
     while !is_over {
         let piece = body.next().await?;
-        is_over = piece.is_none();
-        for bytes in piece.iter().flat_map(|piece| piece.chunks(PIECE_BYTES)).chain(is_over.then_some(&[][..])) {
+        let mut bytes = piece.as_deref().unwrap_or_default();
+        while !is_over && (piece.is_none() || !bytes.is_empty()) {
             let mut visit = |header: &Header, record: Record<'_>| {
                 let words = words(place, header, &record);
                 place += 1;
@@ -112,13 +116,17 @@ async fn write_rows(
                 }
                 Ok(())
             };
-            stopped_by = if is_over { reader.finish(&mut visit) } else { reader.push(bytes, &mut visit) }.err();
+            let read = match &piece {
+                Some(_) => reader.step(bytes, &mut visit),
+                None => reader.finish(&mut visit).map(|()| 0),
+            };
+            is_over = piece.is_none() || read.is_err();
+            match read {
+                Ok(taken) => bytes = &bytes[taken..],
+                Err(refusal) => stopped_by = Some(refusal),
+            }
             results.flush(reader.header()).await?;
             retry.flush(reader.header()).await?;
-            if stopped_by.is_some() {
-                is_over = true;
-                break;
-            }
         }
     }
     if (place, stopped_by.as_ref()) == (n_rows, unreadable) {

@@ -1,6 +1,6 @@
 //! The header: which column is which.
 
-use super::Refusal;
+use super::{Refusal, trimmed, unguarded};
 
 /// A column that a kind of file knows.
 #[derive(Clone, Copy, Debug)]
@@ -18,10 +18,15 @@ pub type Schema = &'static [Column];
 
 /// The columns that the report adds, and that are dropped on reading.
 const OURS: &str = "import_";
+/// A sentence names so many of the columns that were found, and so many letters of each.
+const MAX_NAMED: usize = 12;
+const MAX_NAME_LETTERS: usize = 40;
 
-/// A name without regard to case, spaces, `_` and `-`.
+/// A name without regard to case, spaces, `_` and `-`, and to what a report puts in front of a formula.
 fn normal(name: &str) -> String {
-    let kept = name.chars().filter(|letter| !matches!(letter, '_' | '-') && !letter.is_whitespace());
+    let kept = trimmed(unguarded(trimmed(name)))
+        .chars()
+        .filter(|letter| !matches!(letter, '_' | '-') && !letter.is_whitespace());
     kept.flat_map(char::to_lowercase).collect()
 }
 
@@ -41,7 +46,7 @@ pub struct Header {
 impl Header {
     /// Finds the schema's columns among the cells.
     pub(super) fn understand(schema: Schema, delimiter: u8, cells: Vec<String>) -> Result<Self, Refusal> {
-        let is_ours = |cell: &str| cell.trim().to_lowercase().starts_with(OURS);
+        let is_ours = |cell: &str| trimmed(cell).to_lowercase().starts_with(OURS);
         let names: Vec<_> = cells.iter().map(|cell| if is_ours(cell) { String::new() } else { normal(cell) }).collect();
         let mut places = Vec::with_capacity(schema.len());
         for column in schema {
@@ -52,8 +57,10 @@ impl Header {
             let found = if plain.is_empty() { among(column.aliases) } else { plain };
             if let [first, second, ..] = found[..] {
                 let message = format!(
-                    "The column `{}` is there twice: as \"{}\" and as \"{}\". Take one of them away.",
-                    column.name, cells[first], cells[second]
+                    "The column `{}` is there twice: as {} and as {}. Take one of them away.",
+                    column.name,
+                    shown(&cells[first]),
+                    shown(&cells[second])
                 );
                 return Err(Refusal::new("duplicate_column", message));
             }
@@ -61,7 +68,7 @@ impl Header {
                 let message = format!(
                     "There is no column `{}`. The first row must name the columns; found were: {}.",
                     column.name,
-                    cells.iter().map(|cell| format!("\"{cell}\"")).collect::<Vec<_>>().join(", ")
+                    all_shown(&cells)
                 );
                 return Err(Refusal::new("missing_column", message));
             }
@@ -79,6 +86,22 @@ impl Header {
     /// How many columns of the schema were found.
     pub(super) fn n_found(&self) -> usize {
         self.places.iter().flatten().count()
+    }
+}
+
+/// A name in a sentence.
+fn shown(name: &str) -> String {
+    let name = trimmed(name);
+    let kept = name.chars().take(MAX_NAME_LETTERS).map(|letter| if letter.is_control() { ' ' } else { letter });
+    let more = if name.chars().nth(MAX_NAME_LETTERS).is_some() { "..." } else { "" };
+    format!("\"{}{more}\"", kept.collect::<String>())
+}
+
+fn all_shown(names: &[String]) -> String {
+    let first = names.iter().take(MAX_NAMED).map(|name| shown(name)).collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(MAX_NAMED) {
+        0 => first,
+        n_more => format!("{first} and {n_more} more"),
     }
 }
 
@@ -100,6 +123,8 @@ mod tests {
     #[test]
     fn names_match_without_regard_to_case_spaces_and_dashes() {
         assert_eq!(understand(&["Team", " User_Name ", "Proficiency-Level"]), Ok(vec![Some(1), Some(2), None]));
+        assert_eq!(understand(&["-User", "\tLevel"]), Ok(vec![Some(0), Some(1), None]));
+        assert_eq!(understand(&["'-User", "'\tLevel"]), Ok(vec![Some(0), Some(1), None]), "as a report has them");
     }
 
     #[test]
@@ -117,6 +142,15 @@ mod tests {
             understand(&["Agent", "username", "level"]).unwrap_err(),
             "The column `user` is there twice: as \"Agent\" and as \"username\". Take one of them away."
         );
+    }
+
+    #[test]
+    fn a_sentence_stays_short_whatever_was_found() {
+        let names: Vec<_> = (0..1000).map(|n| format!("{n}\n{}", "x".repeat(n))).collect();
+        let names: Vec<_> = names.iter().map(String::as_str).collect();
+        let sentence = understand(&names).unwrap_err();
+        assert!(sentence.len() < 800 && sentence.ends_with("and 988 more."), "{sentence}");
+        assert!(!sentence.contains('\n'));
     }
 
     #[test]

@@ -1,13 +1,18 @@
-//! Bytes to records, with the line on which each begins.
+//! Text to records, with the line on which each begins.
 //!
-//! `csv-core` does the parsing; it takes the bytes as they come, so that nothing waits for a whole file. Lines are counted
-//! here, for its own count knows `\n` only: an editor counts `\n`, `\r\n` and a lone `\r` as one line each.
+//! Quotes count at the beginning of a cell only, and doubled within one; what else stands in a cell is taken as it is. So
+//! far this is what the `csv` crate does, and a test holds it to that. Two things are done here that it does not:
+//!
+//! - Lines are those of an editor, which counts `\n`, `\r\n` and a lone `\r` as one line end each.
+//! - A quote that is never closed must not swallow the rows below it. It would be closed by the next quote of the file,
+//!   which opens some other cell and so has text behind it: a cell of several lines whose closing quote has text behind
+//!   it ends the reading, as does the end of the file within such a cell.
 
-use csv_core::ReadRecordResult;
+use memchr::{memchr, memchr2_iter, memchr3_iter};
 
 use super::Refusal;
 
-/// A record larger than this is no row of a table but a file that is something else, or a quote that is never closed.
+/// Excel has 32,767 characters in a cell at most. A record larger than this is no row of a table.
 const MAX_RECORD_BYTES: usize = 1 << 20;
 /// Excel has 16,384 columns at most.
 const MAX_CELLS: usize = 16_384;
@@ -35,8 +40,14 @@ impl<'r> Record<'r> {
     }
 
     /// Whether no cell holds anything but white space.
+    #[inline]
     pub fn is_empty(&self) -> bool {
-        self.text.trim().is_empty()
+        super::trimmed(self.text).is_empty()
+    }
+
+    /// Whether no cell holds a control character: no NUL, no escape, no tab and no line break either.
+    pub fn is_visible(&self) -> bool {
+        super::cell::is_visible(self.text)
     }
 
     /// All cells.
@@ -50,135 +61,233 @@ impl<'r> Record<'r> {
 /// A parser that is fed piece by piece.
 #[derive(Debug)]
 pub(super) struct Records {
-    csv: csv_core::Reader,
-    out: Vec<u8>,
-    out_len: usize,
+    delimiter: u8,
+    state: State,
+    /// The cells of the record under way, end to end.
+    text: String,
     ends: Vec<usize>,
-    ends_len: usize,
-    /// The line of the next byte.
+    /// The line of the next letter.
     line: u32,
     last_was_cr: bool,
     /// The line on which the record under way began.
-    began: Option<u32>,
-    quotes: usize,
+    began: u32,
+    /// The line on which the quoted cell under way began.
+    opened: u32,
 }
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// No record is under way.
+    Between,
+    /// At the beginning of a cell.
+    Start,
+    /// In a cell, where quotes mean nothing any more.
+    Plain,
+    /// Behind the quote that opens a cell.
+    Quoted,
+    /// Behind a quote within a quoted cell.
+    Quote,
+    /// Behind white space that follows the closing quote of a cell of several lines.
+    Closed,
+}
+
+/// What takes a record.
+pub(super) trait Each: FnMut(Record<'_>) -> Result<(), Refusal> {}
+impl<F: FnMut(Record<'_>) -> Result<(), Refusal>> Each for F {}
 
 impl Records {
     pub(super) fn new(delimiter: u8) -> Self {
         Self {
-            csv: csv_core::ReaderBuilder::new().delimiter(delimiter).build(),
-            out: vec![0; 1024],
-            out_len: 0,
-            ends: vec![0; 32],
-            ends_len: 0,
+            delimiter,
+            state: State::Between,
+            text: String::new(),
+            ends: Vec::new(),
             line: 1,
             last_was_cr: false,
-            began: None,
-            quotes: 0,
+            began: 1,
+            opened: 1,
         }
     }
 
-    /// Takes the next bytes and hands on each record that they complete.
-    pub(super) fn push(
-        &mut self,
-        mut bytes: &[u8],
-        mut each: impl FnMut(Record<'_>) -> Result<(), Refusal>,
-    ) -> Result<(), Refusal> {
-        loop {
-            if self.began.is_none() {
-                let blank = bytes.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
-                self.count(&bytes[..blank]);
-                bytes = &bytes[blank..];
-            }
-            if bytes.is_empty() {
-                return Ok(());
-            }
-            self.began.get_or_insert(self.line);
-            let taken = self.read(bytes, &mut each)?.1;
-            self.count(&bytes[..taken]);
-            bytes = &bytes[taken..];
+    /// Takes the next text and hands on each record that it completes.
+    pub(super) fn push(&mut self, text: &str, mut each: impl Each) -> Result<(), Refusal> {
+        let mut rest = text;
+        while let Some(&next) = rest.as_bytes().first() {
+            let taken = match self.state {
+                State::Between => self.skip_blank_lines(rest),
+                State::Start if next == b'"' => {
+                    self.opened = self.line;
+                    self.state = State::Quoted;
+                    1
+                }
+                State::Start | State::Plain => self.plain(rest, &mut each)?,
+                State::Quoted => self.quoted(rest)?,
+                State::Quote | State::Closed => self.behind_quote(next)?,
+            };
+            rest = &rest[taken..];
         }
-    }
-
-    /// The file ends here: hands on the record that has no line end.
-    pub(super) fn finish(&mut self, mut each: impl FnMut(Record<'_>) -> Result<(), Refusal>) -> Result<(), Refusal> {
-        if let Some(began) = self.began.filter(|&began| self.quotes % 2 == 1 && began < self.line) {
-            let message = format!(
-                "The quote that opens on line {began} is never closed, so everything after it is one cell. \
-                 Close the quote, or take it away."
-            );
-            return Err(Refusal::new("unclosed_quote", message));
-        }
-        while !matches!(self.read(&[], &mut each)?.0, ReadRecordResult::End) {}
         Ok(())
     }
 
-    fn read(
-        &mut self,
-        bytes: &[u8],
-        each: &mut impl FnMut(Record<'_>) -> Result<(), Refusal>,
-    ) -> Result<(ReadRecordResult, usize), Refusal> {
-        let (out, ends) = (&mut self.out[self.out_len..], &mut self.ends[self.ends_len..]);
-        let (result, taken, written, ended) = self.csv.read_record(bytes, out, ends);
-        self.out_len += written;
-        self.ends_len += ended;
-        let began = self.began.unwrap_or(self.line);
-        match result {
-            ReadRecordResult::OutputFull if self.out.len() >= MAX_RECORD_BYTES => {
-                let message = format!(
-                    "The row that begins on line {began} is longer than {MAX_RECORD_BYTES} bytes. This is not a table, or a \
-                     quote on that line is never closed."
-                );
-                return Err(Refusal::new("row_too_large", message));
+    /// The file ends here: hands on the record that has no line end.
+    pub(super) fn finish(&mut self, mut each: impl Each) -> Result<(), Refusal> {
+        match self.state {
+            State::Between => Ok(()),
+            State::Quoted if self.opened < self.line => Err(self.unclosed("the file ends before the next quote")),
+            _ => {
+                self.end_cell()?;
+                self.end_record(&mut each)
             }
-            ReadRecordResult::OutputEndsFull if self.ends.len() >= MAX_CELLS => {
-                let message = format!("The row on line {began} has more than {MAX_CELLS} cells.");
-                return Err(Refusal::new("row_too_large", message));
-            }
-            ReadRecordResult::OutputFull => self.out.resize(self.out.len() * 2, 0),
-            ReadRecordResult::OutputEndsFull => self.ends.resize(self.ends.len() * 2, 0),
-            ReadRecordResult::Record => {
-                let (out, ends) = (&self.out[..self.out_len], &self.ends[..self.ends_len]);
-                let text = std::str::from_utf8(out).ok();
-                let text = text.filter(|text| ends.iter().all(|&end| text.is_char_boundary(end)));
-                let Some(text) = text else {
-                    let message = format!(
-                        "Line {began} is not UTF-8 text. Save the file as \"CSV UTF-8 (comma delimited)\" and drop it again."
-                    );
-                    return Err(Refusal::new("not_utf8", message));
-                };
-                self.out_len = 0;
-                self.ends_len = 0;
-                self.quotes = 0;
-                self.began = None;
-                each(Record { line: began, text, ends })?;
-            }
-            ReadRecordResult::InputEmpty | ReadRecordResult::End => {}
         }
-        Ok((result, taken))
     }
 
-    fn count(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            match byte {
-                b'\n' if self.last_was_cr => {}
-                b'\r' | b'\n' => self.line += 1,
-                b'"' if self.began.is_some() => self.quotes += 1,
-                _ => {}
-            }
-            self.last_was_cr = byte == b'\r';
+    /// How many cells of the record under way there are so far.
+    pub(super) fn n_cells(&self) -> usize {
+        self.ends.len() + 1
+    }
+
+    fn skip_blank_lines(&mut self, text: &str) -> usize {
+        let blank = text.bytes().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+        for &byte in &text.as_bytes()[..blank] {
+            self.count_line_end(byte);
         }
+        if blank < text.len() {
+            self.last_was_cr = false;
+            self.began = self.line;
+            self.state = State::Start;
+        }
+        blank
+    }
+
+    /// Takes cells from within one that is not quoted, up to the end of the record or to a quoted one.
+    fn plain(&mut self, text: &str, each: &mut impl Each) -> Result<usize, Refusal> {
+        let bytes = text.as_bytes();
+        let mut start = 0;
+        for end in memchr3_iter(self.delimiter, b'\n', b'\r', bytes) {
+            self.take(&text[start..end])?;
+            self.end_cell()?;
+            start = end + 1;
+            if bytes[end] != self.delimiter {
+                self.count_line_end(bytes[end]);
+                self.end_record(each)?;
+                return Ok(start);
+            }
+            if bytes.get(start).is_none_or(|&next| next == b'"') {
+                self.state = State::Start;
+                return Ok(start);
+            }
+        }
+        self.take(&text[start..])?;
+        self.state = State::Plain;
+        Ok(bytes.len())
+    }
+
+    /// Takes a quoted cell up to the next quote.
+    fn quoted(&mut self, text: &str) -> Result<usize, Refusal> {
+        let bytes = text.as_bytes();
+        let len = memchr(b'"', bytes).unwrap_or(bytes.len());
+        // No more than fits: what is refused must not depend on where the pieces end.
+        self.count_lines(&bytes[..len.min(MAX_RECORD_BYTES - self.text.len())]);
+        self.take(&text[..len])?;
+        if len == bytes.len() {
+            return Ok(len);
+        }
+        self.last_was_cr = false;
+        self.state = State::Quote;
+        Ok(len + 1)
+    }
+
+    /// A quote within a quoted cell closes it, unless another follows. Text behind it belongs to the cell.
+    fn behind_quote(&mut self, next: u8) -> Result<usize, Refusal> {
+        let is_of_several_lines = self.opened < self.line;
+        match next {
+            b'"' if self.state == State::Quote => {
+                self.take("\"")?;
+                self.state = State::Quoted;
+                return Ok(1);
+            }
+            b'\r' | b'\n' => self.state = State::Plain,
+            _ if next == self.delimiter || !is_of_several_lines => self.state = State::Plain,
+            b' ' | b'\t' => {
+                self.take(if next == b' ' { " " } else { "\t" })?;
+                self.state = State::Closed;
+                return Ok(1);
+            }
+            _ => return Err(self.unclosed(&format!("the next quote, on line {}, has text behind it", self.line))),
+        }
+        Ok(0)
+    }
+
+    fn take(&mut self, text: &str) -> Result<(), Refusal> {
+        if self.text.len() + text.len() <= MAX_RECORD_BYTES {
+            self.text.push_str(text);
+            return Ok(());
+        }
+        let began = self.began;
+        if self.state == State::Quoted && self.opened < self.line {
+            return Err(self.unclosed("the next quote is more than a million letters further down"));
+        }
+        let message = format!("The row on line {began} is longer than a million letters. This is not a table.");
+        Err(Refusal::new("row_too_large", message))
+    }
+
+    fn end_cell(&mut self) -> Result<(), Refusal> {
+        if self.ends.len() == MAX_CELLS {
+            let message = format!(
+                "The row on line {} has more than {MAX_CELLS} cells, which is more than Excel has columns.",
+                self.began
+            );
+            return Err(Refusal::new("row_too_large", message));
+        }
+        self.ends.push(self.text.len());
+        Ok(())
+    }
+
+    fn end_record(&mut self, each: &mut impl Each) -> Result<(), Refusal> {
+        let handed_on = each(Record { line: self.began, text: &self.text, ends: &self.ends });
+        self.text.clear();
+        self.ends.clear();
+        self.state = State::Between;
+        handed_on
+    }
+
+    fn count_line_end(&mut self, byte: u8) {
+        self.line += u32::from(byte == b'\r' || !self.last_was_cr);
+        self.last_was_cr = byte == b'\r';
+    }
+
+    fn count_lines(&mut self, bytes: &[u8]) {
+        let mut after_cr = self.last_was_cr.then_some(0);
+        for at in memchr2_iter(b'\r', b'\n', bytes) {
+            if bytes[at] == b'\r' {
+                self.line += 1;
+                after_cr = Some(at + 1);
+            } else if after_cr != Some(at) {
+                self.line += 1;
+            }
+        }
+        self.last_was_cr = after_cr == Some(bytes.len());
+    }
+
+    fn unclosed(&self, why: &str) -> Refusal {
+        let message = format!(
+            "The quote (\") that opens a cell on line {} is not closed where it should be: {why}. Close it, or take it \
+             away. Where a cell is to hold a quote, write it twice.",
+            self.opened
+        );
+        Refusal::new("unclosed_quote", message)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use proptest::prelude::*;
+
+    use super::*;
 
     type Read = Vec<(u32, Vec<String>)>;
 
-    fn read(pieces: &[&[u8]]) -> Result<Read, Refusal> {
+    fn read(pieces: &[&str]) -> Result<Read, Refusal> {
         let mut found = Vec::new();
         let mut records = Records::new(b',');
         let mut each = |record: Record<'_>| {
@@ -192,53 +301,99 @@ mod tests {
         Ok(found)
     }
 
-    #[test]
-    fn lines_are_those_of_an_editor() {
-        for end in ["\n", "\r\n", "\r"] {
-            let text = ["a,b", "", "\"c", "c\",d", "e,f", "", "", "g,h"].join(end);
-            let lines: Vec<_> = read(&[text.as_bytes()]).unwrap().into_iter().map(|(line, _)| line).collect();
-            assert_eq!(lines, [1, 3, 5, 8], "{end:?}");
-        }
+    /// The text in pieces that end at these places, or at the next letter.
+    fn pieces<'t>(text: &'t str, cuts: &[prop::sample::Index]) -> Vec<&'t str> {
+        let mut cuts: Vec<_> = cuts.iter().map(|cut| text.ceil_char_boundary(cut.index(text.len() + 1))).collect();
+        cuts.extend([0, text.len()]);
+        cuts.sort_unstable();
+        cuts.windows(2).map(|cut| &text[cut[0]..cut[1]]).collect()
     }
 
     #[test]
-    fn a_quote_that_is_never_closed_is_named() {
-        let error = read(&[b"a,b\nc,\"d\ne,f\ng,h\n"]).unwrap_err();
-        assert_eq!(error.code, "unclosed_quote");
-        assert!(error.message.contains("line 2"), "{error}");
-        assert_eq!(read(&[b"a,5\" disk"]).unwrap(), [(1, vec!["a".into(), "5\" disk".into()])]);
+    fn lines_are_those_of_an_editor() {
+        for end in ["\n", "\r\n", "\r"] {
+            let text = ["a,b", "", "\"c", "c\",d", "e,f", "", "", "g,h", "\"", "\"", "i"].join(end);
+            let lines: Vec<_> = read(&[&text]).unwrap().into_iter().map(|(line, _)| line).collect();
+            assert_eq!(lines, [1, 3, 5, 8, 9, 11], "{end:?}");
+            let letters: Vec<_> = text.split_inclusive(|_| true).collect();
+            assert_eq!(read(&letters), read(&[&text]), "{end:?}");
+        }
+        assert_eq!(read(&["\"\r\"\n\r\na"]).unwrap()[1].0, 4, "a CR in quotes and an LF behind them are two lines");
+    }
+
+    #[test]
+    fn a_quote_that_is_never_closed_is_named_where_it_opens() {
+        let unclosed = |text: &str| {
+            let error = read(&[text]).unwrap_err();
+            assert_eq!(error.code, "unclosed_quote");
+            let letters: Vec<_> = text.split_inclusive(|_| true).collect();
+            assert_eq!(read(&letters), Err(error.clone()));
+            error.message
+        };
+        assert!(unclosed("a,b\nc,\"d\ne,f\ng,h\n").contains("on line 2 is not closed"));
+        let message = unclosed("a,b\nc,\"d\ne,f\ng,\"h\"\n");
+        assert!(message.contains("on line 2") && message.contains("on line 4, has text behind it"), "{message}");
+        assert!(unclosed("a,\"b\n\"  \tc").contains("on line 1"));
+        let far = format!("a\n\"b\n{}\",c\n", "x,y\n".repeat(300_000));
+        assert!(unclosed(&far).contains("on line 2"));
+        let wide = format!("a\n\"b{}\n\",c\n", "x".repeat(1_200_000));
+        assert_eq!(read(&[&wide]).unwrap_err().code, "row_too_large");
+    }
+
+    #[test]
+    fn quotes_that_swallow_nothing_are_taken_as_they_are() {
+        let row = |cells: &[&str]| vec![(1, cells.iter().map(|&cell| cell.to_owned()).collect::<Vec<_>>())];
+        assert_eq!(read(&["a,5\" disk"]), Ok(row(&["a", "5\" disk"])));
+        assert_eq!(read(&["\"Bob\" Smith,\"b\" ,c"]), Ok(row(&["Bob Smith", "b ", "c"])));
+        assert_eq!(read(&["\"two\nlines\" \t,b"]), Ok(row(&["two\nlines \t", "b"])));
+        assert_eq!(read(&["a,\"b"]), Ok(row(&["a", "b"])));
+        assert_eq!(read(&["a,\""]), Ok(row(&["a", ""])));
+        assert_eq!(read(&["a,\n"]), Ok(row(&["a", ""])));
     }
 
     #[test]
     fn a_row_without_end_is_refused() {
-        let endless = vec![b'x'; 1 << 16];
-        let error = read(&[&endless[..]; 20]).unwrap_err();
-        assert_eq!(error.code, "row_too_large");
-    }
-
-    #[test]
-    fn bytes_that_are_not_utf8_are_refused_with_their_line() {
-        let error = read(&[b"user\nM\xfcller\n"]).unwrap_err();
-        assert_eq!(error.code, "not_utf8");
-        assert!(error.message.contains("Line 2"), "{error}");
+        let endless = "x".repeat(1 << 16);
+        assert_eq!(read(&[endless.as_str(); 20]).unwrap_err().code, "row_too_large");
+        let many = ",".repeat(1 << 16);
+        assert_eq!(read(&[many.as_str(); 2]).unwrap_err().code, "row_too_large");
     }
 
     proptest! {
         #[test]
         fn what_a_csv_writer_writes_reads_back_wherever_the_pieces_end(
             rows in prop::collection::vec(prop::collection::vec("[a-c\",\r\n é]{0,4}", 2..4), 1..6),
+            is_quoted in any::<bool>(),
+            end in prop::sample::select(vec![csv::Terminator::CRLF, csv::Terminator::Any(b'\n'), csv::Terminator::Any(b'\r')]),
             cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..4),
         ) {
-            let mut writer = csv::WriterBuilder::new().flexible(true).from_writer(Vec::new());
+            let style = if is_quoted { csv::QuoteStyle::Always } else { csv::QuoteStyle::Necessary };
+            let mut writer = csv::WriterBuilder::new().flexible(true).quote_style(style).terminator(end).from_writer(Vec::new());
             for row in &rows {
                 writer.write_record(row).unwrap();
             }
-            let bytes = writer.into_inner().unwrap();
-            let mut cuts: Vec<_> = cuts.iter().map(|cut| cut.index(bytes.len())).chain([0, bytes.len()]).collect();
-            cuts.sort_unstable();
-            let pieces: Vec<_> = cuts.windows(2).map(|cut| &bytes[cut[0]..cut[1]]).collect();
-            let cells: Vec<_> = read(&pieces).unwrap().into_iter().map(|(_, cells)| cells).collect();
+            let text = String::from_utf8(writer.into_inner().unwrap()).unwrap();
+            let cells: Vec<_> = read(&pieces(&text, &cuts)).unwrap().into_iter().map(|(_, cells)| cells).collect();
             prop_assert_eq!(cells, rows);
+        }
+
+        #[test]
+        fn any_text_reads_as_the_csv_crate_reads_it(
+            text in "[ab\",\r\n é\t]{0,40}",
+            cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..4),
+        ) {
+            let whole = read(&[&text]);
+            prop_assert_eq!(read(&pieces(&text, &cuts)), whole.clone());
+            match whole {
+                Ok(found) => {
+                    let mut csv = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
+                    let theirs: Vec<Vec<String>> =
+                        csv.records().map(|row| row.unwrap().iter().map(str::to_owned).collect()).collect();
+                    let ours: Vec<_> = found.into_iter().map(|(_, cells)| cells).collect();
+                    prop_assert_eq!(ours, theirs);
+                }
+                Err(refusal) => prop_assert_eq!(refusal.code, "unclosed_quote"),
+            }
         }
     }
 }

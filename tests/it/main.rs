@@ -11,6 +11,7 @@
 
 mod deliveries;
 mod faults;
+mod files;
 mod journal;
 mod pace;
 mod replace;

@@ -195,10 +195,6 @@ async fn what_is_no_table_is_rejected_with_a_report() {
         assert_eq!(report.results.is_some(), has_results, "{csv}");
         assert!(report.summary["message"].as_str().unwrap().len() > 20);
     }
-    let latin = b"user,attribute,value,level\nagent000,Language,German,3\nM\xfcller,Language,German,3\n";
-    let report = world.drop_file("incoming/latin.csv", latin).await;
-    assert_eq!((report.status(), report.summary["code"].as_str()), ("rejected", Some("not_utf8")));
-    assert_eq!(report.statuses(), ["pending"], "what was read before it is accounted for");
     assert!(world.calls().is_empty());
 }
 

@@ -1,6 +1,6 @@
 //! One row by itself.
 
-use crate::input::{Column, Header, Record, Schema, unguarded};
+use crate::input::{Column, Header, Record, Schema, has_control, trimmed, unguarded};
 use crate::outcome::Code;
 
 /// The columns of a proficiencies file.
@@ -53,7 +53,8 @@ pub(super) fn user_of<'r>(header: &Header, record: &Record<'r>) -> Option<&'r st
 /// Checks a row by itself: whole, no field missing, a level and an action that mean something.
 pub fn check<'r>(header: &Header, record: &Record<'r>) -> Result<Checked<'r>, Invalid> {
     let n_columns = header.cells.len();
-    let is_too_long = record.cells().skip(n_columns).any(|cell| !cell.trim().is_empty());
+    let mut beyond = (n_columns..record.len()).filter_map(|place| record.get(place));
+    let is_too_long = beyond.any(|cell| !trimmed(cell).is_empty());
     if record.len() < n_columns || is_too_long {
         let message = format!(
             "The row has {} cells and the header {n_columns}. Is a delimiter missing, or one too many?",
@@ -66,31 +67,31 @@ pub fn check<'r>(header: &Header, record: &Record<'r>) -> Result<Checked<'r>, In
     let value = cell(header, record, VALUE);
     let level = cell(header, record, LEVEL);
     let action = cell(header, record, ACTION);
-    let is_removal = match action.to_lowercase().as_str() {
-        "" | "set" => false,
-        "remove" => true,
+    let named = [("user", user), ("attribute", attribute), ("value", value), ("level", level), ("action", action)];
+    if !record.is_visible() {
+        check_visible(header, record, &named)?;
+    }
+    for (name, cell) in named {
+        let most = if name == "user" { MAX_USER_LETTERS } else { MAX_LETTERS };
+        if cell.len() > most && cell.chars().count() > most {
+            let message = format!("The {name} is longer than {most} characters.");
+            return Err(Invalid { code: Code::TooLong, message });
+        }
+    }
+    let is_removal = match action {
+        "" => false,
+        _ if action.eq_ignore_ascii_case("set") => false,
+        _ if action.eq_ignore_ascii_case("remove") => true,
         _ => {
             let message = format!("The action '{action}' is neither 'set' nor 'remove'.");
             return Err(Invalid { code: Code::InvalidAction, message });
         }
     };
-    let named = [("user", user), ("attribute", attribute), ("value", value), ("level", level)];
-    let needed = if is_removal { &named[..3] } else { &named[..] };
+    let needed = if is_removal { &named[..3] } else { &named[..4] };
     let missing: Vec<_> = needed.iter().filter(|(_, cell)| cell.is_empty()).map(|(name, _)| *name).collect();
     if !missing.is_empty() {
         let message = format!("Nothing is said in: {}.", missing.join(", "));
         return Err(Invalid { code: Code::MissingField, message });
-    }
-    for (name, cell) in named {
-        if cell.chars().any(char::is_control) {
-            let message = format!("The {name} holds a line break or another control character.");
-            return Err(Invalid { code: Code::InvalidCharacter, message });
-        }
-        let most = if name == "user" { MAX_USER_LETTERS } else { MAX_LETTERS };
-        if cell.chars().count() > most {
-            let message = format!("The {name} is longer than {most} characters.");
-            return Err(Invalid { code: Code::TooLong, message });
-        }
     }
     let level = if is_removal { None } else { Some(level_of(level)?) };
     Ok(Checked { user, attribute, value, level })
@@ -98,7 +99,23 @@ pub fn check<'r>(header: &Header, record: &Record<'r>) -> Result<Checked<'r>, In
 
 fn cell<'r>(header: &Header, record: &Record<'r>, column: usize) -> &'r str {
     let cell = header.place(column).and_then(|place| record.get(place)).unwrap_or_default();
-    unguarded(cell.trim()).trim()
+    trimmed(unguarded(trimmed(cell)))
+}
+
+/// No cell may hold a control character; tabs and line breaks may stand in columns that are carried through.
+fn check_visible(header: &Header, record: &Record<'_>, named: &[(&str, &str)]) -> Result<(), Invalid> {
+    let message = if let Some(at) = record.cells().position(has_control) {
+        let column = match header.cells.get(at).map(|name| trimmed(name)) {
+            Some(name) if !name.is_empty() => format!("in the column \"{name}\""),
+            _ => format!("number {}", at + 1),
+        };
+        format!("The cell {column} holds a character that nobody can see (such as NUL or escape). Type the cell anew.")
+    } else if let Some((name, _)) = named.iter().find(|(_, cell)| cell.contains(['\t', '\r', '\n'])) {
+        format!("The {name} holds a tab or a line break. Is a quote on this line not closed?")
+    } else {
+        return Ok(());
+    };
+    Err(Invalid { code: Code::InvalidCharacter, message })
 }
 
 /// 1 to 5, whole: `3`, `3.0`, and `3,0` as a German Excel writes it.
@@ -142,6 +159,7 @@ mod tests {
         for (text, level) in [
             ("jdoe,Language,German,3,", Some(3)),
             (" jdoe ,\"Language\", German,3.0,SET", Some(3)),
+            ("\u{a0}jdoe\u{a0},\u{200b}Language,German\u{202f}, 3 ,", Some(3)),
             ("jdoe,Language,German,\"5,00\",set", Some(5)),
             ("jdoe,Language,German,,remove", None),
             ("jdoe,Language,German,9,Remove", None),
@@ -167,7 +185,10 @@ mod tests {
             ("jdoe,Language,German,3.,", "invalid_level", "'3.'"),
             ("jdoe,Language,German,good,", "invalid_level", "'good'"),
             ("jdoe,Language,German,3,delete", "invalid_action", "'delete'"),
-            ("jdoe,Language,\"Ger\nman\",3,", "invalid_character", "value"),
+            ("jdoe,Language,\"Ger\nman\",3,", "invalid_character", "The value holds a tab or a line break"),
+            ("jdoe,Language,Ger\0man,3,", "invalid_character", "in the column \"value\""),
+            ("jdoe,Language,German,3,set,\u{1b}", "wrong_cell_count", "6 cells"),
+            ("jdoe,Language,German,3,s\u{9c}t", "invalid_character", "in the column \"action\""),
             (&long, "too_long", "value"),
         ] {
             let (found, sentence) = check_row(text).unwrap_err();

@@ -1,0 +1,290 @@
+//! Gzip: packed bytes to plain ones, a little at a time (RFC 1952).
+//!
+//! A file that is not packed goes through as it is. What is packed is told by its first byte, which no table begins with;
+//! the object's name does not matter. However little there is of it, no more than [`STEP_BYTES`] come out at once, so that
+//! a gzip bomb finds no memory to fill.
+
+use flate2::{Crc, Decompress, FlushDecompress, Status};
+
+use super::Refusal;
+
+/// So many bytes at most come out of one step.
+pub(super) const STEP_BYTES: usize = 64 << 10;
+/// A member's header holds a file name and a comment at most; one that is longer is none.
+const MAX_HEADER_BYTES: usize = 128 << 10;
+/// Many members may follow each other closely: so much is looked at for the next one's header.
+const HEADER_STEP_BYTES: usize = 512;
+/// The check sum and the length, four bytes each.
+const TRAILER_BYTES: usize = 8;
+
+const MAGIC: u8 = 0x1f;
+
+/// Bytes as they come, unpacked if they are packed.
+#[derive(Debug, Default)]
+pub struct Unpacker(Option<Kind>);
+
+#[derive(Debug)]
+enum Kind {
+    Plain,
+    Gzip(Box<Gunzip>),
+}
+
+impl Unpacker {
+    /// Takes some of the next bytes. Returns how many it took, and what they come to: at most 64 KiB. To be called again
+    /// with the rest, and at the end with nothing, until nothing comes any more.
+    pub fn take<'b>(&'b mut self, bytes: &'b [u8]) -> Result<(usize, &'b [u8]), Refusal> {
+        let Some(&first) = bytes.first() else {
+            return match &mut self.0 {
+                Some(Kind::Gzip(gunzip)) => gunzip.take(&[]),
+                _ => Ok((0, &[])),
+            };
+        };
+        let begin = || if first == MAGIC { Kind::Gzip(Box::default()) } else { Kind::Plain };
+        match self.0.get_or_insert_with(begin) {
+            Kind::Gzip(gunzip) => gunzip.take(bytes),
+            Kind::Plain => {
+                let taken = bytes.len().min(STEP_BYTES);
+                Ok((taken, &bytes[..taken]))
+            }
+        }
+    }
+
+    /// The file ends here: nothing that was packed may be missing.
+    pub fn finish(&self) -> Result<(), Refusal> {
+        match &self.0 {
+            Some(Kind::Gzip(gunzip)) if !gunzip.is_whole() => Err(Refusal::new(
+                "cut_short",
+                "The gzip archive ends before its contents do: a part of it is missing. Pack it again, and drop it again.",
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Members, one after another.
+struct Gunzip {
+    stage: Stage,
+    inflate: Decompress,
+    crc: Crc,
+    out: Vec<u8>,
+    n_members: u64,
+}
+
+#[derive(Debug)]
+enum Stage {
+    /// The bytes of the header that have come.
+    Header(Vec<u8>),
+    Body,
+    /// The bytes of the trailer that have come.
+    Trailer(Vec<u8>),
+    /// Zeros behind the last member, as tapes and some programs leave them.
+    Padding,
+}
+
+impl Default for Gunzip {
+    fn default() -> Self {
+        Self {
+            stage: Stage::Header(Vec::new()),
+            inflate: Decompress::new(false),
+            crc: Crc::new(),
+            out: vec![0; STEP_BYTES],
+            n_members: 0,
+        }
+    }
+}
+
+impl std::fmt::Debug for Gunzip {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Gunzip").field("stage", &self.stage).field("n_members", &self.n_members).finish_non_exhaustive()
+    }
+}
+
+impl Gunzip {
+    fn take(&mut self, bytes: &[u8]) -> Result<(usize, &[u8]), Refusal> {
+        match &mut self.stage {
+            Stage::Header(found) => {
+                let known = found.len();
+                if known == 0 && self.n_members > 0 && bytes.first() == Some(&0) {
+                    self.stage = Stage::Padding;
+                    return Ok((0, &[]));
+                }
+                found.extend_from_slice(&bytes[..bytes.len().min(HEADER_STEP_BYTES)]);
+                let taken = match header_len(found).ok_or_else(damaged)? {
+                    Header::Whole(len) => {
+                        self.stage = Stage::Body;
+                        len - known
+                    }
+                    Header::Begun if found.len() <= MAX_HEADER_BYTES => found.len() - known,
+                    Header::Begun => return Err(damaged()),
+                };
+                Ok((taken, &[]))
+            }
+            Stage::Body => self.inflate(bytes),
+            Stage::Trailer(found) => {
+                let taken = bytes.len().min(TRAILER_BYTES - found.len());
+                found.extend_from_slice(&bytes[..taken]);
+                if let Ok(trailer) = <[u8; TRAILER_BYTES]>::try_from(found.as_slice()) {
+                    self.end_member(trailer)?;
+                }
+                Ok((taken, &[]))
+            }
+            Stage::Padding if bytes.iter().all(|&byte| byte == 0) => Ok((bytes.len(), &[])),
+            Stage::Padding => Err(damaged()),
+        }
+    }
+
+    fn inflate(&mut self, bytes: &[u8]) -> Result<(usize, &[u8]), Refusal> {
+        let before = (self.inflate.total_in(), self.inflate.total_out());
+        let status = self.inflate.decompress(bytes, &mut self.out, FlushDecompress::None).map_err(|_| damaged())?;
+        let moved = |total: u64, before: u64| usize::try_from(total - before).unwrap_or(usize::MAX);
+        let taken = moved(self.inflate.total_in(), before.0);
+        let written = moved(self.inflate.total_out(), before.1);
+        self.crc.update(&self.out[..written]);
+        if status == Status::StreamEnd {
+            self.stage = Stage::Trailer(Vec::with_capacity(TRAILER_BYTES));
+        } else if taken == 0 && written == 0 && !bytes.is_empty() {
+            return Err(damaged());
+        }
+        Ok((taken, &self.out[..written]))
+    }
+
+    fn end_member(&mut self, trailer: [u8; TRAILER_BYTES]) -> Result<(), Refusal> {
+        let found = u64::from(self.crc.sum()) | u64::from(self.crc.amount()) << 32;
+        if u64::from_le_bytes(trailer) != found {
+            return Err(damaged());
+        }
+        self.n_members += 1;
+        self.crc.reset();
+        self.inflate.reset(false);
+        self.stage = Stage::Header(Vec::new());
+        Ok(())
+    }
+
+    fn is_whole(&self) -> bool {
+        match &self.stage {
+            Stage::Header(found) => found.is_empty() && self.n_members > 0,
+            Stage::Padding => true,
+            Stage::Body | Stage::Trailer(_) => false,
+        }
+    }
+}
+
+enum Header {
+    Begun,
+    /// So many bytes long.
+    Whole(usize),
+}
+
+/// How long the header at the beginning of these bytes is, or nothing if they are none.
+fn header_len(bytes: &[u8]) -> Option<Header> {
+    const FIXED_BYTES: usize = 10;
+    const DEFLATE: u8 = 8;
+    let magic = [MAGIC, 0x8b, DEFLATE];
+    let n_known = bytes.len().min(magic.len());
+    if bytes[..n_known] != magic[..n_known] {
+        return None;
+    }
+    let Some(&flags) = bytes.get(magic.len()) else { return Some(Header::Begun) };
+    let [has_crc, has_extra, has_name, has_comment] = [2, 4, 8, 16].map(|flag| flags & flag != 0);
+    if flags & 0b1110_0000 != 0 {
+        return None;
+    }
+    let mut len = FIXED_BYTES;
+    if has_extra {
+        let Some(&[low, high]) = bytes.get(len..).and_then(<[u8]>::first_chunk) else { return Some(Header::Begun) };
+        len += 2 + usize::from(u16::from_le_bytes([low, high]));
+    }
+    for has_text in [has_name, has_comment] {
+        if has_text {
+            let Some(text) = bytes.get(len..) else { return Some(Header::Begun) };
+            let Some(end) = memchr::memchr(0, text) else { return Some(Header::Begun) };
+            len += end + 1;
+        }
+    }
+    len += if has_crc { 2 } else { 0 };
+    Some(if len <= bytes.len() { Header::Whole(len) } else { Header::Begun })
+}
+
+fn damaged() -> Refusal {
+    Refusal::new(
+        "damaged_archive",
+        "The gzip archive is damaged and cannot be unpacked. Pack it again, and drop it again.",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    /// What comes out, or the code of what is wrong.
+    fn unpack(bytes: &[u8], size: usize) -> Result<Vec<u8>, String> {
+        let mut unpacker = Unpacker::default();
+        let mut all = Vec::new();
+        for mut piece in bytes.chunks(size).chain([&[][..]]) {
+            loop {
+                let (taken, plain) = unpacker.take(piece).map_err(|error| error.code.into_owned())?;
+                assert!(plain.len() <= STEP_BYTES);
+                all.extend_from_slice(plain);
+                let is_done = plain.is_empty() && taken == piece.len();
+                piece = &piece[taken..];
+                if is_done {
+                    break;
+                }
+            }
+        }
+        unpacker.finish().map_err(|error| error.code.into_owned())?;
+        Ok(all)
+    }
+
+    #[test]
+    fn members_follow_each_other_and_zeros_the_last() {
+        let mut named = flate2::GzBuilder::new()
+            .filename("agents.csv")
+            .comment("of Monday")
+            .extra(vec![7; 600])
+            .write(Vec::new(), Compression::best());
+        named.write_all(b"a,b\n").unwrap();
+        let packed = [named.finish().unwrap(), gzip(b""), gzip(b"c,d\n"), vec![0; 1000]].concat();
+        for size in [1, 7, 511, 1 << 20] {
+            assert_eq!(unpack(&packed, size), Ok(b"a,b\nc,d\n".to_vec()), "in pieces of {size}");
+        }
+    }
+
+    #[test]
+    fn what_is_cut_short_or_damaged_is_refused_wherever() {
+        let text: Vec<u8> = (0..2000_u32).flat_map(|n| format!("agent{n},Language,German,3\n").into_bytes()).collect();
+        let packed = gzip(&text);
+        for len in (1..packed.len()).step_by(97).chain([2, 9, 10, 11, packed.len() - 8, packed.len() - 1]) {
+            assert_eq!(unpack(&packed[..len], 1000), Err("cut_short".into()), "after {len} bytes");
+        }
+        for at in [0, 1, 2, 3].into_iter().chain((40..packed.len()).step_by(501)).chain([packed.len() - 5]) {
+            let mut damaged = packed.clone();
+            damaged[at] ^= 0xe0;
+            let read = unpack(&damaged, 1000);
+            assert!(at == 0 || read.is_err_and(|code| code == "damaged_archive" || code == "cut_short"), "at {at}");
+        }
+        let followed = [packed.as_slice(), b"user,attribute"].concat();
+        assert_eq!(unpack(&followed, 1000), Err("damaged_archive".into()));
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_packed_comes_out(text in prop::collection::vec(any::<u8>(), 0..300), n in 1..2000_usize, size in 1..900_usize) {
+            let text = text.repeat(n);
+            let (head, tail) = text.split_at(text.len() / 3);
+            prop_assert_eq!(unpack(&[gzip(head), gzip(tail)].concat(), size), Ok(text));
+        }
+    }
+}
