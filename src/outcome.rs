@@ -113,6 +113,24 @@ pub enum Code {
     ConflictingRows,
     /// The user would have more proficiencies than are allowed.
     TooManyProficiencies,
+    /// A channel that is not `VOICE`, `CHAT`, `TASK` or `EMAIL`.
+    InvalidChannel,
+    /// A cell that is neither yes nor no.
+    InvalidBoolean,
+    /// A cell that is not whole seconds from 0 to 2,000,000.
+    InvalidSeconds,
+    /// A phone number that is not in E.164.
+    InvalidPhoneNumber,
+    /// A phone type that Connect does not have.
+    InvalidPhoneType,
+    /// A voice enhancement mode that Connect does not have.
+    InvalidVoiceEnhancementMode,
+    /// A row of which all settings are empty.
+    NoSetting,
+    /// A setting of calls for another channel.
+    VoiceOnly,
+    /// A setting that cannot be without another one, which is neither in the file nor there.
+    NeedsOtherSetting,
     /// Connect's own code and message.
     Service,
 }
@@ -134,6 +152,15 @@ impl Code {
             Self::DuplicateRow => "duplicate_row",
             Self::ConflictingRows => "conflicting_rows",
             Self::TooManyProficiencies => "too_many_proficiencies",
+            Self::InvalidChannel => "invalid_channel",
+            Self::InvalidBoolean => "invalid_boolean",
+            Self::InvalidSeconds => "invalid_seconds",
+            Self::InvalidPhoneNumber => "invalid_phone_number",
+            Self::InvalidPhoneType => "invalid_phone_type",
+            Self::InvalidVoiceEnhancementMode => "invalid_voice_enhancement_mode",
+            Self::NoSetting => "no_setting",
+            Self::VoiceOnly => "voice_only",
+            Self::NeedsOtherSetting => "needs_other_setting",
         }
     }
 }

@@ -1,0 +1,245 @@
+//! Brings one user to what the file says: read, plan, write, and read again where a write did not succeed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::connect::{ChannelSetting, Connect, ConnectError, ErrorKind, Setting, UserConfig, Value};
+
+use super::plan::{Item, Needs, Plan, lists, plan, smallest};
+
+/// Writes of one user that may meet a conflict before it counts as a refusal. The documents say of it only that a
+/// "dependent condition failed"; if it is somebody else's write, reading again is all that it takes.
+const CONFLICTS: u32 = 4;
+
+/// A setting that this import changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    /// Which setting of the row's channel.
+    pub setting: Setting,
+    /// What it was before; nothing if it was not there. Connect has no call that takes a setting away.
+    pub from: Option<Value>,
+    /// What it is now.
+    pub to: Value,
+}
+
+/// What became of one row.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fate {
+    /// How it ended.
+    pub end: End,
+    /// What this import changed for it, also where it did not end well. A setting that several rows name is in one's only.
+    pub changes: Vec<Change>,
+}
+
+/// How a row ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum End {
+    /// All that it says is in place.
+    Done,
+    /// A setting needs another one.
+    Needs(Needs),
+    /// The service refused a setting of it.
+    Failed(ConnectError),
+    /// Not all of it was tried, for the import stopped.
+    Pending,
+}
+
+/// What holds for bringing one user to what the file says.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms<'t> {
+    /// Whether nothing is written, and what would be is told.
+    pub is_dry_run: bool,
+    /// Whether nothing is written, and what was done before is told.
+    pub is_only_seen: bool,
+    /// What the user had before this import's first write for it, if there was one.
+    pub before: Option<&'t UserConfig>,
+}
+
+/// What became of one user.
+#[derive(Debug, Default)]
+pub struct Brought {
+    /// What became of each item, in the order of the items.
+    pub fates: Vec<Fate>,
+    /// The refusal that stops the whole import, if there was one.
+    pub stop: Option<ConnectError>,
+}
+
+/// Brings a user to what the items say, or, in a dry run, says what that would do. The items do not contradict each other
+/// (see [`super::compare`]).
+///
+/// All that is to be changed goes in one call. After a write that failed otherwise than by throttling the user is read again
+/// and planned anew; after a refusal the settings go one by one, so that only the guilty ones fail. What is in place in the
+/// end was done by this import, whatever the calls answered.
+///
+/// `before` is what the user had before this import's first write for it, if an earlier delivery made one: what is in place
+/// since then was done by this import. Else what is read now is handed to `plan_is_made` before the first write.
+pub async fn bring(
+    connect: &Connect,
+    user_id: &str,
+    items: &[Item],
+    Terms { is_dry_run, is_only_seen, before }: Terms<'_>,
+    plan_is_made: impl AsyncFnOnce(&UserConfig),
+) -> Brought {
+    let now = match connect.describe_user(user_id).await {
+        Ok(now) => now,
+        Err(error) => return unread(items, &error),
+    };
+    let mut user = User {
+        items,
+        held: before.unwrap_or(&now).clone(),
+        now,
+        done: UserConfig::new(),
+        needs: vec![None; items.len()],
+        refused: BTreeMap::new(),
+        is_one_by_one: false,
+        conflicts: 0,
+    };
+    let mut stop = None;
+    if is_dry_run {
+        let changes = user.plan();
+        user.now.extend(changes);
+    } else if !is_only_seen {
+        if before.is_none() && !user.plan().is_empty() {
+            plan_is_made(&user.held).await;
+        }
+        stop = user.write(connect, user_id).await;
+    }
+    Brought { fates: user.fates(), stop: stop.filter(|error| error.is_systemic) }
+}
+
+/// One user on the way.
+struct User<'i> {
+    items: &'i [Item],
+    /// What was there before.
+    held: UserConfig,
+    /// What is there as far as we know.
+    now: UserConfig,
+    /// Changes that succeeded. A later read may not show them yet.
+    done: UserConfig,
+    /// For each item whether it is against a rule.
+    needs: Vec<Option<Needs>>,
+    /// Settings that are given up, each with the last word of the service.
+    refused: BTreeMap<ChannelSetting, ConnectError>,
+    /// Whether a call with several settings was refused: now each goes alone.
+    is_one_by_one: bool,
+    /// Writes that met a conflict.
+    conflicts: u32,
+}
+
+impl User<'_> {
+    /// Writes until nothing is wanted any more, or the import stops. Each round succeeds, or gives a setting up, or is one of
+    /// a few conflicts, or the one after which settings go alone; so there is a last one.
+    async fn write(&mut self, connect: &Connect, user_id: &str) -> Option<ConnectError> {
+        loop {
+            let call = self.next_call();
+            if call.is_empty() {
+                return None;
+            }
+            let Err(error) = connect.update_user_config(user_id, &lists(&self.now, &call)).await else {
+                self.now.extend(call.clone());
+                self.done.extend(call);
+                continue;
+            };
+            if error.kind == ErrorKind::Stopped {
+                return Some(error);
+            }
+            if error.is_systemic {
+                self.give_up(&call, &error);
+                return Some(error);
+            }
+            match connect.describe_user(user_id).await {
+                Ok(now) => {
+                    self.now = now;
+                    self.now.extend(self.done.clone());
+                }
+                Err(unread) => {
+                    // What this call did is not known and cannot be asked: it did not succeed.
+                    self.give_up(&call, &error);
+                    if unread.kind != ErrorKind::Stopped {
+                        self.give_up_the_rest(&unread);
+                    }
+                    return Some(unread);
+                }
+            }
+            if error.is_conflict() && self.conflicts < CONFLICTS {
+                self.conflicts += 1;
+            } else if error.kind == ErrorKind::Refused && call.len() > 1 && !self.is_one_by_one {
+                self.is_one_by_one = true;
+            } else {
+                self.give_up(&call, &error);
+            }
+        }
+    }
+
+    /// The changes that the next call is to make; none if nothing is left to be done.
+    fn next_call(&mut self) -> UserConfig {
+        let changes = self.plan();
+        if self.is_one_by_one { smallest(&self.now, &changes) } else { changes }
+    }
+
+    /// The changes that are still to be made, less what is given up.
+    fn plan(&mut self) -> UserConfig {
+        let Plan { changes, needs } = plan(&self.now, self.items, |key| self.refused.contains_key(key));
+        self.needs = needs;
+        changes
+    }
+
+    fn give_up(&mut self, call: &UserConfig, error: &ConnectError) {
+        self.refused.extend(call.keys().map(|key| (key.clone(), error.clone())));
+    }
+
+    fn give_up_the_rest(&mut self, error: &ConnectError) {
+        for (key, _) in self.items.iter().flat_map(Item::wants) {
+            self.refused.entry(key).or_insert_with(|| error.clone());
+        }
+    }
+
+    /// What became of each item. A change is told of the first item that names it, but rather of one that is not against a
+    /// rule.
+    fn fates(&self) -> Vec<Fate> {
+        let ends: Vec<End> =
+            self.items.iter().zip(&self.needs).map(|(item, needs)| self.end(item, needs.as_ref())).collect();
+        let mut fates: Vec<Fate> = ends.into_iter().map(|end| Fate { end, changes: Vec::new() }).collect();
+        let mut told = BTreeSet::new();
+        for is_against_a_rule in [false, true] {
+            for (item, fate) in self.items.iter().zip(&mut fates) {
+                if matches!(fate.end, End::Needs(_)) == is_against_a_rule {
+                    fate.changes =
+                        self.changes(item).filter(|(key, _)| told.insert(key.clone())).map(|it| it.1).collect();
+                }
+            }
+        }
+        fates
+    }
+
+    fn end(&self, item: &Item, needs: Option<&Needs>) -> End {
+        let missing: Vec<_> = item.wants().filter(|(key, value)| self.now.get(key) != Some(value)).collect();
+        let refusal = missing.iter().find_map(|(key, _)| self.refused.get(key));
+        match (missing.is_empty(), refusal, needs) {
+            (true, ..) => End::Done,
+            (_, Some(error), _) => End::Failed(error.clone()),
+            (_, _, Some(needs)) => End::Needs(needs.clone()),
+            (_, None, None) => End::Pending,
+        }
+    }
+
+    /// What is as the item wants it, and was not so before.
+    fn changes<'u>(&'u self, item: &'u Item) -> impl Iterator<Item = (ChannelSetting, Change)> + 'u {
+        item.wants().filter(|(key, to)| self.now.get(key) == Some(to)).filter_map(|(key, to)| {
+            let from = self.held.get(&key).cloned();
+            let change = Change { setting: key.setting, from, to };
+            (change.from.as_ref() != Some(&change.to)).then_some((key, change))
+        })
+    }
+}
+
+/// A user that could not be read: nothing was tried.
+fn unread(items: &[Item], error: &ConnectError) -> Brought {
+    let end = match error.kind {
+        ErrorKind::Stopped => End::Pending,
+        _ => End::Failed(error.clone()),
+    };
+    let fate = Fate { end, changes: Vec::new() };
+    Brought { fates: vec![fate; items.len()], stop: error.is_systemic.then(|| error.clone()) }
+}

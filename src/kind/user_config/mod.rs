@@ -1,0 +1,18 @@
+//! Settings per channel: user, channel, and a column for each setting. An empty cell leaves its setting as it is.
+//!
+//! In the order in which data flows: [`row`] checks each row by itself, [`compare`] sets rows of one user beside each
+//! other, [`plan`] finds the one call from what a user has to what it should have, [`apply`] makes it, and [`words`] says
+//! what became of it.
+
+mod apply;
+mod compare;
+mod plan;
+mod row;
+mod words;
+
+pub use super::cells::Invalid;
+pub use apply::{Brought, Change, End, Fate, Terms, bring};
+pub use compare::{Verdict, compare};
+pub use plan::{Item, Needs, Plan, lists, plan, smallest};
+pub use row::{Cells, Checked, SCHEMA, check, has_settings, user_of};
+pub use words::{UNDO_HEADER, undo, words};
