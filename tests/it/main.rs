@@ -15,4 +15,5 @@ mod journal;
 mod pace;
 mod report;
 mod rows;
+mod user_config;
 mod world;
