@@ -9,7 +9,7 @@ use std::time::Duration;
 use connect_bulk_import::connect::{Connect, Lanes, Rate, Rates, UserConfig};
 use connect_bulk_import::input::{Header, Reader, Record};
 use connect_bulk_import::kind::user_config::{
-    Brought, End, Item, SCHEMA, Terms, UNDO_HEADER, Verdict, bring, check, compare, undo, words,
+    Before, Brought, Change, End, Item, SCHEMA, Terms, UNDO_HEADER, Verdict, bring, check, compare, undo, words,
 };
 use connect_emulator::switches::ConfigLists;
 use connect_emulator::{Emulator, Fault, Faults, Instance, Operation, Quotas, Rule, Switches};
@@ -66,13 +66,20 @@ impl Desk {
             meanwhile();
         };
         let items = items(rows);
-        let Brought { fates, stop } = bring(&self.connect, &id, &items, terms, plan_is_made).await;
+        let Brought { fates, unseen, stop } = bring(&self.connect, &id, &items, terms, plan_is_made).await;
         let rows = fates.iter().map(|fate| words(fate, terms.is_dry_run));
-        let undo = items.iter().zip(&fates).filter_map(|(item, fate)| undo(&id, &item.cells.channel(), &fate.changes));
+        let undo = items
+            .iter()
+            .zip(&fates)
+            .filter_map(|(item, fate)| undo(&id, &item.cells.channel(), fate.changes.iter().map(Change::before)));
         Told {
             rows: rows.map(|row| (row.status.name(), row.code, row.message)).collect(),
             undo: undo.map(|row| row[1..].join(",")).collect(),
             is_pending: fates.iter().any(|fate| fate.end == End::Pending),
+            unseen: unseen
+                .iter()
+                .map(|Before(channel, setting, from)| format!("{channel} {setting} {from:?}"))
+                .collect(),
             stop: stop.map(|error| error.code),
             before: before.into_inner(),
         }
@@ -103,6 +110,7 @@ struct Told {
     /// Rows of the undo file, from the channel on.
     undo: Vec<String>,
     is_pending: bool,
+    unseen: Vec<String>,
     stop: Option<String>,
     before: Option<UserConfig>,
 }
@@ -336,7 +344,31 @@ async fn what_was_done_though_no_answer_came_was_done_by_this_import() {
         let told = desk.bring(&["CHAT,yes,,,,,,,", "VOICE,,,,,,,no,"]).await;
         assert_eq!(told.statuses(), ["updated", "updated"], "{way:?}");
         assert_eq!(told.undo, ["CHAT,no,,,,,,,", "VOICE,,,,,,,yes,"], "{way:?}");
+        assert!(told.unseen.is_empty(), "{way:?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_may_have_been_done_and_cannot_be_seen_is_told() {
+    let rows = ["CHAT,yes,,9,,,,,", "EMAIL,yes,,,,,,,"];
+    let expected = ["CHAT auto_accept Some(Switch(false))", "CHAT after_contact_work_seconds None"];
+
+    // The write is done, its answer never comes, and the user cannot be read any more.
+    let cut = Rule::new(Fault::CutAfter).on(Operation::UpdateUserConfig);
+    let read_once = Rule::new(Fault::Slow(Duration::ZERO)).on(Operation::DescribeUser).nth(1);
+    let gone = Rule::new(Fault::AccessDenied).on(Operation::DescribeUser);
+    let faults = Faults::none().rule(cut).rule(read_once).rule(gone);
+    let desk = Desk::failing(full(), ConfigLists::default(), faults);
+    let told = desk.bring(&rows).await;
+    assert_eq!((told.statuses(), told.undo.len()), (vec!["failed", "unchanged"], 0));
+    assert_eq!(told.unseen, expected);
+    assert_eq!(desk.lists()["AutoAcceptConfigs"][1]["AutoAccept"], true, "it was done indeed");
+
+    // The next delivery cannot read the user either.
+    let before = told.before.unwrap();
+    let told = desk.bring_on(&rows, Terms { before: Some(&before), ..PLAIN }).await;
+    assert_eq!(told.statuses(), ["failed", "failed"]);
+    assert_eq!(told.unseen, expected);
 }
 
 #[tokio::test(start_paused = true)]
@@ -417,6 +449,30 @@ async fn noise_changes_nothing_but_the_time() {
             assert_eq!(noisy.lists_of(n), quiet.lists_of(n), "{way:?}, user {n}");
         }
     }
+}
+
+#[test]
+fn the_sample_file_has_rows_that_are_right_and_one_of_each_common_mistake() {
+    let mut wrong = Vec::new();
+    let mut n_right = 0;
+    let mut reader = Reader::new(SCHEMA);
+    let mut visit = |header: &Header, record: Record<'_>| {
+        match check(header, &record) {
+            Ok(_) => n_right += 1,
+            Err(invalid) => wrong.push((record.line, invalid.code.name())),
+        }
+        Ok(())
+    };
+    reader.push(include_bytes!("../../examples/data/channels.csv"), &mut visit).unwrap();
+    reader.finish(&mut visit).unwrap();
+    let expected = [
+        (6, "voice_only"),
+        (12, "invalid_seconds"),
+        (15, "invalid_phone_number"),
+        (21, "invalid_channel"),
+        (23, "no_setting"),
+    ];
+    assert_eq!((wrong, n_right), (expected.to_vec(), 19));
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,13 +4,34 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::connect::{ChannelSetting, Connect, ConnectError, ErrorKind, Setting, UserConfig, Value};
+use crate::connect::{Channel, ChannelSetting, Connect, ConnectError, ErrorKind, Setting, UserConfig, Value};
 
 use super::plan::{Item, Needs, Plan, lists, plan, smallest};
 
 /// Writes of one user that may meet a conflict before it counts as a refusal. The documents say of it only that a
 /// "dependent condition failed"; if it is somebody else's write, reading again is all that it takes.
 const CONFLICTS: u32 = 4;
+
+/// What a user has, as a journal can keep it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(from = "Vec<(Channel, Setting, Value)>", into = "Vec<(Channel, Setting, Value)>")]
+pub struct Held(pub UserConfig);
+
+impl From<Vec<(Channel, Setting, Value)>> for Held {
+    fn from(held: Vec<(Channel, Setting, Value)>) -> Self {
+        Self(held.into_iter().map(|(channel, setting, value)| (ChannelSetting { channel, setting }, value)).collect())
+    }
+}
+
+impl From<Held> for Vec<(Channel, Setting, Value)> {
+    fn from(Held(held): Held) -> Self {
+        held.into_iter().map(|(key, value)| (key.channel, key.setting, value)).collect()
+    }
+}
+
+/// What a setting was before, or nothing if it was not there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Before(pub Channel, pub Setting, pub Option<Value>);
 
 /// A setting that this import changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,6 +82,8 @@ pub struct Terms<'t> {
 pub struct Brought {
     /// What became of each item, in the order of the items.
     pub fates: Vec<Fate>,
+    /// What settings were before that this import may have changed, though it cannot be seen: no fate tells of them.
+    pub unseen: Vec<Before>,
     /// The refusal that stops the whole import, if there was one.
     pub stop: Option<ConnectError>,
 }
@@ -83,7 +106,7 @@ pub async fn bring(
 ) -> Brought {
     let now = match connect.describe_user(user_id).await {
         Ok(now) => now,
-        Err(error) => return unread(items, &error),
+        Err(error) => return unread(items, before, &error),
     };
     let mut user = User {
         items,
@@ -92,6 +115,7 @@ pub async fn bring(
         done: UserConfig::new(),
         needs: vec![None; items.len()],
         refused: BTreeMap::new(),
+        unseen: BTreeSet::new(),
         is_one_by_one: false,
         conflicts: 0,
     };
@@ -105,7 +129,20 @@ pub async fn bring(
         }
         stop = user.write(connect, user_id).await;
     }
-    Brought { fates: user.fates(), stop: stop.filter(|error| error.is_systemic) }
+    Brought { fates: user.fates(), unseen: user.unseen(), stop: stop.filter(|error| error.is_systemic) }
+}
+
+/// What an earlier delivery may have changed for a user that is not looked at any more, or cannot be: all that the items
+/// want and that was otherwise before.
+pub fn unseen(items: &[Item], before: &UserConfig) -> Vec<Before> {
+    let wanted: UserConfig = items.iter().flat_map(Item::wants).collect();
+    let changed = wanted.into_iter().filter(|(key, value)| before.get(key) != Some(value));
+    changed.map(|(key, _)| was(before, key)).collect()
+}
+
+fn was(before: &UserConfig, key: ChannelSetting) -> Before {
+    let from = before.get(&key).cloned();
+    Before(key.channel, key.setting, from)
 }
 
 /// One user on the way.
@@ -121,6 +158,8 @@ struct User<'i> {
     needs: Vec<Option<Needs>>,
     /// Settings that are given up, each with the last word of the service.
     refused: BTreeMap<ChannelSetting, ConnectError>,
+    /// Settings of a call of which it is not known what it did.
+    unseen: BTreeSet<ChannelSetting>,
     /// Whether a call with several settings was refused: now each goes alone.
     is_one_by_one: bool,
     /// Writes that met a conflict.
@@ -155,6 +194,7 @@ impl User<'_> {
                 }
                 Err(unread) => {
                     // What this call did is not known and cannot be asked: it did not succeed.
+                    self.unseen.extend(call.keys().cloned());
                     self.give_up(&call, &error);
                     if unread.kind != ErrorKind::Stopped {
                         self.give_up_the_rest(&unread);
@@ -213,6 +253,10 @@ impl User<'_> {
         fates
     }
 
+    fn unseen(&self) -> Vec<Before> {
+        self.unseen.iter().map(|key| was(&self.held, key.clone())).collect()
+    }
+
     fn end(&self, item: &Item, needs: Option<&Needs>) -> End {
         let missing: Vec<_> = item.wants().filter(|(key, value)| self.now.get(key) != Some(value)).collect();
         let refusal = missing.iter().find_map(|(key, _)| self.refused.get(key));
@@ -234,12 +278,29 @@ impl User<'_> {
     }
 }
 
-/// A user that could not be read: nothing was tried.
-fn unread(items: &[Item], error: &ConnectError) -> Brought {
+/// A user that could not be read: nothing was tried by this delivery.
+fn unread(items: &[Item], before: Option<&UserConfig>, error: &ConnectError) -> Brought {
     let end = match error.kind {
         ErrorKind::Stopped => End::Pending,
         _ => End::Failed(error.clone()),
     };
     let fate = Fate { end, changes: Vec::new() };
-    Brought { fates: vec![fate; items.len()], stop: error.is_systemic.then(|| error.clone()) }
+    let unseen = before.map_or_else(Vec::new, |before| unseen(items, before));
+    Brought { fates: vec![fate; items.len()], unseen, stop: error.is_systemic.then(|| error.clone()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_user_has_is_written_down_and_reads_back() {
+        let held = Held::from(vec![
+            (Channel::Voice, Setting::AutoAccept, Value::Switch(true)),
+            (Channel::Other("FAX".into()), Setting::AfterContactWorkSeconds, Value::Seconds(30)),
+        ]);
+        let json = serde_json::to_string(&held).unwrap();
+        assert_eq!(json, r#"[["VOICE","auto_accept",true],["FAX","after_contact_work_seconds",30]]"#);
+        assert_eq!(serde_json::from_str::<Held>(&json).unwrap(), held);
+    }
 }

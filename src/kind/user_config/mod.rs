@@ -11,7 +11,7 @@ mod row;
 mod words;
 
 pub use super::cells::Invalid;
-pub use apply::{Brought, Change, End, Fate, Terms, bring};
+pub use apply::{Before, Brought, Change, End, Fate, Held, Terms, bring, unseen};
 pub use compare::{Verdict, compare};
 pub use plan::{Item, Needs, Plan, lists, plan, smallest};
 pub use row::{Cells, Checked, SCHEMA, check, has_settings, user_of};

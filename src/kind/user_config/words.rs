@@ -1,6 +1,6 @@
 //! What became of a row, in the report's words, and the row that takes it back. Pure.
 
-use crate::connect::{Channel, Setting};
+use crate::connect::{Channel, Setting, Value};
 use crate::outcome::{Code, Status, Words};
 
 use super::row::{SCHEMA, can_say};
@@ -53,17 +53,31 @@ fn changed(changes: &[Change], is_whole: bool) -> String {
 }
 
 impl Change {
+    /// The setting and what it was before.
+    pub fn before(&self) -> (Setting, Option<&Value>) {
+        (self.setting, self.from.as_ref())
+    }
+
     /// Whether a file can say what was there before: it cannot say nothing.
     pub fn can_be_taken_back(&self) -> bool {
-        self.from.as_ref().is_some_and(|from| can_say(self.setting, from))
+        can_be_set(self.setting, self.from.as_ref())
     }
 }
 
-/// The row of `undo.csv` that takes a row's changes back, as far as they can be; none if nothing of them can.
-pub fn undo(user_id: &str, channel: &Channel, changes: &[Change]) -> Option<[String; N_COLUMNS]> {
+fn can_be_set(setting: Setting, before: Option<&Value>) -> bool {
+    before.is_some_and(|before| can_say(setting, before))
+}
+
+/// The row of `undo.csv` that sets settings of a channel to what they were before, as far as that can be; none if it cannot
+/// for any of them. For a row of the file that is all its [`Change::before`].
+pub fn undo<'b>(
+    user_id: &str,
+    channel: &Channel,
+    before: impl IntoIterator<Item = (Setting, Option<&'b Value>)>,
+) -> Option<[String; N_COLUMNS]> {
     let mut row: [String; N_COLUMNS] = std::array::from_fn(|_| String::new());
-    for change in changes.iter().filter(|change| change.can_be_taken_back()) {
-        row[2 + change.setting as usize] = change.from.as_ref().map_or_else(String::new, ToString::to_string);
+    for (setting, value) in before.into_iter().filter(|(setting, value)| can_be_set(*setting, *value)) {
+        row[2 + setting as usize] = value.map_or_else(String::new, ToString::to_string);
     }
     if row.iter().all(String::is_empty) {
         return None;
@@ -76,7 +90,7 @@ pub fn undo(user_id: &str, channel: &Channel, changes: &[Change]) -> Option<[Str
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::connect::{ChannelSetting, ConnectError, Operation, Value};
+    use crate::connect::{ChannelSetting, ConnectError, Operation};
     use crate::kind::user_config::Needs;
     use crate::kind::user_config::row::tests::check_rows;
 
@@ -142,12 +156,12 @@ mod tests {
             change(Setting::PhoneNumber, Some(Value::text("030 1")), Value::text("+491")),
             change(Setting::VoiceEnhancementMode, Some(Value::text("NONE")), Value::text("VOICE_ISOLATION")),
         ];
-        let row = undo("an-id", &Channel::Voice, &changes).unwrap();
+        let row = undo("an-id", &Channel::Voice, changes.iter().map(Change::before)).unwrap();
         assert_eq!(row.join(","), "an-id,VOICE,no,,,,DESK_PHONE,,,NONE");
         let read = check_rows(&format!("{}\n{}\n", UNDO_HEADER.join(","), row.join(","))).remove(0).unwrap();
         assert_eq!((read.0.as_str(), read.1.get(Setting::AutoAccept)), ("an-id", Some(Value::Switch(false))));
 
-        assert_eq!(undo("an-id", &Channel::Chat, &[limit_from_nothing()]), None);
-        assert_eq!(undo("an-id", &Channel::Chat, &[]), None);
+        assert_eq!(undo("an-id", &Channel::Chat, [limit_from_nothing().before()]), None);
+        assert_eq!(undo("an-id", &Channel::Chat, []), None);
     }
 }
