@@ -9,7 +9,7 @@ use std::time::Duration;
 use connect_bulk_import::connect::{Connect, Lanes, Rate, Rates, UserConfig};
 use connect_bulk_import::input::{Header, Reader, Record};
 use connect_bulk_import::kind::user_config::{
-    Before, Brought, Change, End, Item, SCHEMA, Terms, UNDO_HEADER, Verdict, bring, check, compare, undo, words,
+    Before, Brought, Change, End, Item, SCHEMA, Terms, UNDO_HEADER, bring, check, compare, undo, words,
 };
 use connect_emulator::switches::ConfigLists;
 use connect_emulator::{Emulator, Fault, Faults, Instance, Operation, Quotas, Rule, Switches};
@@ -21,6 +21,9 @@ use crate::world::{INSTANCE, instance, user_id};
 const WAYS: [ConfigLists; 3] = [ConfigLists::ByChannel, ConfigLists::ByMember, ConfigLists::Whole];
 const PLAIN: Terms<'_> = Terms { is_dry_run: false, is_only_seen: false, before: None };
 
+/// How long each call takes; the work is done after half of it.
+const LATENCY: Duration = Duration::from_millis(10);
+
 /// An instance and the importer's way to it.
 struct Desk {
     emulator: Emulator,
@@ -29,8 +32,8 @@ struct Desk {
 
 impl Desk {
     fn new(instance: Instance, switches: Switches, faults: Faults) -> Self {
-        let emulator =
-            Emulator::builder(instance).quotas(Quotas::unlimited()).switches(switches).faults(faults).build();
+        let emulator = Emulator::builder(instance).quotas(Quotas::unlimited()).switches(switches).faults(faults);
+        let emulator = emulator.latency(LATENCY).build();
         let rate = Rate { per_second: 1000.0, burst: NonZeroU32::new(1000).unwrap() };
         let rates = Rates { default: rate, of: BTreeMap::new(), total_per_second: None };
         let connect = Connect::new(connect_client(&emulator), INSTANCE, Lanes::new(&rates, 7));
@@ -132,17 +135,16 @@ fn with_lists(mut instance: Instance, n: usize, lists: Value) -> Instance {
 
 /// Rows from the channel on, in the columns of an undo file.
 fn items(rows: &[&str]) -> Vec<Item> {
-    let mut items = Vec::new();
+    let mut checked = Vec::new();
     let mut reader = Reader::new(SCHEMA);
     let mut visit = |header: &Header, record: Record<'_>| {
-        items.push(Item { line: record.line, cells: check(header, &record).unwrap().cells });
+        checked.push((record.line, check(header, &record).unwrap().cells));
         Ok(())
     };
     let csv: String = rows.iter().map(|row| format!("jdoe,{row}\n")).collect();
     reader.push(format!("{}\n{csv}", UNDO_HEADER.join(",")).as_bytes(), &mut visit).unwrap();
     reader.finish(&mut visit).unwrap();
-    assert!(compare(&items).iter().all(|verdict| *verdict == Verdict::ToTry));
-    items
+    compare(&checked).into_iter().collect::<Result<_, _>>().unwrap()
 }
 
 fn acw(channel: &str, seconds: u32) -> Value {
@@ -240,6 +242,43 @@ async fn a_row_against_a_rule_is_invalid_and_the_others_go_ahead() {
         assert_eq!(told.rows[0].1, "needs_other_setting");
         let expected = json!({"AutoAcceptConfigs": [{"Channel": "CHAT", "AutoAccept": true}]});
         assert_eq!((desk.lists(), desk.calls()), (expected, (1, 1)), "{way:?}: nothing of an invalid row is written");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_row_that_says_nothing_new_is_a_duplicate_unless_its_wish_hangs_on_it() {
+    for way in WAYS {
+        let desk = Desk::of(json!({"AutoAcceptConfigs": [{"Channel": "CHAT", "AutoAccept": false}]}), way);
+        let rows = ["CHAT,yes,,,,,,,", "CHAT,yes,,9,,,,,", "CHAT,,,9,,,,,", "VOICE,no,,,5,,,,", "VOICE,no,,,,,,,"];
+        let told = desk.bring(&rows).await;
+        assert_eq!(told.statuses(), ["updated", "added", "duplicate", "invalid", "added"], "{way:?}");
+        assert!(told.messages()[1].starts_with("after_contact_work_seconds nothing -> 9"), "a change is told once");
+        assert_eq!(told.messages()[2], "This was said before: see line 3.");
+        assert!(told.messages()[4].starts_with("auto_accept nothing -> no"), "{way:?}");
+        assert_eq!(desk.calls(), (1, 1), "{way:?}");
+        let again = desk.bring(&rows).await;
+        assert_eq!(again.statuses(), ["unchanged", "unchanged", "duplicate", "invalid", "duplicate"], "{way:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_succeeded_is_not_sent_again_though_a_read_does_not_show_it() {
+    for way in WAYS {
+        let refused = |n| refusing(400, "InvalidRequestException").nth(n);
+        let desk = Desk::failing(full(), way, Faults::none().rule(refused(1)).rule(refused(3)));
+        // After the second write the service shows what was there before it.
+        let forgetting = async {
+            while desk.n_calls(Operation::UpdateUserConfig) < 2 {
+                tokio::time::sleep(LATENCY / 10).await;
+            }
+            let old = serde_json::from_value(full()).unwrap();
+            desk.emulator.instance(|instance| instance.set_config(&user_id(0), old));
+        };
+        let rows = ["CHAT,yes,,,,,,,", "TASK,yes,,,,,,,", "EMAIL,no,,,,,,,"];
+        let (told, ()) = tokio::join!(desk.bring(&rows), forgetting);
+        assert_eq!(told.statuses(), ["updated", "failed", "updated"], "{way:?}");
+        assert_eq!(desk.calls(), (3, 4), "{way:?}");
+        assert_eq!(desk.lists()["AutoAcceptConfigs"][1]["AutoAccept"], true, "{way:?}: sent along with the others");
     }
 }
 

@@ -58,6 +58,8 @@ pub struct Fate {
 pub enum End {
     /// All that it says is in place.
     Done,
+    /// The same, but the row on that line and perhaps others say all of it already.
+    Duplicate(u32),
     /// A setting needs another one.
     Needs(Needs),
     /// The service refused a setting of it.
@@ -236,7 +238,7 @@ impl User<'_> {
     }
 
     /// What became of each item. A change is told of the first item that names it, but rather of one that is not against a
-    /// rule.
+    /// rule. An item that repeats others is a duplicate only if nothing is left to be told of it.
     fn fates(&self) -> Vec<Fate> {
         let ends: Vec<End> =
             self.items.iter().zip(&self.needs).map(|(item, needs)| self.end(item, needs.as_ref())).collect();
@@ -248,6 +250,11 @@ impl User<'_> {
                     fate.changes =
                         self.changes(item).filter(|(key, _)| told.insert(key.clone())).map(|it| it.1).collect();
                 }
+            }
+        }
+        for (item, fate) in self.items.iter().zip(&mut fates) {
+            if let (Some(line), End::Done, []) = (item.repeats, &fate.end, &*fate.changes) {
+                fate.end = End::Duplicate(line);
             }
         }
         fates

@@ -4,24 +4,18 @@ use std::collections::BTreeMap;
 
 use crate::connect::{ChannelSetting, Value};
 
-use super::Item;
+use super::{Cells, Item};
 
-/// What a row is to the other rows of its user.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// It is to be tried.
-    ToTry,
-    /// Earlier rows say all of it; the line of one of them.
-    Duplicate(u32),
-    /// The row on this line says otherwise of a setting.
-    Conflicting(u32),
-}
-
-/// Compares the rows of one user, in the order of the file. Rows of one channel are merged cell by cell: only cells that
-/// differ contradict, and then all rows that say something of that setting are out.
-pub fn compare(items: &[Item]) -> Vec<Verdict> {
+/// The rows of one user as items to be tried, in the order of the file; instead of a row that another one contradicts, the
+/// line of that one.
+///
+/// Rows of one channel are merged cell by cell: only cells that differ contradict, and then all rows that say something of
+/// that setting are out. A row all of which was said before is tried like the others, for an earlier row may turn out to be
+/// against a rule in another of its cells.
+pub fn compare(rows: &[(u32, Cells)]) -> Vec<Result<Item, u32>> {
+    let items: Vec<_> = rows.iter().map(|&(line, cells)| Item { line, cells, repeats: None }).collect();
     let mut said: BTreeMap<ChannelSetting, Vec<(Value, u32)>> = BTreeMap::new();
-    for item in items {
+    for item in &items {
         for (key, value) in item.wants() {
             said.entry(key).or_default().push((value, item.line));
         }
@@ -32,21 +26,16 @@ pub fn compare(items: &[Item]) -> Vec<Verdict> {
             others.iter().find(|(other, _)| *other != value).map(|(_, line)| *line)
         })
     };
-    let mut before: BTreeMap<ChannelSetting, u32> = BTreeMap::new();
-    let mut verdict = |item: &Item| {
-        if let Some(line) = contradiction(item) {
-            return Verdict::Conflicting(line);
+    let mut first_said: BTreeMap<ChannelSetting, u32> = BTreeMap::new();
+    let mut compared = |item: Item| {
+        if let Some(line) = contradiction(&item) {
+            return Err(line);
         }
-        let mut said_before = None;
-        let mut is_new = false;
-        for (key, _) in item.wants() {
-            let line = *before.entry(key).or_insert(item.line);
-            is_new |= line == item.line;
-            said_before = said_before.or(Some(line));
-        }
-        said_before.filter(|_| !is_new).map_or(Verdict::ToTry, Verdict::Duplicate)
+        let lines: Vec<u32> = item.wants().map(|(key, _)| *first_said.entry(key).or_insert(item.line)).collect();
+        let repeats = lines.first().copied().filter(|_| !lines.contains(&item.line));
+        Ok(Item { repeats, ..item })
     };
-    items.iter().map(&mut verdict).collect()
+    items.into_iter().map(&mut compared).collect()
 }
 
 #[cfg(test)]
@@ -54,31 +43,32 @@ mod tests {
     use super::*;
     use crate::kind::user_config::row::tests::check_rows;
 
-    fn compared(rows: &str) -> Vec<Verdict> {
+    /// Of each row the line that it repeats, or the one that contradicts it.
+    fn compared(rows: &str) -> Vec<Result<Option<u32>, u32>> {
         let csv = format!("user,channel,auto_accept,after_contact_work_seconds,persistent_connection\n{rows}");
-        let items = (2..).zip(check_rows(&csv)).map(|(line, row)| Item { line, cells: row.unwrap().1 });
-        compare(&items.collect::<Vec<_>>())
+        let rows: Vec<_> = (2..).zip(check_rows(&csv)).map(|(line, row)| (line, row.unwrap().1)).collect();
+        compare(&rows).into_iter().map(|item| item.map(|item| item.repeats)).collect()
     }
 
-    use Verdict::{Conflicting, Duplicate, ToTry};
+    const NEW: Result<Option<u32>, u32> = Ok(None);
 
     #[test]
     fn cells_are_merged_and_only_those_that_differ_contradict() {
-        assert_eq!(compared("u,CHAT,yes,,\nu,CHAT,,30,\nu,CHAT,true,30.0,\n"), [ToTry, ToTry, Duplicate(2)]);
-        assert_eq!(compared("u,CHAT,yes,,\nu,VOICE,no,,\n"), [ToTry, ToTry]);
-        assert_eq!(compared("u,CHAT,yes,,\nu,CHAT,no,,\n"), [Conflicting(3), Conflicting(2)]);
+        assert_eq!(compared("u,CHAT,yes,,\nu,CHAT,,30,\nu,CHAT,true,30.0,\n"), [NEW, NEW, Ok(Some(2))]);
+        assert_eq!(compared("u,CHAT,yes,,\nu,VOICE,no,,\n"), [NEW, NEW]);
+        assert_eq!(compared("u,CHAT,yes,,\nu,CHAT,no,,\n"), [Err(3), Err(2)]);
         let third_stays = "u,VOICE,yes,30,\nu,VOICE,no,,\nu,VOICE,,,yes\nu,VOICE,yes,,\n";
-        assert_eq!(compared(third_stays), [Conflicting(3), Conflicting(2), ToTry, Conflicting(3)]);
+        assert_eq!(compared(third_stays), [Err(3), Err(2), NEW, Err(3)]);
     }
 
     #[test]
-    fn a_row_that_says_more_is_no_duplicate() {
-        assert_eq!(compared("u,VOICE,yes,,\nu,VOICE,yes,30,\nu,VOICE,yes,30,\n"), [ToTry, ToTry, Duplicate(2)]);
+    fn a_row_that_says_more_repeats_nothing() {
+        assert_eq!(compared("u,VOICE,yes,,\nu,VOICE,yes,30,\nu,VOICE,yes,30,\n"), [NEW, NEW, Ok(Some(2))]);
     }
 
     #[test]
     fn what_only_a_contradicted_row_said_is_not_said() {
         let rows = "u,VOICE,yes,30,\nu,VOICE,no,,\nu,VOICE,,30,\nu,VOICE,,30,\n";
-        assert_eq!(compared(rows), [Conflicting(3), Conflicting(2), ToTry, Duplicate(4)]);
+        assert_eq!(compared(rows), [Err(3), Err(2), NEW, Ok(Some(4))]);
     }
 }

@@ -12,7 +12,7 @@ mod words;
 
 pub use super::cells::Invalid;
 pub use apply::{Before, Brought, Change, End, Fate, Held, Terms, bring, unseen};
-pub use compare::{Verdict, compare};
+pub use compare::compare;
 pub use plan::{Item, Needs, Plan, lists, plan, smallest};
 pub use row::{Cells, Checked, SCHEMA, check, has_settings, user_of};
 pub use words::{UNDO_HEADER, undo, words};

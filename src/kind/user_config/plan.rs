@@ -14,6 +14,8 @@ pub struct Item {
     pub line: u32,
     /// What it says.
     pub cells: Cells,
+    /// Where earlier rows say all of it: the line of one of them.
+    pub repeats: Option<u32>,
 }
 
 impl Item {
@@ -123,6 +125,7 @@ mod tests {
 
     use super::*;
     use crate::connect::Channel;
+    use crate::kind::user_config::compare;
     use crate::kind::user_config::row::tests::check_rows;
     use proptest::prelude::*;
 
@@ -134,7 +137,7 @@ mod tests {
     fn items(rows: &[&str]) -> Vec<Item> {
         let rows: Vec<_> = rows.iter().map(|row| format!("u,{row}")).collect();
         let checked = check_rows(&format!("{HEADER}{}", rows.join("\n")));
-        (2..).zip(checked).map(|(line, row)| Item { line, cells: row.unwrap().1 }).collect()
+        (2..).zip(checked).map(|(line, row)| Item { line, cells: row.unwrap().1, repeats: None }).collect()
     }
 
     /// What a user has, in the words of a file.
@@ -286,10 +289,8 @@ mod tests {
     fn any_items() -> impl Strategy<Value = Vec<Item>> {
         prop::collection::vec(any_row(), 1..6).prop_map(|rows| {
             let rows: Vec<_> = rows.iter().map(String::as_str).collect();
-            let all = items(&rows);
-            let verdicts = super::super::compare(&all);
-            let kept = all.into_iter().zip(verdicts).filter(|(_, it)| matches!(it, super::super::Verdict::ToTry));
-            kept.map(|(item, _)| item).collect()
+            let all: Vec<_> = items(&rows).iter().map(|item| (item.line, item.cells)).collect();
+            compare(&all).into_iter().flatten().collect()
         })
     }
 

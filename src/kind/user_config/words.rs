@@ -28,6 +28,10 @@ pub fn words(fate: &Fate, is_dry_run: bool) -> Words {
     let (status, code, why) = match &fate.end {
         End::Done if fate.changes.is_empty() => (Status::Unchanged, Code::None.name(), None),
         End::Done => (if is_new { Status::Added } else { Status::Updated }, Code::None.name(), None),
+        End::Duplicate(line) => {
+            let said = format!("This was said before: see line {line}.");
+            (Status::Duplicate, Code::DuplicateRow.name(), Some(said))
+        }
         End::Needs(needs) => (Status::Invalid, Code::NeedsOtherSetting.name(), Some(needs.to_string())),
         End::Failed(error) => (Status::Failed, &*error.code, Some(error.sentence())),
         End::Pending => (Status::Pending, Code::None.name(), None),
@@ -119,6 +123,8 @@ mod tests {
         assert_eq!(said(End::Done, &one, true), plain("would_update", "auto_accept no -> yes"));
         assert_eq!(said(End::Done, &[], false), plain("unchanged", ""));
         assert_eq!(said(End::Pending, &[], false), plain("pending", ""));
+        let duplicate = ("duplicate", "duplicate_row".to_owned(), "This was said before: see line 7.".to_owned());
+        assert_eq!(said(End::Duplicate(7), &[], true), duplicate);
         let taken = "after_contact_work_seconds nothing -> 30. undo.csv cannot take back: after_contact_work_seconds.";
         assert_eq!(said(End::Done, &[limit_from_nothing()], false), plain("added", taken));
         let both = format!("auto_accept no -> yes, {taken}");
