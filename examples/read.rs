@@ -97,7 +97,7 @@ fn bare(bytes: &[u8]) -> usize {
 
 fn read(bytes: &[u8], each: impl Fn(&Header, &Record<'_>) -> usize) -> usize {
     let mut sum = 0;
-    let mut reader = Reader::new(SCHEMA);
+    let mut reader = Reader::new(&[SCHEMA]);
     let mut visit = |header: &Header, record: Record<'_>| {
         sum += each(header, black_box(&record));
         Ok(())
@@ -109,7 +109,7 @@ fn read(bytes: &[u8], each: impl Fn(&Header, &Record<'_>) -> usize) -> usize {
 
 fn keep(bytes: &[u8]) -> Rows {
     let mut rows = Rows::default();
-    let mut reader = Reader::new(SCHEMA);
+    let mut reader = Reader::new(&[SCHEMA]);
     let mut visit = |header: &Header, record: Record<'_>| {
         rows.push(header, &record);
         Ok(())

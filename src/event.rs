@@ -415,7 +415,7 @@ mod tests {
 
     #[test]
     fn requests_are_taken_to_the_letter() {
-        for name in ["request", "request-dry-run"] {
+        for name in ["request", "request-dry-run", "request-channels"] {
             assert!(matches!(Event::parse(sample(name)), Ok(Event::Request(_))), "{name}");
         }
         for (member, value) in [

@@ -65,6 +65,8 @@ pub struct Planned {
     pub user: String,
     /// Its rows, by their place in the file: so the names that the file has for the user keep meaning this one.
     pub places: Vec<u32>,
+    /// Whether these are all that the file says of it.
+    pub is_whole: bool,
     /// What it held before this import's first write for it, in its kind's form.
     pub held: Value,
 }
@@ -139,7 +141,7 @@ impl Replay {
         let guard = self.is_guard_passed.then_some(Record::GuardPassed);
         let under_way = self.under_way.values().cloned().map(Record::Plan);
         let done = self.done.iter().cloned().map(Record::Done);
-        std::iter::once(whole).chain(surveyed).chain(guard).chain(under_way).chain(done).collect()
+        std::iter::once(whole).chain(surveyed).chain(guard).chain(done).chain(under_way).collect()
     }
 
     /// How many users are done.
@@ -167,6 +169,11 @@ impl Replay {
         let under_way = self.under_way.values().flat_map(|plan| plan.places.iter().map(|&place| (place, &*plan.user)));
         let done = self.done.iter().flat_map(|done| done.rows.iter().map(|(place, _)| (*place, &*done.user)));
         under_way.chain(done)
+    }
+
+    /// Rows of users whose writes may have started.
+    pub fn places_under_way(&self) -> BTreeSet<u32> {
+        self.under_way.values().flat_map(|plan| plan.places.iter().copied()).collect()
     }
 
     /// Whether some earlier delivery came as far as to begin with users.

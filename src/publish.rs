@@ -19,11 +19,11 @@ const PIECE_BYTES: usize = 64 << 10;
 pub async fn read_rows(
     store: &Store,
     from: &Location,
-    schema: Schema,
+    schemas: &'static [Schema],
     mut visit: impl FnMut(&Header, Record<'_>),
 ) -> Result<Result<Header, (Option<Header>, Refusal)>, StoreError> {
     let mut body = store.read(from).await?.ok_or_else(|| StoreError::Gone(from.to_string()))?;
-    let mut reader = Reader::new(schema);
+    let mut reader = Reader::new(schemas);
     let mut visit = |header: &Header, record: Record<'_>| {
         visit(header, record);
         Ok(())
@@ -66,13 +66,13 @@ pub async fn tables(
     store: &Store,
     folder: &Location,
     file: AsRead<'_>,
-    schema: Schema,
+    schemas: &'static [Schema],
     words: impl Fn(usize, &Header, &Record<'_>) -> Words,
 ) -> Result<(), StoreError> {
     let header = file.header;
     let mut results = Sheet::new(store, folder, object::RESULTS, header);
     let mut retry = Sheet::new(store, folder, object::RETRY, header);
-    let written = write_rows(store, file, schema, &words, &mut results, &mut retry).await;
+    let written = write_rows(store, file, schemas, &words, &mut results, &mut retry).await;
     if let Err(error) = written {
         for sheet in [results, retry] {
             if let Err(also) = sheet.upload.abort().await {
@@ -92,14 +92,14 @@ pub async fn tables(
 async fn write_rows(
     store: &Store,
     file: AsRead<'_>,
-    schema: Schema,
+    schemas: &'static [Schema],
     words: &impl Fn(usize, &Header, &Record<'_>) -> Words,
     results: &mut Sheet,
     retry: &mut Sheet,
 ) -> Result<(), StoreError> {
     let AsRead { source, n_rows, unreadable, .. } = file;
     let mut body = store.read(source).await?.ok_or_else(|| StoreError::Gone(source.to_string()))?;
-    let mut reader = Reader::new(schema);
+    let mut reader = Reader::new(schemas);
     let mut place = 0;
     let mut is_over = false;
     let mut stopped_by = None;

@@ -167,6 +167,11 @@ impl State {
 
     async fn read(store: &Store, at: &Location) -> Result<Option<Self>, StoreError> {
         let Some((bytes, etag)) = store.get(at).await? else { return Ok(None) };
+        if bytes.is_empty() {
+            // What `is_there` may leave.
+            store.delete(at).await?;
+            return Ok(None);
+        }
         let begun = serde_json::from_slice(&bytes).map_err(|error| StoreError::Other {
             what: at.to_string(),
             code: "NotTheRecordOfAnImport".to_owned(),

@@ -82,7 +82,7 @@ impl Users {
         }
         let usernames = directory.iter().map(|user| user.username.clone());
         let near = if unknown.is_empty() { Near::default() } else { Near::new(usernames) };
-        let perhaps = unknown.into_iter().filter_map(|text| by_username.get(near.to(text)?));
+        let perhaps = unknown.into_iter().flat_map(|text| near.all_to(text)).filter_map(|name| by_username.get(name));
         let perhaps_meant = perhaps.map(|id| ids.intern(id)).collect();
         Ok(Self { instance_id: instance_id.to_owned(), of_name, ids, near, perhaps_meant })
     }

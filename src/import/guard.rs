@@ -33,7 +33,7 @@ pub(super) fn mostly_invalid(options: &Options, rows: Counts) -> Option<Refusal>
     (total >= GUARDED && most.is_exceeded_by(invalid, total)).then(|| {
         let message = format!(
             "{invalid} of {total} rows are invalid, more than {most} percent, so nothing was written. Mend them, or import \
-             the others with a request that has \"max_invalid_percent\": 100."
+             the others with a new request that has \"max_invalid_percent\": 100."
         );
         Refusal::new("too_many_invalid", message)
     })
@@ -45,7 +45,7 @@ pub(super) fn mass_removal(options: &Options, implied: u64, held: u64) -> Option
     (implied >= GUARDED && most.is_exceeded_by(implied, held)).then(|| {
         let message = format!(
             "The file does not name {implied} of the {held} proficiencies that its users hold, and mode=replace would remove \
-             them: more than {most} percent, so nothing was written. If that is meant, import it with a request that has \
+             them: more than {most} percent, so nothing was written. If that is meant, import it with a new request that has \
              \"max_removals_percent\": 100; to see what would be removed, add \"dry_run\": true."
         );
         Refusal::new("too_many_removals", message)

@@ -22,10 +22,9 @@ use crate::config::{Mode, Settings};
 use crate::connect::Connect;
 use crate::input::{Header, Record, Refusal};
 use crate::journal::{Journal, Replay};
-use crate::kind::{Heard, Kind, proficiency};
-use crate::outcome::Status;
+use crate::kind::{AnyRows, Heard, Kind, SCHEMAS, proficiency};
 use crate::publish::{self, AsRead, SummaryObject};
-use crate::report::{ImportStatus, object};
+use crate::report::{ImportStatus, Summary, object};
 use crate::state::{Answer, Asked, Begun, ImportError, Standing, State};
 use crate::store::{Store, StoreError};
 use crate::users::Users;
@@ -65,31 +64,32 @@ impl Delivery {
     }
 }
 
+/// A file that was read.
+struct File {
+    rows: AnyRows,
+    header: Option<Header>,
+    /// Where reading had to end before the file did.
+    unreadable: Option<Refusal>,
+    /// Why it was not read at all.
+    failed: Option<Refusal>,
+}
+
 /// How the work of an import ended.
 struct End<K: Kind> {
-    /// Where reading had to end before the file did.
+    header: Option<Header>,
     unreadable: Option<Refusal>,
     rejected: Option<Refusal>,
     failed: Option<Refusal>,
     is_cancelled: bool,
-    header: Option<Header>,
     rows: K,
     users: Option<Users>,
     known: Option<K::Known>,
 }
 
-impl<K: Kind> Default for End<K> {
-    fn default() -> Self {
-        Self {
-            unreadable: None,
-            rejected: None,
-            failed: None,
-            is_cancelled: false,
-            header: None,
-            rows: K::default(),
-            users: None,
-            known: None,
-        }
+impl<K: Kind> End<K> {
+    fn of(rows: K, header: Option<Header>, unreadable: Option<Refusal>, failed: Option<Refusal>) -> Self {
+        let rejected = unreadable.clone();
+        Self { header, unreadable, rejected, failed, is_cancelled: false, rows, users: None, known: None }
     }
 }
 
@@ -106,13 +106,20 @@ struct Run {
 }
 
 /// How one delivery ended.
-enum Ended<K: Kind> {
-    Over(Box<End<K>>),
+enum Ended {
+    Over(Box<Over>),
     Deadline,
     TakenOver,
 }
 
-impl<K: Kind> Ended<K> {
+/// An import that is over.
+struct Over {
+    summary: Summary,
+    /// Whether the report tells all that the journal knows.
+    is_told: bool,
+}
+
+impl Ended {
     /// The journal stops a delivery when it cannot be kept.
     fn by(stopped: Result<Infallible, StoreError>) -> Result<Self, StoreError> {
         match stopped {
@@ -152,26 +159,26 @@ impl Importer {
         };
         self.connect.lanes().begin(run.past.deliveries > 1);
         self.progress.send_replace(Progress { rows: run.past.rows, ..Progress::default() });
-        let answer = Box::pin(self.go_through::<proficiency::Rows>(state, run, replay)).await;
+        let answer = Box::pin(self.go_through(state, run, replay)).await;
         if let Err(why) = &answer {
             in_time(delivery, run.journal.end_after(why)).await;
         }
         answer
     }
 
-    async fn go_through<K: Kind>(&self, mut state: State, run: &Run, replay: Replay) -> anyhow::Result<Answer> {
+    async fn go_through(&self, mut state: State, run: &Run, replay: Replay) -> anyhow::Result<Answer> {
         let mut summary = SummaryObject::new(&run.begun.report);
         let work = Box::pin(async {
             summary.write(&self.store, &self.unfinished(run)).await?;
-            Box::pin(self.work::<K>(run, replay, &mut summary)).await
+            Box::pin(self.work(run, replay, &mut summary)).await
         });
         let ended = tokio::select! {
             ended = work => ended?,
             stopped = run.journal.keep() => Ended::by(stopped)?,
             () = until(run.delivery.deadline) => Ended::Deadline,
         };
-        let end = match ended {
-            Ended::Over(end) => end,
+        let Over { summary: finished, is_told } = match ended {
+            Ended::Over(over) => *over,
             Ended::Deadline => {
                 // The work is dropped: users under way are read again by the next delivery.
                 info!(import_id = run.begun.import_id, "deadline: the next delivery goes on");
@@ -189,7 +196,6 @@ impl Importer {
             Ended::TakenOver => return Ok(self.taken_over(run)),
         };
 
-        let finished = self.finished(run, &end);
         let answer = answer(&run.begun, finished.status, finished.rows);
         let closed = async {
             summary.write(&self.store, &finished).await?;
@@ -200,7 +206,6 @@ impl Importer {
             closed => closed?,
         }
         info!(import_id = answer.import_id, status = ?answer.status, rows = answer.rows.total(), "import is over");
-        let is_told = end.header.is_some() || !run.past.has_begun_users;
         in_time(&run.delivery, async {
             let cleared = state.clear(&self.store).await;
             let cleared = cleared.and(if is_told { run.journal.clear().await } else { Ok(()) });
@@ -218,18 +223,32 @@ impl Importer {
     }
 
     /// From the object to the report's tables, with the summary renewed meanwhile.
-    async fn work<K: Kind>(&self, run: &Run, replay: Replay, summary: &mut SummaryObject) -> anyhow::Result<Ended<K>> {
+    async fn work(&self, run: &Run, replay: Replay, summary: &mut SummaryObject) -> anyhow::Result<Ended> {
         let work = Box::pin(async {
-            let end = self.bring_all::<K>(run, replay).await?;
-            // What is told is stored, so that whoever comes after this delivery tells the same.
-            run.journal.settle(self.connect.lanes().calls()).await;
-            self.report(run, &end).await.context("the report could not be written")?;
-            Ok(Ended::Over(Box::new(end)))
+            let File { rows, header, unreadable, failed } = self.read(run).await?;
+            match rows {
+                AnyRows::Proficiencies(rows) => {
+                    self.see_through(run, replay, End::of(rows, header, unreadable, failed)).await
+                }
+                AnyRows::UserConfig(rows) => {
+                    self.see_through(run, replay, End::of(rows, header, unreadable, failed)).await
+                }
+            }
         });
         tokio::select! {
-            ended = work => ended,
+            over = work => Ok(Ended::Over(Box::new(over?))),
             () = self.renew(summary, run) => Ok(Ended::TakenOver),
         }
+    }
+
+    /// From the rows to the report's tables.
+    async fn see_through<K: Kind>(&self, run: &Run, replay: Replay, end: End<K>) -> anyhow::Result<Over> {
+        let end = Box::pin(self.bring_all(run, replay, end)).await?;
+        // What is told is stored, so that whoever comes after this delivery tells the same.
+        run.journal.settle(self.connect.lanes().calls()).await;
+        Box::pin(self.report(run, &end)).await.context("the report could not be written")?;
+        let is_told = end.header.is_some() || !run.past.has_begun_users;
+        Ok(Over { summary: self.finished(run, &end), is_told })
     }
 
     async fn report<K: Kind>(&self, run: &Run, end: &End<K>) -> Result<(), StoreError> {
@@ -238,13 +257,13 @@ impl Importer {
         let ledger = end.rows.ledger();
         let replaces = run.mode.get() == Mode::Replace;
         let users = end.users.as_ref().filter(|_| replaces);
-        let with_errors = users.map(|users| ledger.users_with_errors(users));
-        let to_retry = users.map(|users| (users, ledger.users_with(users, Status::is_to_retry)));
+        let of_users = users.map(|users| end.rows.of_users(users));
+        let to_retry = users.map(|users| (users, end.rows.users_to_retry(users)));
         let heard = Heard {
             users: end.users.as_ref(),
             known: end.known.as_ref(),
             max_proficiencies: options.max_proficiencies_per_user,
-            with_errors: with_errors.as_deref(),
+            of_users: of_users.as_deref(),
         };
         let words = |place, header: &Header, record: &Record<'_>| {
             let mut words = end.rows.words(place, header, record, heard);
@@ -253,7 +272,7 @@ impl Importer {
             words
         };
         let file = AsRead { source, header, n_rows: ledger.len(), unreadable: end.unreadable.as_ref() };
-        publish::tables(&self.store, report, file, K::SCHEMA, words).await?;
+        publish::tables(&self.store, report, file, SCHEMAS, words).await?;
         publish::plain(&self.store, report, object::REMOVED, proficiency::REMOVED, end.rows.removed()).await?;
         if let Some(users) = end.users.as_ref().filter(|_| !options.dry_run) {
             publish::plain(&self.store, report, object::UNDO, K::UNDO, end.rows.undo(users)).await?;

@@ -70,7 +70,9 @@ impl Importer {
             (Some(why), _) => (ImportStatus::Failed, said(why)),
             (_, Some(why)) => (ImportStatus::Rejected, said(why)),
             (None, None) if end.is_cancelled => (ImportStatus::Cancelled, (None, None)),
-            (None, None) if rows.to_retry() > 0 => (ImportStatus::CompletedWithErrors, (None, None)),
+            (None, None) if rows.to_retry() > 0 || end.rows.left().next().is_some() => {
+                (ImportStatus::CompletedWithErrors, (None, None))
+            }
             (None, None) => (ImportStatus::Succeeded, (None, None)),
         };
         Summary {
@@ -79,7 +81,7 @@ impl Importer {
             message,
             rows,
             implied_removals: end.rows.removed().count() as u64,
-            users: end.rows.users(),
+            users: end.rows.users(end.users.as_ref()),
             finished_at: Some(run.delivery.now()),
             ..self.summary(run)
         }

@@ -176,10 +176,19 @@ impl Ledger {
         work.end = work.start + u32::try_from(kept.len()).unwrap_or(u32::MAX);
     }
 
-    /// Of each user, whether one of its rows is invalid or failed, or may be one of a row whose user is misspelled.
+    /// Of each user, whether one of its rows is invalid or failed. That may be a row whose user is misspelled, or a row that
+    /// names nobody below one of the user's: so it is where cells of a spreadsheet were merged.
     pub fn users_with_errors(&self, users: &Users) -> Vec<bool> {
         let mut is_wrong = self.users_with(users, |status| matches!(status, Status::Invalid | Status::Failed));
         users.perhaps_meant().for_each(|user| is_wrong[user.index()] = true);
+        let mut above = None;
+        for entry in &self.entries {
+            if entry.user != Name::EMPTY {
+                above = users.user(entry.user);
+            } else if let Some(user) = above {
+                is_wrong[user.index()] = true;
+            }
+        }
         is_wrong
     }
 
@@ -227,25 +236,39 @@ impl Ledger {
         left
     }
 
-    /// Users in the file by what became of their rows.
+    /// Users in the file by what became of their rows. Names that nobody has count, too.
     ///
-    /// A user may be changed besides: then the place of one of its rows is given.
-    pub fn users(&self, changed_besides: impl Iterator<Item = u32>) -> UserCounts {
+    /// A user may be changed, or not right, besides: then the place of one of its rows is given.
+    pub fn users(
+        &self,
+        users: Option<&Users>,
+        changed: impl Iterator<Item = u32>,
+        left: impl Iterator<Item = u32>,
+    ) -> UserCounts {
         const CHANGED: u8 = 1;
         const WITH_ERRORS: u8 = 2;
         const UNCHANGED: u8 = 4;
         const PENDING: u8 = 8;
-        let mut flags = vec![0_u8; self.users.len()];
+        // Two names of one user are one user.
+        let n_known = users.map_or(0, Users::len);
+        let index = |entry: &Entry| {
+            let known = users.and_then(|users| users.user(entry.user));
+            known.map_or(n_known + entry.user.index(), Name::index)
+        };
+        let mut flags = vec![0_u8; n_known + self.users.len()];
         for entry in self.entries.iter().filter(|entry| entry.user != Name::EMPTY) {
-            flags[entry.user.index()] |= match entry.outcome.status {
+            flags[index(entry)] |= match entry.outcome.status {
                 Status::Unchanged | Status::Duplicate => UNCHANGED,
                 Status::Pending => PENDING,
                 Status::Invalid | Status::Failed => WITH_ERRORS,
                 _ => CHANGED,
             };
         }
-        for place in changed_besides {
-            flags[self.entries[place as usize].user.index()] |= CHANGED;
+        for place in changed {
+            flags[index(&self.entries[place as usize])] |= CHANGED;
+        }
+        for place in left {
+            flags[index(&self.entries[place as usize])] |= WITH_ERRORS;
         }
         let count = |test: fn(u8) -> bool| flags.iter().filter(|&&flag| test(flag)).count() as u64;
         UserCounts {

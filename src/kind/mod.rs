@@ -1,17 +1,22 @@
 //! The kinds of file. What the kinds share (reading, users, pace, journal, report) stands outside and knows a kind only by
 //! [`Kind`]; what differs stands here: the columns, the checks of a row, the plan for a user and how it is applied.
 
+mod cells;
 mod ledger;
 pub mod proficiency;
+pub mod user_config;
+
+use std::collections::BTreeSet;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::connect::{Connect, ConnectError};
 use crate::input::{Header, Record, Schema};
-use crate::outcome::{UserCounts, Words};
+use crate::outcome::{Status, UserCounts, Words};
 use crate::users::Users;
 
+pub use cells::Invalid;
 pub use ledger::{Ledger, Work};
 
 /// A kind of file: all rows of one file, and what is done because of them.
@@ -24,8 +29,6 @@ pub use ledger::{Ledger, Work};
 pub trait Kind: Default {
     /// As the summary names it.
     const NAME: &'static str;
-    /// Its columns.
-    const SCHEMA: Schema;
     /// The header of its `undo.csv`.
     const UNDO: &'static [&'static str];
     /// What the instance was asked.
@@ -56,7 +59,10 @@ pub trait Kind: Default {
     /// Sets rows and instance beside each other: what the instance does not know is invalid, of rows that say the same the
     /// first is tried, and rows that contradict each other are all invalid. What is left is the work, by user, in the
     /// order of the file.
-    fn settle(&mut self, users: &Users, known: &Self::Known) -> Vec<Work>;
+    ///
+    /// Rows that an earlier delivery has begun with are tried again whatever is known of them now: what was done for them is
+    /// to be seen and told.
+    fn settle(&mut self, users: &Users, known: &Self::Known, begun: &BTreeSet<u32>) -> Vec<Work>;
 
     /// What the rows of one user want, in the order of the file.
     fn items(&self, work: Work) -> Vec<Self::Item>;
@@ -75,14 +81,9 @@ pub trait Kind: Default {
         plan_is_made: impl AsyncFnOnce(&Self::Held),
     ) -> Brought<Self>;
 
-    /// What an earlier delivery may have written for a user that is not looked at any more.
-    fn unseen(items: &[Self::Item], terms: &Terms<'_, Self::Held>) -> Option<Self::Aside>;
-
-    /// Whether an item was not tried, for the import stopped.
-    fn is_pending(fate: &Self::Fate) -> bool;
-
-    /// Writes down what became of the rows of one user, in the order of [`Kind::items`].
-    fn record(&mut self, work: Work, brought: Brought<Self>, is_dry_run: bool);
+    /// Writes down what became of the rows of one user, in the order of [`Kind::items`]. What came of it besides is returned,
+    /// for the journal.
+    fn record(&mut self, work: Work, brought: Brought<Self>, is_dry_run: bool) -> Option<&Self::Aside>;
 
     /// Takes over what came of a user in an earlier delivery besides what its rows say; the user is that of the row at this
     /// place.
@@ -92,8 +93,38 @@ pub trait Kind: Default {
     fn words(&self, place: usize, header: &Header, record: &Record<'_>, heard: Heard<'_, Self>) -> Words;
 
     /// Users in the file by what became of them.
-    fn users(&self) -> UserCounts {
-        self.ledger().users(std::iter::empty())
+    fn users(&self, users: Option<&Users>) -> UserCounts;
+
+    /// Rows of users who have not just what the file says, although their rows are right: one of each.
+    fn left(&self) -> impl Iterator<Item = u32> {
+        std::iter::empty()
+    }
+
+    /// Where what came of users besides is to be found: the places of rows of theirs.
+    fn asides(&self) -> impl Iterator<Item = u32>;
+
+    /// What goes for all rows of each user.
+    fn of_users(&self, users: &Users) -> Vec<OfUser> {
+        let with_errors = self.ledger().users_with_errors(users).into_iter();
+        let mut of_users: Vec<_> = with_errors.map(|has_errors| OfUser { has_errors, aside: None }).collect();
+        for place in self.asides() {
+            if let Some(user) = users.user(self.ledger().user(place).0) {
+                of_users[user.index()].aside = Some(place);
+            }
+        }
+        of_users
+    }
+
+    /// Of each user, whether one of its rows is to be mended and dropped again, and so all of them where the file is the
+    /// whole truth for its users.
+    fn users_to_retry(&self, users: &Users) -> Vec<bool> {
+        let ledger = self.ledger();
+        let mut to_retry = ledger.users_with(users, Status::is_to_retry);
+        let left = self.left().filter_map(|place| users.user(ledger.user(place).0));
+        for user in left.chain(users.perhaps_meant()) {
+            to_retry[user.index()] = true;
+        }
+        to_retry
     }
 
     /// What takes back what this import did: rows below [`Kind::UNDO`].
@@ -102,6 +133,36 @@ pub trait Kind: Default {
     /// What was removed, or in a dry run would be, without a row that says so: rows of user, attribute, value and level.
     fn removed(&self) -> impl Iterator<Item = Vec<String>> {
         std::iter::empty()
+    }
+}
+
+/// The columns of each kind, in the order of [`AnyRows`].
+pub const SCHEMAS: &[Schema] = &[proficiency::SCHEMA, user_config::SCHEMA];
+
+/// The rows of a file, whose kind its header tells.
+#[derive(Debug)]
+pub enum AnyRows {
+    /// Proficiencies.
+    Proficiencies(proficiency::Rows),
+    /// Settings per channel.
+    UserConfig(user_config::Rows),
+}
+
+impl AnyRows {
+    /// No rows yet, of the kind that a header tells.
+    pub fn of(header: &Header) -> Self {
+        match header.schema {
+            0 => Self::Proficiencies(proficiency::Rows::default()),
+            _ => Self::UserConfig(user_config::Rows::default()),
+        }
+    }
+
+    /// See [`Kind::push`].
+    pub fn push(&mut self, header: &Header, record: &Record<'_>) {
+        match self {
+            Self::Proficiencies(rows) => rows.push(header, record),
+            Self::UserConfig(rows) => rows.push(header, record),
+        }
     }
 }
 
@@ -123,6 +184,8 @@ pub struct Survey {
     pub implied: u32,
     /// Whether the user has already just what the file says.
     pub is_right: bool,
+    /// Whether its rows were all that the file says of it. Of others, nothing is removed.
+    pub is_whole: bool,
 }
 
 /// What holds for bringing one user to what the file says.
@@ -156,6 +219,8 @@ pub struct Brought<K: Kind> {
     pub fates: Vec<K::Fate>,
     /// What came of the user besides.
     pub aside: Option<K::Aside>,
+    /// Whether all was tried that is to be done for it.
+    pub is_done: bool,
     /// The refusal that stops the whole import, if there was one.
     pub stop: Option<ConnectError>,
 }
@@ -169,9 +234,17 @@ pub struct Heard<'h, K: Kind> {
     pub known: Option<&'h K::Known>,
     /// `MAX_PROFICIENCIES_PER_USER`.
     pub max_proficiencies: usize,
-    /// Where the file is the whole truth for its users: of each user, whether one of its rows is not right, so that it keeps
-    /// what the file does not name.
-    pub with_errors: Option<&'h [bool]>,
+    /// Where the file is the whole truth for its users: of each user what goes for all of its rows.
+    pub of_users: Option<&'h [OfUser]>,
+}
+
+/// What goes for all rows of a user.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OfUser {
+    /// Whether one of them is not right, so that the user keeps what the file does not name.
+    pub has_errors: bool,
+    /// Where what came of the user besides is to be found, if something did.
+    pub aside: Option<u32>,
 }
 
 impl<K: Kind> Clone for Heard<'_, K> {

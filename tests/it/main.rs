@@ -18,4 +18,5 @@ mod replace;
 mod report;
 mod rows;
 mod takeover;
+mod user_config;
 mod world;

@@ -74,6 +74,12 @@ pub struct Aside {
     /// What may have been written, and cannot be seen.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unseen: Vec<Before>,
+    /// What should have been removed because the file does not name it, and is still there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left: Vec<Before>,
+    /// Why: what the service said last. Nothing where it was not tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_because: Option<String>,
 }
 
 impl Aside {
@@ -83,7 +89,7 @@ impl Aside {
     }
 
     fn some(self) -> Option<Self> {
-        Some(self).filter(|aside| aside.undone().next().is_some())
+        Some(self).filter(|aside| *aside != Self::default())
     }
 }
 
@@ -93,7 +99,8 @@ pub(super) async fn survey(connect: &Connect, user_id: &str, items: &[Item]) -> 
     let user = User::new(items, None, now, usize::MAX, true);
     let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     let is_right = user.implied.is_empty() && user.items.iter().all(|item| user.fate(item) == Fate::Unchanged);
-    Ok(Survey { held: count(user.held.len()), implied: count(user.implied.len()), is_right })
+    let (held, implied) = (count(user.held.len()), count(user.implied.len()));
+    Ok(Survey { held, implied, is_right, is_whole: true })
 }
 
 /// See [`Kind::bring`](crate::kind::Kind::bring).
@@ -112,9 +119,10 @@ pub(super) async fn bring(
     let now = match connect.list_user_proficiencies(user_id).await {
         Ok(now) => now,
         Err(error) => {
-            let fate = if error.kind == ErrorKind::Stopped { Fate::Pending } else { Fate::Failed(error.clone()) };
-            let aside = unseen(items, &terms);
-            return Brought { fates: vec![fate; items.len()], aside, stop: error.is_systemic.then_some(error) };
+            let is_untried = error.kind == ErrorKind::Stopped || error.is_systemic;
+            let fate = if is_untried { Fate::Pending } else { Fate::Failed(error.clone()) };
+            let (fates, aside) = (vec![fate; items.len()], unseen(items, &terms));
+            return Brought { fates, aside, is_done: !is_untried, stop: error.is_systemic.then_some(error) };
         }
     };
     let mut user = User::new(items, before.cloned(), now, terms.limit, terms.replaces);
@@ -133,17 +141,19 @@ pub(super) async fn bring(
             user.write(connect, user_id).await
         }
     };
-    let fates = user.items.iter().map(|item| user.fate(item)).collect();
-    Brought { fates, aside: user.aside(), stop: stop.filter(|error| error.is_systemic) }
+    let fates: Vec<Fate> = user.items.iter().map(|item| user.fate(item)).collect();
+    let (aside, is_untried) = user.aside();
+    let is_done = !is_untried && !fates.contains(&Fate::Pending);
+    Brought { fates, aside, is_done, stop: stop.filter(|error| error.is_systemic) }
 }
 
 /// What an earlier delivery may have written for a user that cannot be read.
-pub(super) fn unseen(items: &[Item], terms: &Terms<'_, Held>) -> Option<Aside> {
+fn unseen(items: &[Item], terms: &Terms<'_, Held>) -> Option<Aside> {
     let Held(held) = terms.before?;
     let user = User::new(items, None, held.clone(), terms.limit, terms.replaces);
     let of_items = user.items.iter().map(|item| Before::new(&item.pair, held.get(&item.pair).copied()));
     let implied = user.implied.iter().map(|(pair, level)| Before::new(pair, Some(*level)));
-    Aside { removed: Vec::new(), unseen: of_items.chain(implied).collect() }.some()
+    Aside { unseen: of_items.chain(implied).collect(), ..Aside::default() }.some()
 }
 
 /// One user on the way.
@@ -342,18 +352,21 @@ impl User {
         }
     }
 
-    /// What came of the user besides what its rows say.
-    fn aside(&self) -> Option<Aside> {
-        let gone = self.implied.iter().filter(|(pair, _)| !self.now.contains_key(pair));
-        let is_right = |item: &&Item| !matches!(self.fate(item), Fate::Failed(_) | Fate::Pending);
-        let told: BTreeSet<&Pair> = self.items.iter().filter(is_right).map(|item| &item.pair).collect();
-        let gone: BTreeMap<&Pair, Level> = gone.map(|(pair, level)| (pair, *level)).collect();
-        let unseen = self.unseen.iter().filter(|pair| !told.contains(pair) && !gone.contains_key(pair));
-        let aside = Aside {
-            unseen: unseen.map(|pair| Before::new(pair, self.held.get(pair).copied())).collect(),
-            removed: gone.into_iter().map(|(pair, level)| Before::new(pair, Some(level))).collect(),
-        };
-        aside.some()
+    /// What came of the user besides what its rows say, and whether some of it was not even tried.
+    fn aside(&self) -> (Option<Aside>, bool) {
+        let is_wrong = |item: &Item| matches!(self.fate(item), Fate::Failed(_) | Fate::TooMany(_) | Fate::Pending);
+        let told: BTreeSet<&Pair> = self.items.iter().filter(|item| !is_wrong(item)).map(|item| &item.pair).collect();
+        let (left, gone): (Vec<_>, Vec<_>) = self.implied.iter().partition(|(pair, _)| self.now.contains_key(pair));
+        let is_gone = |pair: &Pair| gone.iter().any(|(other, _)| *other == pair);
+        let unseen = self.unseen.iter().filter(|pair| !told.contains(pair) && !is_gone(pair));
+        let unseen = unseen.map(|pair| Before::new(pair, self.held.get(pair).copied())).collect();
+        let removed = gone.iter().map(|(pair, level)| Before::new(pair, Some(**level))).collect();
+        // Of a user of whom a row is not right, it stays for that.
+        let left = if self.items.iter().any(is_wrong) { Vec::new() } else { left };
+        let is_untried = left.iter().any(|(pair, _)| !self.refused.contains_key(pair));
+        let because = left.iter().find_map(|(pair, _)| self.refused.get(pair)).map(ConnectError::sentence);
+        let left = left.into_iter().map(|(pair, level)| Before::new(pair, Some(*level))).collect();
+        (Aside { removed, unseen, left, left_because: because }.some(), is_untried)
     }
 }
 

@@ -14,5 +14,5 @@ mod rows;
 
 pub use apply::{Aside, Before, Fate, Held};
 pub use plan::{Item, Plan, Step, Want, plan};
-pub use row::{Checked, Invalid, SCHEMA, check};
+pub use row::{Checked, SCHEMA, check};
 pub use rows::Rows;

@@ -1,17 +1,18 @@
 //! What a proficiencies file says, held compactly.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::attributes::{Catalog, Match};
 use crate::connect::{Connect, ConnectError, Level, Pair};
-use crate::input::{Header, Name, Names, Record, Schema};
-use crate::kind::{Brought, Heard, Kind, Ledger, Replaces, Survey, Terms, Work};
+use crate::input::{Header, Name, Names, Record};
+use crate::kind::cells::{Invalid, user_of};
+use crate::kind::{Brought, Heard, Kind, Ledger, OfUser, Replaces, Survey, Terms, Work};
 use crate::outcome::{Code, Outcome, Status, UserCounts, Words};
 use crate::users::Users;
 
-use super::apply::{Aside, Before, Fate, Held, bring, survey, unseen};
+use super::apply::{Aside, Before, Fate, Held, bring, survey};
 use super::plan::{Item, Want};
-use super::row::{ACTION, Invalid, SCHEMA, check, user_of};
+use super::row::{ACTION, check};
 
 /// What a row says: 12 bytes. Its texts are kept once for all rows.
 #[derive(Clone, Copy, Debug)]
@@ -42,7 +43,7 @@ impl Rows {
         pairs.map(|(attribute, value)| (self.terms.text(attribute), self.terms.text(value))).collect()
     }
 
-    fn match_to_instance(&mut self, users: &Users, catalog: &Catalog) {
+    fn match_to_instance(&mut self, users: &Users, catalog: &Catalog, begun: &BTreeSet<u32>) {
         let mut known: HashMap<(Name, Name), Result<(Name, Name), Outcome>> = HashMap::new();
         // The system's own pairs have no spelling that is known: the first row's counts for all.
         let mut spelled: HashMap<(String, String), (Name, Name)> = HashMap::new();
@@ -63,6 +64,8 @@ impl Rows {
                 _ if users.user(self.ledger.user(place).0).is_none() => {
                     self.ledger.set(place, Outcome::invalid(Code::UnknownUser, 0));
                 }
+                // The service judges what was begun with.
+                Err(_) if begun.contains(&place) => {}
                 Err(outcome) => self.ledger.set(place, outcome),
                 Ok((attribute, value)) => {
                     let said = &mut self.said[place as usize];
@@ -97,22 +100,29 @@ impl Rows {
         }
     }
 
-    /// Where the file is the whole truth for its users: what to say of one that keeps what the file does not name.
-    fn kept(&self, place: usize, heard: Heard<'_, Self>) -> Option<&'static str> {
-        let with_errors = heard.with_errors?;
-        let is_kept = self.ledger.is_one_of(place, heard.users?, with_errors);
-        is_kept.then_some("Not all rows of this user are right, so what the file does not name was not removed.")
-    }
-
-    /// What was taken from users without a row that says so, in the order of the file.
-    fn asides(&self) -> impl Iterator<Item = (u32, &Aside)> {
-        self.asides.iter().map(|(place, aside)| (*place, aside))
+    /// Where the file is the whole truth for its users: what to say of one that has more than the file names.
+    fn more(&self, place: usize, heard: Heard<'_, Self>) -> Option<String> {
+        let user = heard.users?.user(self.ledger.user(u32::try_from(place).ok()?).0)?;
+        let OfUser { has_errors, aside } = heard.of_users?[user.index()];
+        let aside = aside.and_then(|place| self.asides.get(&place));
+        if let Some(Aside { left, left_because, .. }) = aside.filter(|aside| !aside.left.is_empty()) {
+            let pairs = left.iter().map(|Before(attribute, value, _)| format!("{attribute}={value}"));
+            let pairs = pairs.collect::<Vec<_>>().join(", ");
+            let why = left_because.as_ref().map_or_else(String::new, |why| format!(" {why}"));
+            return Some(format!("What the file does not name could not be removed: {pairs}.{why}"));
+        }
+        let has_lost = aside.is_some_and(|aside| !aside.removed.is_empty());
+        has_errors.then(|| match has_lost {
+            false => "Not all rows of this user are right, so what the file does not name was not removed.".to_owned(),
+            true => "Not all rows of this user are right. What had to make room before that was seen, and found none \
+                     again, is in removed.csv."
+                .to_owned(),
+        })
     }
 }
 
 impl Kind for Rows {
     const NAME: &'static str = "proficiencies";
-    const SCHEMA: Schema = SCHEMA;
     const UNDO: &'static [&'static str] = &["user", "attribute", "value", "level", "action"];
     type Known = Catalog;
     type Item = Item;
@@ -155,8 +165,8 @@ impl Kind for Rows {
         Catalog::read(connect, &self.wanted_pairs()).await
     }
 
-    fn settle(&mut self, users: &Users, catalog: &Catalog) -> Vec<Work> {
-        self.match_to_instance(users, catalog);
+    fn settle(&mut self, users: &Users, catalog: &Catalog, begun: &BTreeSet<u32>) -> Vec<Work> {
+        self.match_to_instance(users, catalog, begun);
         let of_user = self.ledger.by_user(users);
         for work in &of_user {
             self.compare(*work);
@@ -188,15 +198,7 @@ impl Kind for Rows {
         bring(connect, user_id, items, terms, plan_is_made).await
     }
 
-    fn unseen(items: &[Item], terms: &Terms<'_, Held>) -> Option<Aside> {
-        unseen(items, terms)
-    }
-
-    fn is_pending(fate: &Fate) -> bool {
-        *fate == Fate::Pending
-    }
-
-    fn record(&mut self, work: Work, brought: Brought<Self>, is_dry_run: bool) {
+    fn record(&mut self, work: Work, brought: Brought<Self>, is_dry_run: bool) -> Option<&Aside> {
         let places = self.ledger.places(work).to_vec();
         for (&place, fate) in places.iter().zip(&brought.fates) {
             let mut outcome = match fate {
@@ -215,9 +217,9 @@ impl Kind for Rows {
             }
             self.ledger.set(place, outcome);
         }
-        if let (Some(aside), Some(&first)) = (brought.aside, places.first()) {
-            self.recall(first, aside);
-        }
+        let first = *places.first()?;
+        self.recall(first, brought.aside?);
+        self.asides.get(&first)
     }
 
     fn recall(&mut self, place: u32, aside: Aside) {
@@ -230,7 +232,7 @@ impl Kind for Rows {
         let checked = check(header, record);
         let (mut name, mut message) = (code.name().to_owned(), String::new());
         match (code, checked) {
-            (Code::Service, _) => {
+            (Code::Text, _) => {
                 let (code, said) = self.ledger.texts.get(detail);
                 code.clone_into(&mut name);
                 said.clone_into(&mut message);
@@ -258,14 +260,27 @@ impl Kind for Rows {
             }
             _ => {}
         }
-        if let Some(kept) = self.kept(place, heard) {
-            message = if message.is_empty() { kept.to_owned() } else { format!("{message} {kept}") };
+        if let Some(more) = self.more(place, heard) {
+            message = match message.as_str() {
+                "" => more,
+                said if said.ends_with(['.', '?']) => format!("{said} {more}"),
+                said => format!("{said}. {more}"),
+            };
         }
         Words { status, code: name, message, is_to_retry: status.is_to_retry() }
     }
 
-    fn users(&self) -> UserCounts {
-        self.ledger.users(self.asides().filter(|(_, aside)| !aside.removed.is_empty()).map(|(place, _)| place))
+    fn users(&self, users: Option<&Users>) -> UserCounts {
+        let changed = self.asides.iter().filter(|(_, aside)| !aside.removed.is_empty()).map(|(place, _)| *place);
+        self.ledger.users(users, changed, self.left())
+    }
+
+    fn asides(&self) -> impl Iterator<Item = u32> {
+        self.asides.keys().copied()
+    }
+
+    fn left(&self) -> impl Iterator<Item = u32> {
+        self.asides.iter().filter(|(_, aside)| !aside.left.is_empty()).map(|(place, _)| *place)
     }
 
     fn undo<'u>(&'u self, users: &'u Users) -> impl Iterator<Item = Vec<String>> + 'u {
@@ -286,19 +301,19 @@ impl Kind for Rows {
             };
             Some(undone(place, self.terms.text(said.attribute), self.terms.text(said.value), level))
         });
-        let besides = self.asides().flat_map(move |(place, aside)| {
+        let besides = self.asides.iter().flat_map(move |(place, aside)| {
             aside.undone().map(move |Before(attribute, value, level)| {
-                undone(place, attribute, value, level.map(|level| level.to_string()))
+                undone(*place, attribute, value, level.map(|level| level.to_string()))
             })
         });
         of_rows.chain(besides)
     }
 
     fn removed(&self) -> impl Iterator<Item = Vec<String>> {
-        self.asides().flat_map(move |(place, aside)| {
+        self.asides.iter().flat_map(move |(place, aside)| {
             aside.removed.iter().map(move |Before(attribute, value, level)| {
                 let level = level.map_or_else(String::new, |level| level.to_string());
-                vec![self.ledger.user(place).1.to_owned(), attribute.clone(), value.clone(), level]
+                vec![self.ledger.user(*place).1.to_owned(), attribute.clone(), value.clone(), level]
             })
         })
     }
