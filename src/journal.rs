@@ -449,3 +449,45 @@ async fn delete(store: &Store, folder: &Location, keys: Vec<String>) -> Result<(
     let deleted = stream::iter(at).map(|at| async move { store.delete(&at).await });
     deleted.buffer_unordered(AT_ONCE).try_collect().await
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn replayed(records: impl IntoIterator<Item = Record>) -> Replay {
+        let mut replay = Replay::default();
+        records.into_iter().for_each(|record| replay.take(record));
+        replay
+    }
+
+    #[test]
+    fn what_is_merged_says_the_same() {
+        let plan = |user: &str, place| Planned {
+            user: user.to_owned(),
+            places: vec![place],
+            is_whole: true,
+            held: serde_json::json!([["A", "v", 3.0]]),
+        };
+        let done = |user: &str, rows| Record::Done(Done { user: user.to_owned(), rows, aside: None });
+        let told: Told = serde_json::from_str(r#"{"status":"added"}"#).unwrap();
+        let survey = Survey { held: 3, implied: 1, is_right: false, is_whole: true };
+        let records = [
+            Record::Begun { nonce: 1 },
+            Record::Surveyed { user: "done".to_owned(), survey },
+            Record::GuardPassed,
+            Record::Plan(plan("done", 0)),
+            Record::Plan(plan("done and begun again", 1)),
+            done("done", vec![(0, told.clone())]),
+            done("done and begun again", vec![(1, told)]),
+            Record::Begun { nonce: 2 },
+            Record::Plan(plan("done and begun again", 2)),
+            Record::Plan(plan("under way", 3)),
+        ];
+        let whole = replayed(records);
+        let merged = replayed(whole.merged());
+        assert_eq!(whole.under_way.keys().collect::<Vec<_>>(), ["done and begun again", "under way"]);
+        assert_eq!((merged.under_way, merged.done), (whole.under_way, whole.done));
+        assert_eq!((merged.surveyed, merged.is_guard_passed), (whole.surveyed, true));
+        assert_eq!((merged.deliveries, merged.deaths), (2, 2));
+    }
+}

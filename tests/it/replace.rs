@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use connect_emulator::{Emulator, Instance, Quotas, Switches};
+use connect_emulator::{Emulator, Fault, Faults, Instance, Operation, Quotas, Rule, Switches};
 use expect_test::expect;
 use import_testkit::{MemoryS3, Versioning};
 use proptest::prelude::*;
@@ -370,4 +370,147 @@ async fn where_the_services_own_limit_is_lower_removals_come_first() {
     let report = world.drop_file("incoming/a.csv", csv).await;
     assert_eq!(report.statuses(), ["added", "added", "removed", "removed", "failed", "updated"]);
     assert_eq!(world.held(0).len(), 8);
+}
+
+fn refused(work_done: bool) -> Fault {
+    let message = "Not this one.".to_owned();
+    Fault::Custom { status: 400, code: "InvalidRequestException".to_owned(), message, work_done }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_removal_that_the_service_refuses_is_told() {
+    let world = World::new(full_centre(3));
+    world.emulator.set_faults(
+        Faults::none().rule(Rule::new(refused(false)).on(Operation::DisassociateUserProficiencies).of_user(user_id(1))),
+    );
+    let rows: String = (0..3).map(|n| format!("agent{n:03},Product,P00,4\n")).collect();
+    let csv = format!("user,attribute,value,level\n{rows}");
+    let report = replaced(&world, &csv, &json!({"max_removals_percent": 100})).await;
+    assert_eq!(report.status(), "completed_with_errors");
+    assert_eq!(report.statuses(), ["updated", "updated", "updated"], "what the rows say is in place");
+    assert_eq!(report.summary["users"], json!({"total": 3, "changed": 3, "unchanged": 0, "with_errors": 1}));
+    let message = &report.rows()[1][3];
+    assert!(message.contains("could not be removed: Product=P01, ") && message.contains("Not this one."), "{message}");
+    assert_eq!((report.summary["implied_removals"].as_u64(), world.held(1).len()), (Some(18), 10));
+    let retry = report.retry.unwrap();
+    assert_eq!((retry.lines().count(), retry.contains("agent001")), (2, true), "{retry}");
+    world.emulator.set_faults(Faults::none());
+    replaced(&world, &retry, &json!({"max_removals_percent": 100, "import_id": "again"})).await;
+    assert_eq!(world.held(1), ["Product=P00:4"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_the_permission_to_remove_nobody_is_taken_for_done() {
+    let world = World::new(full_centre(12));
+    let denied = Rule::new(Fault::AccessDenied).on(Operation::DisassociateUserProficiencies);
+    world.emulator.set_faults(Faults::none().rule(denied));
+    let rows: String = (0..12).map(|n| format!("agent{n:03},Product,P00,4\n")).collect();
+    let csv = format!("user,attribute,value,level\n{rows}");
+    let report = replaced(&world, &csv, &json!({"max_removals_percent": 100})).await;
+    assert_eq!(report.status(), "failed");
+    let retry = report.retry.unwrap();
+    assert_eq!(retry.lines().count(), 13, "all users are to be tried again: {retry}");
+    world.emulator.set_faults(Faults::none());
+    replaced(&world, &retry, &json!({"max_removals_percent": 100, "import_id": "again"})).await;
+    assert!((0..12).all(|n| world.held(n) == ["Product=P00:4"]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_user_that_the_guard_could_not_count_loses_nothing() {
+    let world = World::new(full_centre(3));
+    let rule = Rule::new(refused(false)).on(Operation::ListUserProficiencies).of_user(user_id(1)).first(1);
+    world.emulator.set_faults(Faults::none().rule(rule));
+    let rows: String = (0..3).map(|n| format!("agent{n:03},Product,P00,4\n")).collect();
+    let csv = format!("user,attribute,value,level\n{rows}");
+    let report = replaced(&world, &csv, &json!({"max_removals_percent": 100})).await;
+    assert_eq!(report.statuses(), ["updated", "failed", "updated"]);
+    let [_, _, code, message] = &report.rows()[1];
+    assert_eq!(code, "user_not_read");
+    assert!(message.contains("Not this one.") && message.contains("Drop retry.csv again"), "{message}");
+    assert_eq!(world.held(1).len(), 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dry_run_above_the_guard_shows_what_it_would_do() {
+    let world = World::new(full_centre(2));
+    let csv = "user,attribute,value,level\nagent000,Product,P00,5\nagent001,Product,P11,3\n";
+    let report = world.drop_file("incoming/mode=replace/dry-run=true/a.csv", csv).await;
+    assert_eq!((report.status(), report.summary["code"].as_str()), ("rejected", Some("too_many_removals")));
+    assert_eq!(report.statuses(), ["would_update", "would_add"]);
+    assert_eq!(report.removed.unwrap().lines().count(), 1 + 19);
+    assert!(!has_written(&world));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_row_that_names_nobody_may_be_of_the_user_above() {
+    let world = World::new(full_centre(2));
+    let csv = "user,attribute,value,level\nagent000,Product,P00,4\n,Product,P01,4\nagent001,Product,P00,4\n";
+    let report = replaced(&world, csv, &json!({"max_removals_percent": 100})).await;
+    assert_eq!(report.statuses(), ["updated", "invalid", "updated"]);
+    assert_eq!((world.held(0).len(), world.held(1).len()), (10, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_guard_is_asked_when_all_are_surveyed_however_many_deliveries_that_takes() {
+    let emulator = Emulator::builder(full_centre(60)).latency(Duration::from_millis(60)).quotas(Quotas::all(20.0, 5));
+    let world = World::built(emulator, &SLOW);
+    let rows: String = (0..60).map(|n| format!("agent{n:03},Product,P00,4\n")).collect();
+    world.s3.put(BUCKET, "lists/a.csv", format!("user,attribute,value,level\n{rows}"));
+    let request = request("lists/a.csv", &json!({"import_id": "lists"}));
+    let answer = loop {
+        let answer = world.invoke_for(request.clone(), Duration::from_millis(1500)).await.unwrap();
+        if answer["imports"][0]["status"] != "in_progress" {
+            break answer;
+        }
+    };
+    let report = world.report(&answer["imports"][0]);
+    assert_eq!((report.status(), report.summary["code"].as_str()), ("rejected", Some("too_many_removals")));
+    assert!(report.summary["message"].as_str().unwrap().contains("540 of the 600"));
+    assert!(report.summary["deliveries"].as_u64() > Some(2) && !has_written(&world));
+    let reads = world.calls()["ListUserProficiencies"];
+    assert!(reads < 90, "{reads} reads: each user is surveyed once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn cancelled_while_users_are_surveyed_it_writes_nothing() {
+    let emulator = Emulator::builder(full_centre(60)).latency(Duration::from_millis(60)).quotas(Quotas::all(20.0, 5));
+    let world = World::built(emulator, &SLOW);
+    let rows: String = (0..60).map(|n| format!("agent{n:03},Product,P00,4\n")).collect();
+    world.s3.put(BUCKET, "lists/a.csv", format!("user,attribute,value,level\n{rows}"));
+    let request = request("lists/a.csv", &json!({"import_id": "lists", "max_removals_percent": 100}));
+    let cancel = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let key = world.s3.keys(BUCKET, "reports/").into_iter().find(|key| key.ends_with("/summary.json")).unwrap();
+        world.s3.put(BUCKET, &key.replace("summary.json", "cancel"), "");
+    };
+    let (answer, ()) = tokio::join!(world.invoke(request), cancel);
+    let report = world.report(&answer.unwrap()["imports"][0]);
+    assert_eq!((report.status(), report.counts()["pending"], has_written(&world)), ("cancelled", 60, false));
+}
+
+#[tokio::test(start_paused = true)]
+async fn throttled_and_cut_between_any_two_calls_nobody_is_left_with_nothing() {
+    for seed in 0..6 {
+        let centre = full_centre(6).with_max_proficiencies(10);
+        let fault = |fault| Rule::new(fault).randomly(0.08);
+        let faults = [Fault::Throttle, Fault::InternalError, Fault::CutBefore, Fault::CutAfter];
+        let faults = faults.map(fault).into_iter().fold(Faults::seeded(seed), Faults::rule);
+        let emulator = Emulator::builder(centre).quotas(Quotas::unlimited()).faults(faults);
+        let world = World::built(emulator, &[("REQUESTS_PER_SECOND", "1000")]);
+        let report = replaced(&world, &ten_others(6), &json!({"max_removals_percent": 100})).await;
+        assert_eq!((report.status(), report.counts()["added"]), ("succeeded", 60), "seed {seed}");
+        for n in 0..6 {
+            let smallest = world.emulator.instance(|centre| centre.smallest_set(&user_id(n)));
+            assert!(smallest >= 1 && world.held(n).len() == 10, "seed {seed}: agent00{n} had nothing on the way");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_setting_for_dry_runs_holds_where_nothing_else_is_said() {
+    let emulator = Emulator::builder(full_centre(1)).quotas(Quotas::unlimited());
+    let world = World::built(emulator, &[("REQUESTS_PER_SECOND", "1000"), ("DRY_RUN", "true")]);
+    let csv = "user,attribute,value,level\nagent000,Product,P00,5\n";
+    assert_eq!(world.drop_file("incoming/a.csv", csv).await.statuses(), ["would_update"]);
+    assert_eq!(world.drop_file("incoming/dry-run=false/a.csv", csv).await.statuses(), ["updated"]);
 }

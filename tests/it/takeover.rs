@@ -229,3 +229,65 @@ async fn without_versions_two_states_of_an_object_are_two_copies() {
     let is_copy = |(operation, key): &(String, String)| operation == "CopyObject" && key.contains(&etag);
     assert!(world.s3.calls().iter().any(is_copy), "{:?}", world.s3.calls());
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_attribute_that_is_gone_meanwhile_takes_nothing_out_of_the_undo() {
+    let mut world = world(60);
+    let event = world.dropped("incoming/a.csv", rows(60));
+    assert!(timeout(Duration::from_millis(2100), world.invoke(event.clone())).await.is_err());
+    world.restart();
+    world.emulator.instance(|centre| centre.remove_attribute("Product"));
+    let touched: Vec<usize> = (0..60).filter(|&n| !world.held(n).is_empty()).collect();
+    let answer = world.invoke(event).await.unwrap();
+    let report = world.report(&answer["imports"][0]);
+    let undo = report.undo.as_ref().unwrap();
+    for n in touched {
+        assert!(undo.contains(&format!("{},Product,P01,,remove\n", user_id(n))), "{n}: {undo}");
+    }
+    assert!(report.rows().iter().any(|[_, _, code, _]| code == "unknown_attribute"), "those that were not begun with");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_resumed_delivery_begins_without_a_burst() {
+    let world = World::built(Emulator::builder(instance(30)).quotas(Quotas::unlimited()), &[]);
+    let event = world.dropped("incoming/a.csv", rows(30));
+    let mut first_reads = async || {
+        world.emulator.reset_stats();
+        let over = world.invoke_for(event.clone(), Duration::from_secs(5)).await;
+        let reads =
+            world.emulator.calls().into_iter().filter(|call| call.operation == Operation::ListUserProficiencies);
+        let at: Vec<Duration> = reads.take(4).map(|call| call.at).collect();
+        over.unwrap_err();
+        // Long enough for any bucket to be full again.
+        sleep(Duration::from_secs(60)).await;
+        at[3] - at[0]
+    };
+    assert_eq!(first_reads().await, Duration::ZERO, "a new import begins with a burst");
+    assert_eq!(first_reads().await, Duration::from_millis(1500), "a resumed one has two a second from the first on");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_that_met_a_delete_is_sent_again() {
+    let world = world(4);
+    world.s3.fail_next("PutObject", Some("import.json"), S3Fault::Conflict409);
+    world.s3.fail_next("PutObject", Some("/journal/"), S3Fault::Conflict409);
+    world.s3.fail_next("PutObject", Some("/journal/"), S3Fault::Conflict409);
+    let report = world.drop_file("incoming/a.csv", rows(4)).await;
+    assert_eq!((report.status(), report.counts()["added"]), ("succeeded", 8));
+    assert_eq!(report.summary["deliveries"], 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_question_left_is_no_record() {
+    let world = world(4);
+    let event = world.dropped("incoming/a.csv", rows(4));
+    for _ in 0..3 {
+        world.s3.fail_next("DeleteObject", Some("import.json"), S3Fault::Internal500);
+    }
+    world.s3.fail_next("GetObject", Some("import.json"), S3Fault::AccessDenied403);
+    world.invoke(event.clone()).await.unwrap_err();
+    let state = world.s3.keys(BUCKET, "state/");
+    assert_eq!(world.s3.get(BUCKET, &state[0]).unwrap().len(), 0, "{state:?}");
+    let answer = world.invoke(event).await.unwrap();
+    assert_eq!(world.report(&answer["imports"][0]).counts()["added"], 8);
+}

@@ -112,12 +112,13 @@ impl Rows {
             return Some(format!("What the file does not name could not be removed: {pairs}.{why}"));
         }
         let has_lost = aside.is_some_and(|aside| !aside.removed.is_empty());
-        has_errors.then(|| match has_lost {
-            false => "Not all rows of this user are right, so what the file does not name was not removed.".to_owned(),
-            true => "Not all rows of this user are right. What had to make room before that was seen, and found none \
-                     again, is in removed.csv."
-                .to_owned(),
-        })
+        let said = if has_lost {
+            "Not all rows of this user are right. What had to make room before that was seen, and found none again, is in \
+             removed.csv."
+        } else {
+            "Not all rows of this user are right, so what the file does not name was not removed."
+        };
+        has_errors.then(|| said.to_owned())
     }
 }
 
