@@ -1,8 +1,9 @@
 //! The function on this machine: no AWS account, nothing else to install.
 //!
 //! An S3 in a folder, Amazon Connect in an emulator at the documented quotas, and between them the function's own handler.
-//! It imports `examples/data/team.csv`, good rows and bad, into the centre of `examples/data/instance.json`. With `--kill`
-//! the function is killed twice on the way, and its next delivery goes on.
+//! It imports `examples/data/team.csv`, good rows and bad, into the centre of `examples/data/instance.json`; with
+//! `--kind user-config` it is `examples/data/channels.csv`, settings per channel. With `--kill` the function is killed twice
+//! on the way, and its next delivery goes on.
 #![expect(clippy::print_stdout, reason = "this is what the demonstration shows")]
 #![allow(clippy::disallowed_types, reason = "the function is wired here as in main")]
 
@@ -23,7 +24,14 @@ use serde_json::Value;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-const KEY: &str = "incoming/team.csv";
+/// A file to be dropped, and when the function is killed if it is to be.
+struct Show {
+    file: &'static str,
+    kills: [Duration; 2],
+}
+
+const TEAM: Show = Show { file: "team.csv", kills: [Duration::from_secs(7), Duration::from_secs(9)] };
+const CHANNELS: Show = Show { file: "channels.csv", kills: [Duration::from_secs(2), Duration::from_secs(3)] };
 /// How long the emulator takes for a call, as the real service may.
 const LATENCY: Duration = Duration::from_millis(80);
 
@@ -43,19 +51,17 @@ async fn main() -> anyhow::Result<()> {
         serde_json::from_str(&std::fs::read_to_string(here.join("examples/data/instance.json"))?)?;
     let emulator = Emulator::builder(Instance::from(centre)).latency(LATENCY).build();
     let n_users = emulator.instance(|instance| instance.users().count());
-    let kills: &[Duration] = match std::env::args().nth(1).as_deref() {
-        None => &[],
-        Some("--kill") => &[Duration::from_secs(7), Duration::from_secs(9)],
-        Some(other) => anyhow::bail!("there is no {other}; there is --kill"),
-    };
+    let (show, is_killed) = wanted(std::env::args().skip(1))?;
+    let kills = if is_killed { &show.kills[..] } else { &[] };
+    let (file, key) = (show.file, format!("incoming/{}", show.file));
 
-    let csv = std::fs::read(here.join("examples/data/team.csv"))?;
+    let csv = std::fs::read(here.join("examples/data").join(file))?;
     println!(
         "Amazon Connect  an emulator with {n_users} users; each operation may be called twice a second, five at once"
     );
     println!("Amazon S3       {}", shown(&folder));
-    println!("The file        examples/data/team.csv, dropped as s3://{}/{KEY}\n", stage::BUCKET);
-    s3.put_object().bucket(stage::BUCKET).key(KEY).body(csv.into()).send().await?;
+    println!("The file        examples/data/{file}, dropped as s3://{}/{key}\n", stage::BUCKET);
+    s3.put_object().bucket(stage::BUCKET).key(&key).body(csv.into()).send().await?;
 
     let began = Instant::now();
     let bar = ProgressBar::new(0).with_style(ProgressStyle::with_template(
@@ -67,12 +73,12 @@ async fn main() -> anyhow::Result<()> {
         let handler = stage::handler(&emulator, s3.clone(), &[])?;
         let life = lives.next();
         tokio::select! {
-            answer = stage::deliver(&handler, KEY) => break answer?,
-            () = show(&bar, handler.importer.progress.subscribe()) => {}
+            answer = stage::deliver(&handler, &key) => break answer?,
+            () = watched(&bar, handler.importer.progress.subscribe()) => {}
             () = killed_after(life) => {}
         }
         let Progress { rows, n_users, n_users_done, .. } = *handler.importer.progress.borrow();
-        let so_far = format!("{n_users_done} of {n_users} users done, {} rows added", rows.of(Status::Added));
+        let so_far = format!("{n_users_done} of {n_users} users done, {} rows changed", changed(&rows));
         bar.suspend(|| {
             println!("  killed after {:.1} s, with {so_far}; delivered again", began.elapsed().as_secs_f64());
         });
@@ -95,6 +101,27 @@ async fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What the arguments ask for.
+fn wanted(mut arguments: impl Iterator<Item = String>) -> anyhow::Result<(Show, bool)> {
+    let (mut show, mut is_killed) = (TEAM, false);
+    while let Some(argument) = arguments.next() {
+        match (argument.as_str(), argument.as_str() == "--kind") {
+            ("--kill", _) => is_killed = true,
+            (_, true) => match arguments.next().as_deref() {
+                Some("proficiencies") => show = TEAM,
+                Some("user-config") => show = CHANNELS,
+                _ => anyhow::bail!("--kind is proficiencies or user-config"),
+            },
+            (other, _) => anyhow::bail!("there is no {other}; there are --kind and --kill"),
+        }
+    }
+    Ok((show, is_killed))
+}
+
+fn changed(rows: &Counts) -> u64 {
+    rows.of(Status::Added) + rows.of(Status::Updated) + rows.of(Status::Removed)
+}
+
 async fn killed_after(life: Option<&Duration>) {
     match life {
         Some(life) => tokio::time::sleep(*life).await,
@@ -102,7 +129,7 @@ async fn killed_after(life: Option<&Duration>) {
     }
 }
 
-async fn show(bar: &ProgressBar, mut progress: watch::Receiver<Progress>) {
+async fn watched(bar: &ProgressBar, mut progress: watch::Receiver<Progress>) {
     while progress.changed().await.is_ok() {
         let Progress { rows, n_users, n_users_done, .. } = *progress.borrow_and_update();
         bar.set_length(n_users as u64);

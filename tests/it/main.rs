@@ -9,6 +9,7 @@
 #![allow(clippy::cast_precision_loss, reason = "small numbers")]
 #![allow(clippy::disallowed_types, reason = "the function is wired here as in main")]
 
+mod channels;
 mod deliveries;
 mod faults;
 mod files;

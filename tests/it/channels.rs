@@ -1,0 +1,228 @@
+//! Files of settings per channel, from the drop to the report.
+
+use std::time::Duration;
+
+use connect_emulator::switches::ConfigLists;
+use connect_emulator::{Emulator, Fault, Faults, Instance, Operation, Quotas, Rule, Switches};
+use expect_test::expect;
+use import_testkit::{MemoryS3, Versioning};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use tokio::time::timeout;
+
+use crate::world::{BUCKET, Report, World, instance, user_id};
+
+const WAYS: [ConfigLists; 3] = [ConfigLists::ByChannel, ConfigLists::ByMember, ConfigLists::Whole];
+
+/// Users who have settings of some channels.
+fn centre(n_users: usize) -> Instance {
+    let mut centre = instance(n_users);
+    for n in 0..n_users {
+        let lists = json!({
+            "AutoAcceptConfigs": [
+                {"Channel": "VOICE", "AutoAccept": false, "AgentFirstCallbackAutoAccept": n % 2 == 0},
+                {"Channel": "CHAT", "AutoAccept": n % 3 == 0},
+            ],
+            "AfterContactWorkConfigs": [
+                {"Channel": "VOICE", "AfterContactWorkConfig": {"AfterContactWorkTimeLimit": 30}},
+                {"Channel": "TASK", "AfterContactWorkConfig": {"AfterContactWorkTimeLimit": 0}},
+            ],
+            "PhoneNumberConfigs": [{"Channel": "VOICE", "PhoneType": "SOFT_PHONE"}],
+        });
+        centre.set_config(&user_id(n), serde_json::from_value(lists).unwrap());
+    }
+    centre
+}
+
+fn world(n_users: usize, config_lists: ConfigLists) -> World {
+    let switches = Switches { config_lists, ..Switches::default() };
+    let emulator = Emulator::builder(centre(n_users)).switches(switches).quotas(Quotas::unlimited());
+    World::built(emulator, &[("REQUESTS_PER_SECOND", "1000")])
+}
+
+fn lists(world: &World, n: usize) -> Value {
+    world.emulator.instance(|centre| serde_json::to_value(centre.config(&user_id(n))).unwrap())
+}
+
+fn n_writes(world: &World) -> usize {
+    world.calls().get("UpdateUserConfig").copied().unwrap_or(0)
+}
+
+const FILE: &str = "\
+Agent,Team,Channel,Auto Accept,after_contact_work_seconds,phone_type,phone_number,persistent_connection
+agent000,blue,voice,yes,60,DESK_PHONE,+4930901820,
+agent000,blue,CHAT,no,,,,
+agent001,blue,TASK,,45,,,
+agent001,red,TASK,,45,,,
+agent002,red,VOICE,no,30,SOFT_PHONE,,
+agent003,red,VOICE,yes,,,,
+agent003,red,VOICE,no,,,,
+agent003,red,EMAIL,on,,,,
+agent004,red,CHAT,,,,,yes
+agent004,red,FAX,yes,,,,
+agent004,red,EMAIL,perhaps,,,,
+agent004,red,EMAIL,,,,,
+agent005,red,VOICE,,,DESK_PHONE,,
+Agent005,red,EMAIL,yes,,,,
+";
+
+#[tokio::test(start_paused = true)]
+async fn the_header_tells_the_kind_and_every_row_is_accounted_for() {
+    for way in WAYS {
+        let world = world(6, way);
+        let before: Vec<_> = (0..6).map(|n| lists(&world, n)).collect();
+        let report = world.drop_file("incoming/channels.csv", FILE).await;
+        assert_eq!(
+            (report.status(), &report.summary["kind"]),
+            ("completed_with_errors", &"user_config".into()),
+            "{way:?}"
+        );
+        let said: Vec<String> = report.rows().iter().map(|row| row.join(" | ")).collect();
+        expect![[r#"
+            2 | updated |  | auto_accept no -> yes, after_contact_work_seconds 30 -> 60, phone_type SOFT_PHONE -> DESK_PHONE, phone_number nothing -> +4930901820. undo.csv cannot take back: phone_number.
+            3 | updated |  | auto_accept yes -> no
+            4 | updated |  | after_contact_work_seconds 0 -> 45
+            5 | duplicate | duplicate_row | This was said before: see line 4.
+            6 | unchanged |  | 
+            7 | invalid | conflicting_rows | Line 8 says otherwise of the same user, channel and setting. Keep one of them.
+            8 | invalid | conflicting_rows | Line 7 says otherwise of the same user, channel and setting. Keep one of them.
+            9 | added |  | auto_accept nothing -> yes. undo.csv cannot take back: auto_accept.
+            10 | invalid | voice_only | Only the channel VOICE has `persistent_connection`, and this row is about CHAT. Empty the cell, or give VOICE a row of its own.
+            11 | invalid | invalid_channel | The channel 'FAX' is not VOICE, CHAT, TASK or EMAIL.
+            12 | invalid | invalid_boolean | `auto_accept` is 'perhaps'. Write yes or no (or true, false, on, off, 1, 0).
+            13 | invalid | no_setting | The row gives no setting: the cells of all settings are empty. Fill one in, or take the row out.
+            14 | invalid | needs_other_setting | `phone_type` DESK_PHONE needs a `phone_number`, and the user has none for VOICE. Give it in this row, too.
+            15 | invalid | unknown_user | There is no user 'Agent005'; did you mean 'agent005'?"#]].assert_eq(&said.join("\n"));
+        assert_eq!(n_writes(&world), 3, "one call a user that is to be changed: {way:?}");
+        assert_eq!(lists(&world, 2), before[2]);
+        assert_eq!(report.retry.as_ref().unwrap().lines().count(), 1 + 8);
+        expect![[r#"
+            user,channel,auto_accept,agent_first_callback_auto_accept,after_contact_work_seconds,agent_first_callback_after_contact_work_seconds,phone_type,phone_number,persistent_connection,voice_enhancement_mode
+            00000000-0000-4000-8000-000000000000,VOICE,no,,30,,SOFT_PHONE,,,
+            00000000-0000-4000-8000-000000000000,CHAT,yes,,,,,,,
+            00000000-0000-4000-8000-000000000001,TASK,,,0,,,,,
+        "#]].assert_eq(report.undo.as_deref().unwrap());
+
+        world.emulator.reset_stats();
+        let again = world.drop_file("incoming/again.csv", FILE).await;
+        assert_eq!(n_writes(&world), 0, "the same file again writes nothing: {way:?}");
+        assert_eq!(again.undo, None);
+        assert!(!again.counts().contains_key("updated"));
+
+        world.drop_file("incoming/undo.csv", report.undo.unwrap()).await;
+        let untouched = |lists: &Value| lists["AutoAcceptConfigs"].clone();
+        for (n, before) in before.iter().enumerate().take(3) {
+            assert_eq!(untouched(&lists(&world, n)), untouched(before), "agent00{n}, {way:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dry_run_writes_nothing_and_says_what_would_be() {
+    let world = world(2, ConfigLists::Whole);
+    let csv = "user,channel,auto_accept\nagent000,VOICE,yes\nagent001,EMAIL,yes\nagent001,VOICE,no\n";
+    let report = world.drop_file("incoming/dry-run=true/a.csv", csv).await;
+    assert_eq!(report.statuses(), ["would_update", "would_add", "unchanged"]);
+    assert_eq!(report.rows()[0][3], "auto_accept no -> yes");
+    assert_eq!((n_writes(&world), report.undo), (0, None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_of_settings_is_never_the_whole_truth() {
+    let csv = "user,channel,auto_accept\nagent000,VOICE,yes\n";
+    let of_centre = world(1, ConfigLists::Whole);
+    let report = of_centre.drop_file("incoming/mode=replace/a.csv", csv).await;
+    assert_eq!((report.status(), report.summary["code"].as_str()), ("rejected", Some("replace_not_possible")));
+    assert!(report.summary["message"].as_str().unwrap().contains("channel settings"));
+    let emulator = Emulator::builder(centre(1)).quotas(Quotas::unlimited());
+    let of_centre = World::built(emulator, &[("REQUESTS_PER_SECOND", "1000"), ("MODE", "replace")]);
+    let report = of_centre.drop_file("incoming/a.csv", csv).await;
+    assert_eq!((report.statuses(), &report.summary["mode"]), (vec!["updated".to_owned()], &"merge".into()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_without_any_setting_says_which_there_are() {
+    let world = world(1, ConfigLists::Whole);
+    let report =
+        world.invoke(world.dropped("incoming/a.csv", "user,channel,team\nagent000,VOICE,blue\n")).await.unwrap();
+    let report = world.report(&report["imports"][0]);
+    assert_eq!((report.status(), report.summary["code"].as_str()), ("rejected", Some("missing_column")));
+    let message = report.summary["message"].as_str().unwrap();
+    assert!(message.contains("none of the columns `auto_accept`") && message.contains("\"team\""), "{message}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_a_refused_call_only_the_guilty_rows_fail() {
+    let world = world(3, ConfigLists::Whole);
+    let message = "Not today.".to_owned();
+    let fault = Fault::Custom { status: 400, code: "InvalidParameterException".into(), message, work_done: false };
+    // The call with all settings, and then that with the first of them alone.
+    let rule = Rule::new(fault).on(Operation::UpdateUserConfig).of_user(user_id(1)).first(2);
+    world.emulator.set_faults(Faults::none().rule(rule));
+    let rows: String = (0..3).map(|n| format!("agent{n:03},VOICE,yes,\nagent{n:03},TASK,,77\n")).collect();
+    let report =
+        world.drop_file("incoming/a.csv", format!("user,channel,auto_accept,after_contact_work_seconds\n{rows}"));
+    let report = report.await;
+    assert_eq!(report.statuses(), ["updated", "updated", "failed", "updated", "updated", "updated"]);
+    assert_eq!(report.rows()[2][2], "InvalidParameterException");
+    assert_eq!(report.retry.unwrap().lines().count(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_that_is_mostly_wrong_is_rejected() {
+    let world = world(12, ConfigLists::Whole);
+    let rows: String = (0..12).map(|n| format!("agent{n:03},FAX,yes\n")).collect();
+    let report =
+        world.drop_file("incoming/a.csv", format!("user,channel,auto_accept\n{rows}agent000,VOICE,yes\n")).await;
+    assert_eq!((report.status(), report.summary["code"].as_str()), ("rejected", Some("too_many_invalid")));
+    assert!(world.calls().is_empty() || n_writes(&world) == 0);
+}
+
+fn run<T>(future: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
+    runtime.unwrap().block_on(future)
+}
+
+/// Delivers until the import is over; each process lives so long, the last one as long as it takes.
+async fn killed(config_lists: ConfigLists, lives: &[Duration]) -> (World, Report) {
+    let switches = Switches { config_lists, ..Switches::default() };
+    let emulator = Emulator::builder(centre(16)).latency(Duration::from_millis(60)).switches(switches);
+    let s3 = MemoryS3::new().with_bucket(BUCKET, Versioning::Enabled);
+    s3.set_latency(Duration::from_millis(20));
+    let settings = [("REQUESTS_PER_SECOND", "20"), ("REQUEST_BURST", "5")];
+    let mut world = World::over(emulator.quotas(Quotas::all(20.0, 5)), &s3, &settings);
+    let rows: String = (0..16)
+        .map(|n| {
+            format!("agent{n:03},VOICE,yes,90,{}\nagent{n:03},CHAT,yes,,\n", if n % 4 == 3 { "DESK_PHONE" } else { "" })
+        })
+        .collect();
+    let event = world
+        .dropped("incoming/a.csv", format!("user,channel,auto_accept,after_contact_work_seconds,phone_type\n{rows}"));
+    for &life in lives {
+        if timeout(life, world.invoke(event.clone())).await.is_ok() {
+            break;
+        }
+        world.restart();
+    }
+    let answer = world.invoke(event).await.unwrap();
+    let report = world.report(&answer["imports"][0]);
+    (world, report)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+    #[test]
+    fn killed_anywhere_it_ends_the_same(lives in prop::collection::vec(1_u64..2500, 1..5), way in 0..3_usize) {
+        run(async {
+            let lives: Vec<_> = lives.into_iter().map(Duration::from_millis).collect();
+            let (whole, expected) = killed(WAYS[way], &[]).await;
+            let (cut, report) = killed(WAYS[way], &lives).await;
+            assert_eq!(report.results, expected.results, "{lives:?}");
+            assert_eq!(report.undo, expected.undo, "{lives:?}");
+            assert_eq!(report.retry, expected.retry, "{lives:?}");
+            for n in 0..16 {
+                assert_eq!(lists(&cut, n), lists(&whole, n), "{lives:?}");
+            }
+        });
+    }
+}
