@@ -105,10 +105,8 @@ fn cell<'r>(header: &Header, record: &Record<'r>, column: usize) -> &'r str {
 /// No cell may hold a control character; tabs and line breaks may stand in columns that are carried through.
 fn check_visible(header: &Header, record: &Record<'_>, named: &[(&str, &str)]) -> Result<(), Invalid> {
     let message = if let Some(at) = record.cells().position(has_control) {
-        let column = match header.cells.get(at).map(|name| trimmed(name)) {
-            Some(name) if !name.is_empty() => format!("in the column \"{name}\""),
-            _ => format!("number {}", at + 1),
-        };
+        let column =
+            header.shown(at).map_or_else(|| format!("number {}", at + 1), |name| format!("in the column {name}"));
         format!("The cell {column} holds a character that nobody can see (such as NUL or escape). Type the cell anew.")
     } else if let Some((name, _)) = named.iter().find(|(_, cell)| cell.contains(['\t', '\r', '\n'])) {
         format!("The {name} holds a tab or a line break. Is a quote on this line not closed?")
@@ -167,6 +165,7 @@ mod tests {
         ] {
             assert_eq!(check_row(text), row(level), "{text}");
         }
+        assert_eq!(check_row("jdoe,Language,German,1,,\u{a0}, ").unwrap().3, Some(1));
         assert_eq!(check_row("'=x,Language,'t Hooft,1,").unwrap().0, "=x");
         assert_eq!(check_row("'=x,Language,'t Hooft,1,").unwrap().2, "'t Hooft");
     }
