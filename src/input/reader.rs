@@ -236,6 +236,7 @@ mod tests {
         }
         reader.finish(&mut |_, _| Ok(())).unwrap();
         assert_eq!((n_rows, most), (500_000, (64 << 10) / 4));
+        assert_eq!(Reader::new(SCHEMA).step(&vec![b'a'; 100_000], &mut |_, _| Ok(())), Ok(64 << 10));
     }
 
     /// A form in which a table may come.
