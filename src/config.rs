@@ -106,6 +106,8 @@ impl fmt::Display for Percent {
 pub struct Options {
     /// What happens to what the file does not name.
     pub mode: Mode,
+    /// Whether the mode was asked for, by key or request: then a file that it does not fit is rejected.
+    pub is_mode_asked: bool,
     /// Whether nothing is written.
     pub dry_run: bool,
     /// More invalid rows than this (of at least ten), and nothing is written.
@@ -174,6 +176,7 @@ impl Settings {
             report_bucket: read.optional(REPORT_BUCKET, |text| Ok(text.to_owned())),
             options: Options {
                 mode: read.or(MODE, "merge", Mode::from_str),
+                is_mode_asked: false,
                 dry_run: read.or(DRY_RUN, "false", boolean),
                 max_invalid_percent: read.or(MAX_INVALID_PERCENT, "50", Percent::from_str),
                 max_removals_percent: read.or(MAX_REMOVALS_PERCENT, "20", Percent::from_str),

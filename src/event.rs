@@ -321,7 +321,10 @@ pub fn options(settings: &Options, key: &str, request: Option<&Request>) -> Resu
     for (name, value) in folders.split('/').filter_map(|folder| folder.split_once('=')) {
         let bad = |why: String| format!("The folder '{name}={value}' is not an option that can be followed: {why}.");
         match name.to_lowercase().as_str() {
-            "mode" => options.mode = value.to_lowercase().parse().map_err(bad)?,
+            "mode" => {
+                options.mode = value.to_lowercase().parse().map_err(bad)?;
+                options.is_mode_asked = true;
+            }
             "dry-run" | "dry_run" => match value.to_lowercase().as_str() {
                 "true" => options.dry_run = true,
                 "false" => options.dry_run = false,
@@ -332,6 +335,7 @@ pub fn options(settings: &Options, key: &str, request: Option<&Request>) -> Resu
     }
     if let Some(request) = request {
         options.mode = request.mode.unwrap_or(options.mode);
+        options.is_mode_asked |= request.mode.is_some();
         options.dry_run = request.dry_run.unwrap_or(options.dry_run);
         options.max_invalid_percent = request.max_invalid_percent.unwrap_or(options.max_invalid_percent);
         options.max_removals_percent = request.max_removals_percent.unwrap_or(options.max_removals_percent);
@@ -411,7 +415,7 @@ mod tests {
 
     #[test]
     fn requests_are_taken_to_the_letter() {
-        for name in ["request", "request-dry-run"] {
+        for name in ["request", "request-dry-run", "request-channels"] {
             assert!(matches!(Event::parse(sample(name)), Ok(Event::Request(_))), "{name}");
         }
         for (member, value) in [
@@ -447,6 +451,7 @@ mod tests {
     #[test]
     fn folders_of_the_key_and_members_of_the_request_are_options() {
         let settings = Options {
+            is_mode_asked: false,
             mode: Mode::Merge,
             dry_run: false,
             max_invalid_percent: Percent::try_from(50.0).unwrap(),

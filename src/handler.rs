@@ -22,6 +22,9 @@ const AGAIN_AFTER_AN_ERROR: Duration = Duration::from_secs(20);
 /// A message of which nothing could be made so often is given up: it would block all that come after it.
 const MAX_RECEIVES: u32 = 5;
 
+/// An answer needs so long before Lambda's deadline, or a twentieth of the delivery's time.
+const TO_ANSWER: Duration = Duration::from_secs(1);
+
 /// What the function works with: built once at start.
 #[derive(Debug)]
 pub struct Handler {
@@ -154,10 +157,10 @@ impl Handler {
     fn delivery(&self, context: &Context) -> Delivery {
         let now = SystemTime::now();
         let began_at = Instant::now();
-        let deadline = context.deadline().duration_since(now).ok().map(|time| {
-            let margin = self.importer.settings.deadline_margin.min(time / 5);
-            began_at + time.saturating_sub(margin)
-        });
-        Delivery { began: DateTime::<Utc>::from(now), began_at, deadline }
+        let time = context.deadline().duration_since(now).ok();
+        let deadline =
+            time.map(|time| began_at + time.saturating_sub(self.importer.settings.deadline_margin.min(time / 5)));
+        let end = time.map(|time| began_at + time.saturating_sub(TO_ANSWER.min(time / 20)));
+        Delivery { began: DateTime::<Utc>::from(now), began_at, deadline, end }
     }
 }

@@ -8,19 +8,22 @@
 //! Records go together: a part is put as soon as there are records and none is being put, at most four a second.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until};
 use tracing::warn;
 
-use crate::connect::{Calls, Level, Operation, Pair, Proficiencies};
+use crate::connect::{Calls, Operation};
+use crate::kind::Survey;
 use crate::outcome::{Counts, Told};
+use crate::state::{Hold, Holder};
 use crate::store::{Location, Store, StoreError};
 
 /// At most four parts a second.
@@ -41,30 +44,62 @@ enum Record {
     Begun { nonce: u64 },
     /// What the parts before this one said of the import as a whole.
     Merged { deliveries: u32, deaths: u32, calls: CallsByName },
-    /// What a user held before this import's first write for it.
-    Plan { user: String, held: Vec<(String, String, f32)> },
-    /// What became of a user's rows, by their place in the file.
-    Done { user: String, rows: Vec<(u32, Told)> },
+    /// What replacing a user's set would do.
+    Surveyed { user: String, survey: Survey },
+    /// The guard against a mass removal was passed.
+    GuardPassed,
+    /// A user's first write is about to be made.
+    Plan(Planned),
+    /// What became of a user.
+    Done(Done),
     /// What this delivery has called so far.
     Called { calls: CallsByName },
     /// The delivery ends in order.
     Ended,
 }
 
+/// A user whose writes may have started.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Planned {
+    /// Its id.
+    pub user: String,
+    /// Its rows, by their place in the file: so the names that the file has for the user keep meaning this one.
+    pub places: Vec<u32>,
+    /// Whether these are all that the file says of it.
+    pub is_whole: bool,
+    /// What it held before this import's first write for it, in its kind's form.
+    pub held: Value,
+}
+
+/// A user that is done.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Done {
+    /// Its id.
+    pub user: String,
+    /// What became of its rows, by their place in the file.
+    pub rows: Vec<(u32, Told)>,
+    /// What came of it besides, in its kind's form.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aside: Option<Value>,
+}
+
 /// What the journal says when a delivery begins.
 #[derive(Debug, Default)]
 pub struct Replay {
-    /// What users held before, of those whose writes may have started and are not done.
-    pub held: HashMap<String, Proficiencies>,
-    /// Rows that are done, by their place in the file.
-    pub done: BTreeMap<u32, Told>,
+    /// Users whose writes may have started and who are not done, by id.
+    pub under_way: BTreeMap<String, Planned>,
+    /// What became of users. One may be there twice: rows that could not be tried the first time may be later.
+    pub done: Vec<Done>,
+    /// What replacing users' sets would do, by id.
+    pub surveyed: BTreeMap<String, Survey>,
+    /// Whether the guard against a mass removal was passed.
+    pub is_guard_passed: bool,
     /// What earlier deliveries called.
     pub calls: CallsByName,
     /// Deliveries so far, this one among them.
     pub deliveries: u32,
     /// How many of those before this one died, one after another.
     pub deaths: u32,
-    done_by_user: BTreeMap<String, Vec<u32>>,
     called_last: CallsByName,
 }
 
@@ -79,20 +114,13 @@ impl Replay {
             Record::Merged { deliveries, deaths, calls } => {
                 (self.deliveries, self.deaths, self.calls) = (deliveries, deaths, calls);
             }
-            Record::Plan { user, held } => {
-                // The first is the truth: a later one saw what this import had done.
-                self.held.entry(user).or_insert_with(|| {
-                    let pair =
-                        |attribute: String, value: String| Pair { attribute: attribute.into(), value: value.into() };
-                    held.into_iter().map(|(name, value, level)| (pair(name, value), Level::from_wire(level))).collect()
-                });
-            }
-            Record::Done { user, rows } => {
-                self.held.remove(&user);
-                // A user may be done twice: rows that could not be tried the first time may be later.
-                let places = self.done_by_user.entry(user).or_default();
-                places.extend(rows.iter().map(|(place, _)| *place).filter(|place| !self.done.contains_key(place)));
-                self.done.extend(rows);
+            Record::Surveyed { user, survey } => _ = self.surveyed.insert(user, survey),
+            Record::GuardPassed => self.is_guard_passed = true,
+            // The first is the truth: a later one saw what this import had done.
+            Record::Plan(planned) => _ = self.under_way.entry(planned.user.clone()).or_insert(planned),
+            Record::Done(done) => {
+                self.under_way.remove(&done.user);
+                self.done.push(done);
             }
             Record::Called { calls } => self.called_last = calls,
             Record::Ended => self.deaths = 0,
@@ -108,41 +136,58 @@ impl Replay {
     /// The same in as few records as will do.
     fn merged(&self) -> Vec<Record> {
         let whole = Record::Merged { deliveries: self.deliveries, deaths: self.deaths, calls: self.calls.clone() };
-        let held = self.held.iter().map(|(user, held)| plan_record(user, held));
-        let done = self.done_by_user.iter().map(|(user, places)| Record::Done {
-            user: user.clone(),
-            rows: places.iter().filter_map(|place| Some((*place, self.done.get(place)?.clone()))).collect(),
-        });
-        std::iter::once(whole).chain(held).chain(done).collect()
+        let surveyed = self.surveyed.iter();
+        let surveyed = surveyed.map(|(user, survey)| Record::Surveyed { user: user.clone(), survey: *survey });
+        let guard = self.is_guard_passed.then_some(Record::GuardPassed);
+        let under_way = self.under_way.values().cloned().map(Record::Plan);
+        let done = self.done.iter().cloned().map(Record::Done);
+        std::iter::once(whole).chain(surveyed).chain(guard).chain(done).chain(under_way).collect()
     }
 
     /// How many users are done.
     pub fn n_users_done(&self) -> usize {
-        self.done_by_user.len()
+        self.done.iter().map(|done| &done.user).collect::<BTreeSet<_>>().len()
     }
 
     /// Rows that are done, by status.
     pub fn counts(&self) -> Counts {
+        let last: BTreeMap<u32, &Told> = self.rows_done().collect();
         let mut counts = Counts::default();
-        self.done.values().for_each(|told| counts.add(told.status()));
+        for told in last.values() {
+            counts.add(told.status());
+        }
         counts
+    }
+
+    /// Rows that are done, by their place in the file; of a row that was done twice, the last word comes last.
+    pub fn rows_done(&self) -> impl Iterator<Item = (u32, &Told)> {
+        self.done.iter().flat_map(|done| &done.rows).map(|(place, told)| (*place, told))
+    }
+
+    /// Whom rows of the file meant when their users were begun with: a name may mean somebody else by now, or nobody.
+    pub fn users_meant(&self) -> impl Iterator<Item = (u32, &str)> {
+        let under_way = self.under_way.values().flat_map(|plan| plan.places.iter().map(|&place| (place, &*plan.user)));
+        let done = self.done.iter().flat_map(|done| done.rows.iter().map(|(place, _)| (*place, &*done.user)));
+        under_way.chain(done)
+    }
+
+    /// Rows of users whose writes may have started.
+    pub fn places_under_way(&self) -> BTreeSet<u32> {
+        self.under_way.values().flat_map(|plan| plan.places.iter().copied()).collect()
     }
 
     /// Whether some earlier delivery came as far as to begin with users.
     pub fn has_begun_users(&self) -> bool {
-        !(self.held.is_empty() && self.done.is_empty())
+        !(self.under_way.is_empty() && self.done.is_empty())
     }
-}
-
-fn plan_record(user: &str, held: &Proficiencies) -> Record {
-    let held = held.iter().map(|(pair, level)| (pair.attribute.to_string(), pair.value.to_string(), level.to_wire()));
-    Record::Plan { user: user.to_owned(), held: held.collect() }
 }
 
 /// The journal of one delivery.
 #[derive(Debug)]
 pub struct Journal {
     store: Store,
+    /// Whether this delivery still has the import.
+    hold: Hold,
     /// The folder of the parts.
     folder: Location,
     /// An object that asks for the import to be stopped.
@@ -163,58 +208,92 @@ impl Journal {
     /// next number taken.
     pub async fn take_over(
         store: &Store,
+        hold: Hold,
         state: &Location,
         report: &Location,
         nonce: u64,
     ) -> Result<(Self, Replay), StoreError> {
         let folder = Location::new(&state.bucket, format!("{}journal/", state.key));
-        loop {
-            let Some((mut replay, last, parts)) = read(store, &folder).await? else { continue };
-            replay.settle_calls();
-            let begun = Record::Begun { nonce };
-            let epoch = last + 1;
-            match store.create(&part(&folder, epoch), lines(std::slice::from_ref(&begun))).await {
-                Ok(_) => {}
-                Err(error) if error.is_precondition() => continue,
+        let begun = Record::Begun { nonce };
+        let (mut replay, last, parts) = loop {
+            let Some((replay, last, parts)) = read(store, &folder).await? else { continue };
+            match store.create(&part(&folder, last + 1), lines(std::slice::from_ref(&begun))).await {
+                Ok(_) => break (replay, last, parts),
+                Err(error) if error.is_precondition() => {}
                 Err(error) => return Err(error),
             }
+        };
+        replay.settle_calls();
+        let journal = Self {
+            store: store.clone(),
+            hold,
+            folder,
+            cancel: Location::new(&report.bucket, format!("{}cancel", report.key)),
+            next: Cell::new(last + 2),
+            waiting: RefCell::default(),
+            calls: RefCell::default(),
+            on_its_way: RefCell::default(),
+            n_added: Cell::default(),
+            n_stored: watch::Sender::default(),
+            added: Notify::new(),
+            is_cancelled: Cell::default(),
+        };
+        let merged = async {
             if parts.len() > MERGED_FROM {
-                merge(store, &folder, &replay, last, parts).await?;
+                merge(store, &journal.folder, &replay, last, parts).await?;
             }
-            let deaths = replay.deaths;
-            replay.take(begun);
-            replay.deaths = deaths;
-            let cancel = Location::new(&report.bucket, format!("{}cancel", report.key));
-            let is_cancelled = store.head(&cancel).await?.is_some();
-            let journal = Self {
-                store: store.clone(),
-                folder,
-                cancel,
-                next: Cell::new(epoch + 1),
-                waiting: RefCell::default(),
-                calls: RefCell::default(),
-                on_its_way: RefCell::default(),
-                n_added: Cell::default(),
-                n_stored: watch::Sender::default(),
-                added: Notify::new(),
-                is_cancelled: Cell::new(is_cancelled),
-            };
-            return Ok((journal, replay));
+            journal.is_cancelled.set(store.head(&journal.cancel).await?.is_some());
+            Ok(())
+        };
+        if let Err(error) = merged.await {
+            journal.end_after(&error).await;
+            return Err(error);
         }
+        let deaths = replay.deaths;
+        replay.take(begun);
+        replay.deaths = deaths;
+        Ok((journal, replay))
     }
 
     /// Keeps what a user held before the import's first write for it, and waits until it is stored.
-    pub async fn plan(&self, user: &str, held: &Proficiencies) {
-        let n = self.add(plan_record(user, held));
+    pub async fn plan(&self, plan: Planned) {
+        self.store_now(Record::Plan(plan)).await;
+    }
+
+    /// Keeps what became of a user, and what was called so far.
+    pub fn done(&self, done: Done, calls: impl Iterator<Item = (Operation, Calls)>) {
+        self.called(calls);
+        self.add(Record::Done(done));
+    }
+
+    /// Keeps what replacing a user's set would do, and what was called so far.
+    pub fn surveyed(&self, user: &str, survey: Survey, calls: impl Iterator<Item = (Operation, Calls)>) {
+        self.called(calls);
+        self.add(Record::Surveyed { user: user.to_owned(), survey });
+    }
+
+    /// Keeps that the guard against a mass removal was passed, and waits until it is stored.
+    pub async fn guard_passed(&self) {
+        self.store_now(Record::GuardPassed).await;
+    }
+
+    /// Waits until all that was done is stored, and this delivery is seen to have the import still: what is reported from
+    /// here on, any later delivery would report the same.
+    pub async fn settle(&self, calls: impl Iterator<Item = (Operation, Calls)>) {
+        self.called(calls);
+        let calls = self.calls.borrow().clone();
+        self.store_now(Record::Called { calls }).await;
+    }
+
+    fn called(&self, calls: impl Iterator<Item = (Operation, Calls)>) {
+        self.calls.replace(calls.map(|(operation, calls)| (operation.name().to_owned(), calls)).collect());
+    }
+
+    async fn store_now(&self, record: Record) {
+        let n = self.add(record);
         let mut stored = self.n_stored.subscribe();
         // The sender is here, so this waits; and where parts cannot be put, the whole delivery ends.
         let _ = stored.wait_for(|stored| *stored >= n).await;
-    }
-
-    /// Keeps what became of a user's rows, and what was called so far.
-    pub fn done(&self, user: &str, rows: Vec<(u32, Told)>, calls: impl Iterator<Item = (Operation, Calls)>) {
-        self.calls.replace(calls.map(|(operation, calls)| (operation.name().to_owned(), calls)).collect());
-        self.add(Record::Done { user: user.to_owned(), rows });
     }
 
     fn add(&self, record: Record) -> u64 {
@@ -246,7 +325,19 @@ impl Journal {
     }
 
     /// Ends the delivery in order: what is not stored yet is, and that it did not die.
-    pub async fn close(&self) -> Result<(), StoreError> {
+    pub async fn close(&self, calls: impl Iterator<Item = (Operation, Calls)>) -> Result<(), StoreError> {
+        self.called(calls);
+        self.end().await
+    }
+
+    /// Ends the delivery in order, although it could not go on.
+    pub async fn end_after(&self, why: &dyn std::fmt::Display) {
+        if let Err(also) = self.end().await {
+            warn!("the delivery ends without order, for {why:#}: {also}");
+        }
+    }
+
+    async fn end(&self) -> Result<(), StoreError> {
         if self.on_its_way.borrow().is_some() {
             self.put().await?;
         }
@@ -260,6 +351,8 @@ impl Journal {
         delete(&self.store, &self.folder, keys).await
     }
 
+    /// Puts one part. It counts as stored once this delivery is seen to have the import still: where a newer one has ended
+    /// it and cleared the parts away, the number was free again.
     async fn put(&self) -> Result<(), StoreError> {
         let on_its_way = self.on_its_way.borrow().clone();
         let (bytes, n) = on_its_way.unwrap_or_else(|| {
@@ -269,7 +362,16 @@ impl Journal {
             self.on_its_way.replace(Some(part.clone()));
             part
         });
-        self.store.create(&part(&self.folder, self.next.get()), bytes).await?;
+        let at = part(&self.folder, self.next.get());
+        self.store.create(&at, bytes).await?;
+        match self.hold.holder().await? {
+            Holder::Us => {}
+            Holder::Another => return Err(StoreError::Precondition(at.to_string())),
+            Holder::Nobody => {
+                self.store.delete(&at).await?;
+                return Err(StoreError::Precondition(at.to_string()));
+            }
+        }
         self.on_its_way.take();
         self.next.set(self.next.get() + 1);
         self.n_stored.send_replace(n);

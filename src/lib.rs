@@ -16,7 +16,8 @@
 //! - [`handler`] is the only file that knows `lambda_runtime`: it serves deliveries, one import after another.
 //! - [`import`] is the story of one import; [`state`] is what decides it for all its deliveries, and [`journal`] what it
 //!   did and is about to do, so that the next delivery goes on where this one ends or dies.
-//! - [`input`] turns bytes into records; [`kind`] knows what a row means, what calls it takes and makes them;
+//! - [`input`] turns bytes into records; [`kind`] knows what a row means, what calls it takes and makes them: the story knows
+//!   a kind of file only as a [`kind::Kind`];
 //!   [`users`] and [`attributes`] translate names, and [`near`] guesses what was meant.
 //! - [`outcome`] is what became of a row; [`report`] writes it as bytes and [`publish`] as objects.
 //! - [`connect`], [`store`] and [`queue`] are the services in our words: the only files that know the AWS SDK.

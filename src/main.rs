@@ -15,9 +15,10 @@ use connect_bulk_import::store::Store;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn, tracing};
 use tokio::sync::watch;
 
-/// How long a connection may take, and one attempt of a call.
+/// How long a connection may take, one attempt of a call, and one attempt to send a part of a report.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
+const PART_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// One thread: an import waits far more than it computes.
 #[tokio::main(flavor = "current_thread")]
@@ -30,8 +31,8 @@ async fn main() -> Result<(), Error> {
     // The lanes retry: the SDK's own retries would go past them.
     let connect = aws_sdk_connect::config::Builder::from(&aws).retry_config(RetryConfig::disabled());
     let connect = aws_sdk_connect::Client::from_conf(connect.timeout_config(per_attempt.clone()).build());
-    // A part of a report may take longer than ten seconds to send.
-    let s3 = aws_sdk_s3::config::Builder::from(&aws).timeout_config(timeouts.build());
+    let s3 = aws_sdk_s3::config::Builder::from(&aws)
+        .timeout_config(timeouts.operation_attempt_timeout(PART_TIMEOUT).build());
     let sqs = aws_sdk_sqs::config::Builder::from(&aws).timeout_config(per_attempt);
     let lanes = Lanes::new(&settings.rates, fastrand::u64(..));
     let handler = Handler {

@@ -54,12 +54,24 @@ impl Near {
         same.or_else(|| self.one_letter_off(&folded)).map(|place| self.known[place as usize].as_str())
     }
 
+    /// All known texts that may have been meant.
+    pub fn all_to(&self, text: &str) -> impl Iterator<Item = &str> {
+        let folded = fold(text);
+        let same = self.folded.get(&folded).or_else(|| self.folded.get(folded.split_once('@')?.0)).copied();
+        let near = same.map_or_else(|| self.all_one_letter_off(&folded), |place| vec![place]);
+        near.into_iter().map(|place| self.known[place as usize].as_str())
+    }
+
     fn one_letter_off(&self, folded: &str) -> Option<u32> {
+        self.all_one_letter_off(folded).into_iter().min()
+    }
+
+    fn all_one_letter_off(&self, folded: &str) -> Vec<u32> {
         let candidates = shortened(folded).into_iter().flat_map(|hash| {
             let first = self.shortened.partition_point(|&(other, _)| other < hash);
             self.shortened[first..].iter().take_while(move |&&(other, _)| other == hash).map(|&(_, place)| place)
         });
-        candidates.filter(|&place| strsim::osa_distance(folded, &fold(&self.known[place as usize])) == 1).min()
+        candidates.filter(|&place| strsim::osa_distance(folded, &fold(&self.known[place as usize])) == 1).collect()
     }
 }
 

@@ -113,15 +113,33 @@ pub enum Code {
     ConflictingRows,
     /// The user would have more proficiencies than are allowed.
     TooManyProficiencies,
-    /// Connect's own code and message.
-    Service,
+    /// A channel that is not `VOICE`, `CHAT`, `TASK` or `EMAIL`.
+    InvalidChannel,
+    /// A cell that is neither yes nor no.
+    InvalidBoolean,
+    /// A cell that is not whole seconds from 0 to 2,000,000.
+    InvalidSeconds,
+    /// A phone number that is not in E.164.
+    InvalidPhoneNumber,
+    /// A phone type that Connect does not have.
+    InvalidPhoneType,
+    /// A voice enhancement mode that Connect does not have.
+    InvalidVoiceEnhancementMode,
+    /// A row of which all settings are empty.
+    NoSetting,
+    /// A setting of calls for another channel.
+    VoiceOnly,
+    /// A setting that cannot be without another one, which is neither in the file nor there.
+    NeedsOtherSetting,
+    /// Code and message are a [`Texts`] entry: Connect's own, or what only the moment knew.
+    Text,
 }
 
 impl Code {
-    /// As the report has it. [`Code::Service`] has none of its own.
+    /// As the report has it. [`Code::Text`] has none of its own.
     pub const fn name(self) -> &'static str {
         match self {
-            Self::None | Self::Service => "",
+            Self::None | Self::Text => "",
             Self::WrongCellCount => "wrong_cell_count",
             Self::MissingField => "missing_field",
             Self::InvalidCharacter => "invalid_character",
@@ -134,6 +152,15 @@ impl Code {
             Self::DuplicateRow => "duplicate_row",
             Self::ConflictingRows => "conflicting_rows",
             Self::TooManyProficiencies => "too_many_proficiencies",
+            Self::InvalidChannel => "invalid_channel",
+            Self::InvalidBoolean => "invalid_boolean",
+            Self::InvalidSeconds => "invalid_seconds",
+            Self::InvalidPhoneNumber => "invalid_phone_number",
+            Self::InvalidPhoneType => "invalid_phone_type",
+            Self::InvalidVoiceEnhancementMode => "invalid_voice_enhancement_mode",
+            Self::NoSetting => "no_setting",
+            Self::VoiceOnly => "voice_only",
+            Self::NeedsOtherSetting => "needs_other_setting",
         }
     }
 }
@@ -161,7 +188,7 @@ impl Outcome {
 
     /// A row that the service refused, with what it said as a [`Texts`] entry.
     pub const fn failed(text: u32) -> Self {
-        Self { status: Status::Failed, code: Code::Service, detail: text }
+        Self { status: Status::Failed, code: Code::Text, detail: text }
     }
 
     /// A row that we refuse.
@@ -179,7 +206,7 @@ pub struct Told {
     #[serde(default, skip_serializing_if = "is_default")]
     detail: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    text: Option<(String, String)>,
+    text: Option<Box<(String, String)>>,
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
@@ -214,14 +241,14 @@ impl Texts {
 
     /// An outcome that stands by itself.
     pub fn tell(&self, Outcome { status, code, detail }: Outcome) -> Told {
-        let text =
-            (code == Code::Service).then(|| self.get(detail)).map(|(code, said)| (code.to_owned(), said.to_owned()));
+        let text = (code == Code::Text).then(|| self.get(detail));
+        let text = text.map(|(code, said)| Box::new((code.to_owned(), said.to_owned())));
         Told { status, code, detail, text }
     }
 
     /// The outcome that was told.
     pub fn hear(&mut self, told: &Told) -> Outcome {
-        let detail = told.text.as_ref().map_or(told.detail, |(code, said)| self.keep(code, said));
+        let detail = told.text.as_ref().map_or(told.detail, |text| self.keep(&text.0, &text.1));
         Outcome { status: told.status, code: told.code, detail }
     }
 
@@ -286,6 +313,8 @@ pub struct Words {
     pub code: String,
     /// `import_message`.
     pub message: String,
+    /// Whether the row goes to `retry.csv`.
+    pub is_to_retry: bool,
 }
 
 /// The summary's `users`.

@@ -7,7 +7,7 @@ use tracing::warn;
 
 use crate::input::{Header, Reader, Record, Refusal, Schema};
 use crate::outcome::Words;
-use crate::report::{Summary, Table, Undo, object};
+use crate::report::{Plain, Summary, Table, object};
 use crate::store::{Location, Store, StoreError, Upload};
 
 /// How often `summary.json` is renewed while an import runs.
@@ -19,11 +19,11 @@ const PIECE_BYTES: usize = 64 << 10;
 pub async fn read_rows(
     store: &Store,
     from: &Location,
-    schema: Schema,
+    schemas: &'static [Schema],
     mut visit: impl FnMut(&Header, Record<'_>),
 ) -> Result<Result<Header, (Option<Header>, Refusal)>, StoreError> {
     let mut body = store.read(from).await?.ok_or_else(|| StoreError::Gone(from.to_string()))?;
-    let mut reader = Reader::new(schema);
+    let mut reader = Reader::new(schemas);
     let mut visit = |header: &Header, record: Record<'_>| {
         visit(header, record);
         Ok(())
@@ -66,13 +66,13 @@ pub async fn tables(
     store: &Store,
     folder: &Location,
     file: AsRead<'_>,
-    schema: Schema,
+    schemas: &'static [Schema],
     words: impl Fn(usize, &Header, &Record<'_>) -> Words,
 ) -> Result<(), StoreError> {
     let header = file.header;
     let mut results = Sheet::new(store, folder, object::RESULTS, header);
     let mut retry = Sheet::new(store, folder, object::RETRY, header);
-    let written = write_rows(store, file, schema, &words, &mut results, &mut retry).await;
+    let written = write_rows(store, file, schemas, &words, &mut results, &mut retry).await;
     if let Err(error) = written {
         for sheet in [results, retry] {
             if let Err(also) = sheet.upload.abort().await {
@@ -92,14 +92,14 @@ pub async fn tables(
 async fn write_rows(
     store: &Store,
     file: AsRead<'_>,
-    schema: Schema,
+    schemas: &'static [Schema],
     words: &impl Fn(usize, &Header, &Record<'_>) -> Words,
     results: &mut Sheet,
     retry: &mut Sheet,
 ) -> Result<(), StoreError> {
     let AsRead { source, n_rows, unreadable, .. } = file;
     let mut body = store.read(source).await?.ok_or_else(|| StoreError::Gone(source.to_string()))?;
-    let mut reader = Reader::new(schema);
+    let mut reader = Reader::new(schemas);
     let mut place = 0;
     let mut is_over = false;
     let mut stopped_by = None;
@@ -111,7 +111,7 @@ async fn write_rows(
                 let words = words(place, header, &record);
                 place += 1;
                 results.push(header, &record, &words);
-                if words.status.is_to_retry() {
+                if words.is_to_retry {
                     retry.push(header, &record, &words);
                 }
                 Ok(())
@@ -148,18 +148,24 @@ async fn clear_away(store: &Store, folder: &Location, name: &str) -> Result<(), 
     }
 }
 
-/// Writes `undo.csv`, if there is something to take back.
-pub async fn undo(store: &Store, folder: &Location, rows: impl Iterator<Item = [String; 5]>) -> Result<(), StoreError> {
+/// Writes a table of our own, if it has rows.
+pub async fn plain(
+    store: &Store,
+    folder: &Location,
+    name: &str,
+    header: &[&str],
+    rows: impl Iterator<Item = Vec<String>>,
+) -> Result<(), StoreError> {
     let mut rows = rows.peekable();
     if rows.peek().is_none() {
-        return clear_away(store, folder, object::UNDO).await;
+        return clear_away(store, folder, name).await;
     }
-    let mut upload = store.upload(Location::new(&folder.bucket, format!("{}{}", folder.key, object::UNDO)));
-    let mut undo = Undo::new();
+    let mut upload = store.upload(Location::new(&folder.bucket, format!("{}{name}", folder.key)));
+    let mut table = Plain::new(header);
     while let Some(row) = rows.next() {
-        undo.push(&row);
-        if undo.len() >= PIECE_BYTES || rows.peek().is_none() {
-            upload.push(&undo.take()).await?;
+        table.push(&row);
+        if table.len() >= PIECE_BYTES || rows.peek().is_none() {
+            upload.push(&table.take()).await?;
         }
     }
     upload.finish().await

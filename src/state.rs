@@ -13,6 +13,9 @@ use crate::outcome::Counts;
 use crate::report::ImportStatus;
 use crate::store::{Location, Store, StoreError};
 
+/// Deliveries of one import that may begin at the same instant.
+const MAX_RACES: u32 = 5;
+
 /// What is to be imported, and what names the import.
 #[derive(Clone, Debug)]
 pub struct Asked {
@@ -64,6 +67,8 @@ pub struct Begun {
     pub report: Location,
     /// When the first delivery began.
     pub started_at: DateTime<Utc>,
+    /// Which delivery has the import: a number unlike any other's. Whoever has lost it stops.
+    pub delivery: u64,
     /// The answer, once it is over.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub answer: Option<Answer>,
@@ -98,11 +103,6 @@ pub enum ImportError {
     Underway(anyhow::Error),
 }
 
-/// The record of an import could not be read.
-#[derive(Debug, thiserror::Error)]
-#[error("whether the import has begun cannot be read: {0}")]
-struct Unread(StoreError);
-
 /// How an import stands when a delivery comes.
 #[derive(Debug)]
 pub enum Standing {
@@ -112,65 +112,87 @@ pub enum Standing {
     Over(Answer),
 }
 
+/// Why the first steps of a delivery failed: whether the import may be half-way decides whether it may be given up.
+fn before_it_began(error: impl Into<anyhow::Error>) -> ImportError {
+    ImportError::BeforeItBegan(error.into())
+}
+
+fn underway(error: impl Into<anyhow::Error>) -> ImportError {
+    ImportError::Underway(error.into())
+}
+
 impl State {
-    /// Finds the import, or begins it.
+    /// Finds the import and takes it over for this delivery, or begins it.
     ///
-    /// A record that could not be read for a moment may be that of an import half-way: only where there is none, or where
-    /// it may not be read at all, an error is one from before the beginning.
+    /// A record that could not be read for a moment may be that of an import half-way. So may one that may not be read at
+    /// all: whether there is one is then seen in another way.
     pub async fn open(
         store: &Store,
         settings: &Settings,
         asked: &Asked,
         now: DateTime<Utc>,
+        delivery: u64,
     ) -> Result<Standing, ImportError> {
-        Self::find_or_begin(store, settings, asked, now).await.map_err(|error| {
-            let may_have_begun = error.downcast_ref::<Unread>().is_some_and(|Unread(cause)| !cause.is_denied());
-            if may_have_begun { ImportError::Underway(error) } else { ImportError::BeforeItBegan(error) }
-        })
-    }
-
-    async fn find_or_begin(
-        store: &Store,
-        settings: &Settings,
-        asked: &Asked,
-        now: DateTime<Utc>,
-    ) -> anyhow::Result<Standing> {
         let bucket = settings.report_bucket.as_deref().unwrap_or(bucket_of(&asked.source));
-        let identity =
-            named_by_import_id(store, settings, bucket, asked).await?.unwrap_or_else(|| asked.identity.clone());
-        let folder = format!("{}{}/", settings.prefixes.state, identity.as_str());
-        let at = Location::new(bucket, format!("{folder}import.json"));
+        let named = named_by_import_id(store, settings, bucket, asked).await.map_err(underway)?;
+        let identity = named.unwrap_or_else(|| asked.identity.clone());
+        let folder = Location::new(bucket, format!("{}{}/", settings.prefixes.state, identity.as_str()));
+        let at = Location::new(bucket, format!("{}import.json", folder.key));
+        let import_id = format!("{}-{}", now.format("%Y%m%dT%H%M%SZ"), identity.short());
         // Whoever creates the record first has begun the import; the others find it.
-        for _ in 0..3 {
-            if let Some(found) = Self::read(store, &at).await? {
-                return Ok(found.standing());
+        for _ in 0..MAX_RACES {
+            match Self::read(store, &at).await {
+                Ok(Some(found)) => match found.taken_over(store, delivery).await {
+                    Ok(standing) => return Ok(standing),
+                    Err(error) if error.is_precondition() => continue,
+                    Err(error) => return Err(underway(error)),
+                },
+                Ok(None) => {}
+                Err(error) if error.is_denied() && !is_there(store, &at).await => return Err(before_it_began(error)),
+                Err(error) => return Err(underway(error)),
             }
-            let copy = Location::new(bucket, format!("{folder}source"));
-            let import_id = format!("{}-{}", now.format("%Y%m%dT%H%M%SZ"), identity.short());
-            let begun = match begin(store, settings, asked, import_id, copy, bucket, now).await? {
+            let begin = Begin { store, settings, asked, import_id: &import_id, folder: &folder, now, delivery };
+            let begun = match begin.begin().await.map_err(before_it_began)? {
                 Ok(begun) => begun,
                 Err(answer) => return Ok(Standing::Over(answer)),
             };
             match store.create(&at, to_json(&begun)).await {
                 Ok(etag) => return Ok(Standing::Open(Box::new(Self { at, etag, begun }))),
                 Err(error) if error.is_precondition() => {}
-                Err(error) => return Err(error.into()),
+                Err(error) => return Err(before_it_began(error)),
             }
         }
-        anyhow::bail!("{at} appears and disappears")
+        Err(underway(anyhow::anyhow!("{at} changes all the time: many deliveries begin at once")))
     }
 
-    async fn read(store: &Store, at: &Location) -> anyhow::Result<Option<Self>> {
-        let Some((bytes, etag)) = store.get(at).await.map_err(Unread)? else { return Ok(None) };
-        let begun = serde_json::from_slice(&bytes).with_context(|| format!("{at} is not the record of an import"))?;
+    async fn read(store: &Store, at: &Location) -> Result<Option<Self>, StoreError> {
+        let Some((bytes, etag)) = store.get(at).await? else { return Ok(None) };
+        if bytes.is_empty() {
+            // What `is_there` may leave.
+            store.delete(at).await?;
+            return Ok(None);
+        }
+        let begun = serde_json::from_slice(&bytes).map_err(|error| StoreError::Other {
+            what: at.to_string(),
+            code: "NotTheRecordOfAnImport".to_owned(),
+            message: error.to_string(),
+        })?;
         Ok(Some(Self { at: at.clone(), etag, begun }))
     }
 
-    fn standing(mut self) -> Standing {
-        match self.begun.answer.take() {
-            Some(answer) => Standing::Over(answer),
-            None => Standing::Open(Box::new(self)),
+    /// From now on this delivery has the import, unless it is over.
+    async fn taken_over(mut self, store: &Store, delivery: u64) -> Result<Standing, StoreError> {
+        if let Some(answer) = self.begun.answer {
+            return Ok(Standing::Over(answer));
         }
+        self.begun.delivery = delivery;
+        self.etag = store.write(&self.at, to_json(&self.begun), Some(&self.etag)).await?;
+        Ok(Standing::Open(Box::new(self)))
+    }
+
+    /// What tells this delivery whether it still has the import.
+    pub fn hold(&self, store: &Store) -> Hold {
+        Hold { store: store.clone(), at: self.at.clone(), delivery: self.begun.delivery }
     }
 
     /// The folder of the import's state.
@@ -179,14 +201,55 @@ impl State {
         Location::new(&self.at.bucket, format!("{folder}/"))
     }
 
-    /// The import is over: from now on its answer is all that a delivery gets.
-    pub async fn close(mut self, store: &Store, answer: &Answer) -> anyhow::Result<()> {
+    /// The import is over: from now on its answer is all that a delivery gets. [`StoreError::Precondition`] where another
+    /// delivery has taken it over.
+    pub async fn close(&mut self, store: &Store, answer: &Answer) -> Result<(), StoreError> {
         self.begun.answer = Some(answer.clone());
-        store.write(&self.at, to_json(&self.begun), Some(&self.etag)).await?;
-        if self.begun.read_from != self.begun.source {
-            store.delete(&self.begun.read_from).await?;
-        }
+        self.etag = store.write(&self.at, to_json(&self.begun), Some(&self.etag)).await?;
         Ok(())
+    }
+
+    /// Clears away the copy of the object, if there is one: nothing is read any more.
+    pub async fn clear(&self, store: &Store) -> Result<(), StoreError> {
+        if self.begun.read_from == self.begun.source { Ok(()) } else { store.delete(&self.begun.read_from).await }
+    }
+}
+
+/// Whether a delivery still has its import.
+#[derive(Clone, Debug)]
+pub struct Hold {
+    store: Store,
+    at: Location,
+    delivery: u64,
+}
+
+/// Who has an import.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holder {
+    /// The delivery that asks.
+    Us,
+    /// A newer one.
+    Another,
+    /// Nobody: it is over.
+    Nobody,
+}
+
+impl Hold {
+    /// Asks who has the import now.
+    pub async fn holder(&self) -> Result<Holder, StoreError> {
+        Ok(match State::read(&self.store, &self.at).await? {
+            Some(State { begun: Begun { answer: None, delivery, .. }, .. }) if delivery == self.delivery => Holder::Us,
+            Some(State { begun: Begun { answer: None, .. }, .. }) => Holder::Another,
+            _ => Holder::Nobody,
+        })
+    }
+}
+
+/// Whether there is a record that may not be read: then another cannot be created.
+async fn is_there(store: &Store, at: &Location) -> bool {
+    match store.create(at, bytes::Bytes::new()).await {
+        Ok(_) => store.delete(at).await.is_err(),
+        Err(error) => error.is_precondition(),
     }
 }
 
@@ -207,7 +270,7 @@ async fn named_by_import_id(
     settings: &Settings,
     bucket: &str,
     asked: &Asked,
-) -> anyhow::Result<Option<Identity>> {
+) -> Result<Option<Identity>, StoreError> {
     let Source::Request(Request { import_id: Some(import_id), .. }) = &asked.source else { return Ok(None) };
     let Some((_, short)) = import_id.rsplit_once('-').filter(|(time, short)| time.len() == 16 && short.len() == 8)
     else {
@@ -227,71 +290,74 @@ async fn named_by_import_id(
     Ok(None)
 }
 
-/// Finds the object, and makes sure that this version of it can be read until the end.
-async fn begin(
-    store: &Store,
-    settings: &Settings,
-    asked: &Asked,
-    import_id: String,
-    copy: Location,
-    report_bucket: &str,
+/// What an import begins with.
+struct Begin<'b> {
+    store: &'b Store,
+    settings: &'b Settings,
+    asked: &'b Asked,
+    import_id: &'b str,
+    /// The folder of its state.
+    folder: &'b Location,
     now: DateTime<Utc>,
-) -> anyhow::Result<Result<Begun, Answer>> {
-    let over = |status, why: &str| {
-        warn!(import_id, "{why}");
-        Ok(Err(Answer { import_id: import_id.clone(), status, report: None, rows: Counts::default() }))
-    };
-    let found = match &asked.source {
-        Source::Object(object) => find_object(store, object).await?,
-        Source::Request(request) => find_requested(store, request).await?,
-    };
-    let Some((mut source, head)) = found else {
-        return over(ImportStatus::Failed, "the object is gone: nothing was imported");
-    };
-    let mut version = head.version_id.clone().unwrap_or_else(|| head.etag.trim_matches('"').to_owned());
-    let read_from = if let Some(version_id) = head.version_id {
-        source.version_id = Some(version_id);
-        source.clone()
-    } else {
-        let pinned = match &asked.source {
-            Source::Object(Object { etag: Some(etag), .. }) => format!("\"{etag}\""),
-            _ => head.etag,
+    delivery: u64,
+}
+
+impl Begin<'_> {
+    /// Finds the object, and makes sure that this version of it can be read until the end.
+    async fn begin(&self) -> anyhow::Result<Result<Begun, Answer>> {
+        let Self { store, settings, import_id, .. } = *self;
+        let (found, object, request) = match &self.asked.source {
+            Source::Object(object) => (find_object(store, object).await?, Some(object), None),
+            Source::Request(request) => (find_requested(store, request).await?, None, Some(request)),
         };
-        pinned.trim_matches('"').clone_into(&mut version);
-        match store.copy(&source, &pinned, &copy).await {
-            Ok(()) => copy,
-            Err(error) if error.is_precondition() => {
-                return over(
-                    ImportStatus::Rejected,
-                    "superseded: the object was overwritten, and the newer one is announced by its own event",
-                );
+        let Some((mut source, head)) = found else {
+            return Ok(Err(self.over(ImportStatus::Failed, "the object is gone: nothing was imported")));
+        };
+        let (version, read_from) = if let Some(version_id) = head.version_id {
+            source.version_id = Some(version_id.clone());
+            (version_id, source.clone())
+        } else {
+            // An event says which state of the object is meant; of a request it is the one that was found, and another
+            // delivery may find another.
+            let pinned = object.and_then(|object| object.etag.as_deref());
+            let etag = pinned.unwrap_or_else(|| head.etag.trim_matches('"'));
+            let name = if pinned.is_some() { "source".to_owned() } else { format!("source-{etag}") };
+            let copy = Location::new(&self.folder.bucket, format!("{}{name}", self.folder.key));
+            match store.copy(&source, &format!("\"{etag}\""), &copy).await {
+                Ok(()) => (etag.to_owned(), copy),
+                Err(error) if error.is_precondition() => {
+                    let why = "superseded: the object was overwritten, and the newer one is announced by its own event";
+                    return Ok(Err(self.over(ImportStatus::Rejected, why)));
+                }
+                Err(error) => return Err(error.into()),
             }
-            Err(error) => return Err(error.into()),
-        }
-    };
-    let request = match &asked.source {
-        Source::Request(request) => Some(request),
-        Source::Object(_) => None,
-    };
-    let superseded = match &asked.source {
-        Source::Object(object) => superseded(store, settings, report_bucket, object).await?,
-        Source::Request(_) => None,
-    };
-    let options = event::options(&settings.options, &source.key, request);
-    let below = source.key.strip_prefix(&settings.prefixes.import).unwrap_or(&source.key);
-    let report = Location::new(report_bucket, format!("{}{below}/{import_id}/", settings.prefixes.report));
-    info!(import_id, report = %report, "import begins");
-    Ok(Ok(Begun {
-        import_id,
-        source,
-        version,
-        read_from,
-        options: *options.as_ref().unwrap_or(&settings.options),
-        refused: options.err().map(|message| Refused { code: "invalid_option".to_owned(), message }).or(superseded),
-        report,
-        started_at: now,
-        answer: None,
-    }))
+        };
+        let superseded = match object {
+            Some(object) => superseded(store, settings, &self.folder.bucket, object).await?,
+            None => None,
+        };
+        let options = event::options(&settings.options, &source.key, request);
+        let below = source.key.strip_prefix(&settings.prefixes.import).unwrap_or(&source.key);
+        let report = Location::new(&self.folder.bucket, format!("{}{below}/{import_id}/", settings.prefixes.report));
+        info!(import_id, report = %report, "import begins");
+        Ok(Ok(Begun {
+            import_id: import_id.to_owned(),
+            source,
+            version,
+            read_from,
+            options: *options.as_ref().unwrap_or(&settings.options),
+            refused: options.err().map(|message| Refused { code: "invalid_option".to_owned(), message }).or(superseded),
+            report,
+            started_at: self.now,
+            delivery: self.delivery,
+            answer: None,
+        }))
+    }
+
+    fn over(&self, status: ImportStatus, why: &str) -> Answer {
+        warn!(import_id = self.import_id, "{why}");
+        Answer { import_id: self.import_id.to_owned(), status, report: None, rows: Counts::default() }
+    }
 }
 
 /// What is known of a key: the last of its events whose import has begun.

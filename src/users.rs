@@ -43,34 +43,53 @@ pub struct Users {
     of_name: Vec<Option<Name>>,
     ids: Names,
     near: Near,
+    /// Users whom a misspelled name is near to.
+    perhaps_meant: Vec<Name>,
 }
 
 impl Users {
     /// Finds the users of these names. The directory is asked only if some are usernames.
-    pub async fn find(connect: &Connect, instance_id: &str, wanted: &[(Name, &str)]) -> Result<Self, ConnectError> {
-        let is_username = |text| matches!(reference(text, instance_id), Reference::Username(_));
-        let directory =
-            if wanted.iter().any(|(_, text)| is_username(text)) { connect.list_users().await? } else { Vec::new() };
+    ///
+    /// A name that is known from an earlier delivery keeps its meaning: users may be renamed while an import runs.
+    pub async fn find(
+        connect: &Connect,
+        instance_id: &str,
+        wanted: &[(Name, &str)],
+        meant: &HashMap<Name, String>,
+    ) -> Result<Self, ConnectError> {
+        let is_asked = |(name, text): &(Name, &str)| {
+            !meant.contains_key(name) && matches!(reference(text, instance_id), Reference::Username(_))
+        };
+        let directory = if wanted.iter().any(is_asked) { connect.list_users().await? } else { Vec::new() };
         let by_username: HashMap<&str, &str> =
             directory.iter().map(|user| (user.username.as_str(), user.id.as_str())).collect();
 
         let n_names = wanted.iter().map(|(name, _)| name.index() + 1).max().unwrap_or(0);
         let mut of_name = vec![None; n_names];
         let mut ids = Names::default();
-        let mut is_any_unknown = false;
+        let mut unknown = Vec::new();
         for (name, text) in wanted {
             let id = match reference(text, instance_id) {
+                _ if meant.contains_key(name) => meant.get(name).cloned(),
                 Reference::Id(id) => Some(id),
                 Reference::Elsewhere => None,
                 Reference::Username(username) => by_username.get(username).map(|&id| id.to_owned()),
             };
-            is_any_unknown |= id.is_none();
+            if id.is_none() {
+                unknown.push(*text);
+            }
             of_name[name.index()] = id.map(|id| ids.intern(&id));
         }
-        drop(by_username);
-        let near =
-            if is_any_unknown { Near::new(directory.into_iter().map(|user| user.username)) } else { Near::default() };
-        Ok(Self { instance_id: instance_id.to_owned(), of_name, ids, near })
+        let usernames = directory.iter().map(|user| user.username.clone());
+        let near = if unknown.is_empty() { Near::default() } else { Near::new(usernames) };
+        let perhaps = unknown.into_iter().flat_map(|text| near.all_to(text)).filter_map(|name| by_username.get(name));
+        let perhaps_meant = perhaps.map(|id| ids.intern(id)).collect();
+        Ok(Self { instance_id: instance_id.to_owned(), of_name, ids, near, perhaps_meant })
+    }
+
+    /// Users of the instance whom a name in the file that nobody has is near to.
+    pub fn perhaps_meant(&self) -> impl Iterator<Item = Name> {
+        self.perhaps_meant.iter().copied()
     }
 
     /// The user that a name in the file means.

@@ -70,6 +70,26 @@ class EmulatorTest(unittest.TestCase):
             emulator.call("disassociate_user_proficiencies", UserId=USER, UserProficiencies=[item(new[1])])
             self.assertEqual(emulator.held(), {**before, ("Language", new[0]): 5.0})
 
+    def test_settings_per_channel(self):
+        with Emulator("--rate", "0", "--config-lists", "whole") as emulator:
+            user = emulator.call("describe_user", UserId=USER)["User"]
+            self.assertEqual(user["Username"], "agent-00001")
+            lists = {
+                "AutoAcceptConfigs": [{"Channel": "VOICE", "AutoAccept": True, "AgentFirstCallbackAutoAccept": True}],
+                "AfterContactWorkConfigs": [
+                    {"Channel": "CHAT", "AfterContactWorkConfig": {"AfterContactWorkTimeLimit": 90}},
+                ],
+                "PersistentConnectionConfigs": [{"Channel": "VOICE", "PersistentConnection": True}],
+                "VoiceEnhancementConfigs": [{"Channel": "VOICE", "VoiceEnhancementMode": "VOICE_ISOLATION"}],
+            }
+            emulator.call("update_user_config", UserId=USER, **lists)
+            after = emulator.call("describe_user", UserId=USER)["User"]
+            self.assertEqual({name: after[name] for name in lists}, lists)
+            self.assertEqual(after["PhoneNumberConfigs"], user["PhoneNumberConfigs"])
+            with self.assertRaises(emulator.client.exceptions.InvalidParameterException):
+                phone = [{"Channel": "VOICE", "PhoneType": "DESK_PHONE"}]
+                emulator.call("update_user_config", UserId=USER, PhoneNumberConfigs=phone)
+
     def test_refusals_have_the_codes_of_the_model(self):
         with Emulator("--rate", "0") as emulator:
             errors = emulator.client.exceptions

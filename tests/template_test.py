@@ -206,11 +206,11 @@ class Permissions(unittest.TestCase):
         logs = {action for action in GRANTED_TO_LAMBDA if action.startswith("logs:")}
         self.assertEqual(actions("FunctionRole", "logs:"), logs)
 
-    def test_proficiencies_need_the_instance_and_the_agents(self):
+    def test_what_is_about_a_user_needs_the_instance_and_the_agents(self):
         instance = "arn:${AWS::Partition}:connect:${AWS::Region}:${AWS::AccountId}:instance/${ConnectInstanceId}"
         for action in actions("FunctionRole", "connect:"):
             expected = [{"Fn::Sub": instance}]
-            if action.endswith("UserProficiencies"):
+            if action.endswith("UserProficiencies") or action in ("connect:DescribeUser", "connect:UpdateUserConfig"):
                 expected.append({"Fn::Sub": instance + "/agent/*"})
             self.assertEqual(resources_of(action), expected, action)
 
@@ -226,6 +226,7 @@ class Permissions(unittest.TestCase):
                 keys_under("StatePrefix"),
                 {"Fn::Sub": "${Bucket.Arn}/${ReportPrefix}*/retry.csv"},
                 {"Fn::Sub": "${Bucket.Arn}/${ReportPrefix}*/undo.csv"},
+                {"Fn::Sub": "${Bucket.Arn}/${ReportPrefix}*/removed.csv"},
             ],
         }
         self.assertEqual({action: resources_of(action) for action in actions("FunctionRole", "s3:")}, expected)

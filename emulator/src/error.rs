@@ -4,9 +4,10 @@ use std::borrow::Cow;
 
 /// An error answer: what becomes the status line, `x-amzn-errortype` and the `Message` of the body.
 ///
-/// The codes that all operations here may answer with are `InvalidRequestException` 400,
+/// The codes that the operations here may answer with are `InvalidRequestException` 400,
 /// `InvalidParameterException` 400, `ResourceNotFoundException` 404, `ThrottlingException` 429 and
-/// `InternalServiceException` 500 (service model); `AccessDeniedException` 403 comes from IAM.
+/// `InternalServiceException` 500, and of `UpdateUserConfig` `ConditionalOperationFailedException` 409, which comes by
+/// script only (service model); `AccessDeniedException` 403 comes from IAM.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiError {
     /// The HTTP status.

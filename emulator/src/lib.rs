@@ -1,4 +1,4 @@
-//! Amazon Connect's user proficiency operations on one's own machine.
+//! Amazon Connect's operations on user proficiencies and settings, on one's own machine.
 //!
 //! One instance, held in memory, behind Connect's own wire protocol (REST-JSON 1.1, service model
 //! `connect` 2017-08-08), for programs to be tried and tested against. It is written from the service
@@ -50,7 +50,11 @@ pub use crate::{
     error::ApiError,
     faults::{Fault, Faults, Rule, When},
     operation::Operation,
-    state::{DEFAULT_MAX_PROFICIENCIES, Instance, InstanceFile, PredefinedAttribute, Proficiency, ProficiencySet},
+    state::{
+        AfterContactWorkConfig, AfterContactWorkConfigPerChannel, AutoAcceptConfig, Channel, DEFAULT_MAX_PROFICIENCIES,
+        Instance, InstanceFile, PersistentConnectionConfig, PhoneNumberConfig, PhoneType, PredefinedAttribute,
+        Proficiency, ProficiencySet, UserConfig, VoiceEnhancementConfig, VoiceEnhancementMode,
+    },
     stats::{Call, OperationStats, Outcome, Stats},
     switches::Switches,
     throttle::{Quota, Quotas},

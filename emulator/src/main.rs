@@ -12,7 +12,7 @@ use connect_emulator::{Emulator, Faults, Instance, InstanceFile, Operation, Quot
 use serde::de::DeserializeOwned;
 use tokio::net::TcpListener;
 
-/// Amazon Connect's user proficiency operations on one's own machine.
+/// Amazon Connect's operations on user proficiencies and settings, on one's own machine.
 #[derive(Debug, Parser)]
 struct Options {
     /// The port to listen on; 0 for any that is free

@@ -22,11 +22,15 @@ pub enum Operation {
     SearchPredefinedAttributes,
     /// One predefined attribute, by its name.
     DescribePredefinedAttribute,
+    /// One user, with its settings per channel.
+    DescribeUser,
+    /// Changes a user's settings per channel.
+    UpdateUserConfig,
 }
 
 impl Operation {
     /// Every operation, in the order of the enum.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::ListUserProficiencies,
         Self::AssociateUserProficiencies,
         Self::UpdateUserProficiencies,
@@ -34,6 +38,8 @@ impl Operation {
         Self::ListUsers,
         Self::SearchPredefinedAttributes,
         Self::DescribePredefinedAttribute,
+        Self::DescribeUser,
+        Self::UpdateUserConfig,
     ];
 
     /// The name in the service model.
@@ -46,6 +52,8 @@ impl Operation {
             Self::ListUsers => "ListUsers",
             Self::SearchPredefinedAttributes => "SearchPredefinedAttributes",
             Self::DescribePredefinedAttribute => "DescribePredefinedAttribute",
+            Self::DescribeUser => "DescribeUser",
+            Self::UpdateUserConfig => "UpdateUserConfig",
         }
     }
 
@@ -63,6 +71,8 @@ impl Operation {
             Self::ListUsers => (MethodFilter::GET, "/users-summary/{InstanceId}"),
             Self::SearchPredefinedAttributes => (MethodFilter::POST, "/search-predefined-attributes"),
             Self::DescribePredefinedAttribute => (MethodFilter::GET, "/predefined-attributes/{InstanceId}/{Name}"),
+            Self::DescribeUser => (MethodFilter::GET, "/users/{InstanceId}/{UserId}"),
+            Self::UpdateUserConfig => (MethodFilter::POST, "/users/{InstanceId}/{UserId}/config"),
         }
     }
 }

@@ -13,7 +13,7 @@ pub struct Call {
     pub operation: Operation,
     /// The id of the user that it was about.
     pub user: Option<String>,
-    /// How many proficiencies it was to write; 0 for a read.
+    /// How many proficiencies, or settings of a channel, it was to write; 0 for a read.
     pub n_items: usize,
     /// How it ended.
     pub outcome: Outcome,

@@ -119,7 +119,7 @@ pub enum DuplicateInCall {
     LastWins,
 }
 
-/// A write with no items at all; the model sets no smallest length.
+/// A write with no items at all, or with no list; the model sets no smallest length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum EmptyCall {
     /// Refused.
@@ -137,6 +137,19 @@ pub enum FractionalLevels {
     Refused,
     /// Stored as sent.
     Accepted,
+}
+
+/// What a list of settings that `UpdateUserConfig` is sent does to what is there. A list that is not sent
+/// stays as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum ConfigLists {
+    /// Channels that it does not name stay; an item takes the place of its channel's.
+    #[default]
+    ByChannel,
+    /// Channels that it does not name stay, and so does what an item leaves out.
+    ByMember,
+    /// It takes the place of the whole list.
+    Whole,
 }
 
 /// How a throttle looks on the wire; the status is 429 each time.
@@ -195,6 +208,9 @@ pub struct Switches {
     /// A level that is not whole
     #[arg(long, value_enum, default_value_t)]
     pub fractional_levels: FractionalLevels,
+    /// What a list sent to UpdateUserConfig does to the channels that it does not name
+    #[arg(long, value_enum, default_value_t)]
+    pub config_lists: ConfigLists,
     /// How a throttle looks on the wire
     #[arg(long, value_enum, default_value_t)]
     pub throttle_code: ThrottleCode,

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use connect_emulator::{
-    Emulator, Fault, Faults, Instance, Operation, Outcome, Quotas, Rule, Switches, switches::ThrottleCode,
+    Emulator, Fault, Faults, Instance, Operation, Outcome, Quotas, Rule, Switches, UserConfig,
+    switches::{ConfigLists, Refusal, ThrottleCode},
 };
 use http::{Request, StatusCode};
 use serde_json::{Value, json};
@@ -319,6 +320,150 @@ async fn time_passes_on_the_way_and_while_an_answer_is_held_back() {
     let waited = tokio::time::timeout(Duration::from_secs(1), impatient).await;
     assert!(waited.is_err());
     assert_eq!(tablet_level(&emulator), None);
+}
+
+const USER: &str = "/users/i/u";
+const CONFIG: &str = "/users/i/u/config";
+
+fn acw(channel: &str, seconds: u32) -> Value {
+    json!({"Channel": channel, "AfterContactWorkConfig": {"AfterContactWorkTimeLimit": seconds}})
+}
+
+/// The user `u` with settings in every list.
+fn configured() -> Value {
+    json!({
+        "AutoAcceptConfigs": [
+            {"Channel": "VOICE", "AutoAccept": true, "AgentFirstCallbackAutoAccept": false},
+            {"Channel": "EMAIL", "AutoAccept": false},
+        ],
+        "AfterContactWorkConfigs": [acw("VOICE", 30), acw("TASK", 0)],
+        "PhoneNumberConfigs": [{"Channel": "VOICE", "PhoneType": "DESK_PHONE", "PhoneNumber": "+4930901820"}],
+        "PersistentConnectionConfigs": [{"Channel": "VOICE", "PersistentConnection": true}],
+        "VoiceEnhancementConfigs": [{"Channel": "VOICE", "VoiceEnhancementMode": "NOISE_SUPPRESSION"}],
+    })
+}
+
+#[tokio::test]
+async fn settings_are_written_and_described() {
+    let emulator = unlimited();
+    let described = get(&emulator, USER).await.body["User"].clone();
+    assert_eq!((&described["Id"], &described["Username"]), (&json!("u"), &json!("jdoe")));
+    assert_eq!(described.get("AutoAcceptConfigs"), None);
+
+    assert_eq!(post(&emulator, CONFIG, configured()).await.body, json!({}));
+    let described = get(&emulator, USER).await.body["User"].clone();
+    for (list, items) in configured().as_object().expect("lists") {
+        assert_eq!(described[list], *items, "{list}");
+    }
+    let call = emulator.calls().remove(1);
+    assert_eq!((call.operation, call.user.as_deref(), call.n_items), (Operation::UpdateUserConfig, Some("u"), 7));
+    assert_eq!(get(&emulator, "/users/i/nobody").await.code.as_deref(), Some("ResourceNotFoundException"));
+    let nobody = post(&emulator, "/users/i/nobody/config", configured()).await;
+    assert_eq!(nobody.code.as_deref(), Some("ResourceNotFoundException"));
+}
+
+#[tokio::test]
+async fn a_list_of_settings_is_merged_or_takes_the_place_of_the_whole() {
+    let one = json!({"AutoAcceptConfigs": [{"Channel": "VOICE", "AutoAccept": false}]});
+    let email = json!({"Channel": "EMAIL", "AutoAccept": false});
+    let voice = json!({"Channel": "VOICE", "AutoAccept": false});
+    let whole_voice = json!({"Channel": "VOICE", "AutoAccept": false, "AgentFirstCallbackAutoAccept": false});
+    for (config_lists, expected) in [
+        (ConfigLists::ByChannel, json!([voice, email])),
+        (ConfigLists::ByMember, json!([whole_voice, email])),
+        (ConfigLists::Whole, json!([voice])),
+    ] {
+        let emulator = unlimited();
+        emulator.set_switches(Switches { config_lists, ..Switches::default() });
+        post(&emulator, CONFIG, configured()).await;
+        post(&emulator, CONFIG, one.clone()).await;
+        let described = get(&emulator, USER).await.body["User"].clone();
+        assert_eq!(described["AutoAcceptConfigs"], expected, "{config_lists:?}");
+        let unsent = "AfterContactWorkConfigs";
+        assert_eq!(described[unsent], configured()[unsent], "a list that is not sent stays");
+    }
+}
+
+#[tokio::test]
+async fn settings_are_checked_against_the_model_and_all_or_none_are_written() {
+    let (parameter, request) = ("InvalidParameterException", "InvalidRequestException");
+    let phone = |channel: &str, kind: &str, number: Value| json!({"PhoneNumberConfigs": [{"Channel": channel, "PhoneType": kind, "PhoneNumber": number}]});
+    let cases = [
+        (json!({"AutoAcceptConfigs": [{"Channel": "VOICE"}]}), request, request),
+        (json!({"AutoAcceptConfigs": [{"AutoAccept": true}]}), request, request),
+        (json!({"AutoAcceptConfigs": [{"Channel": "FAX", "AutoAccept": true}]}), parameter, parameter),
+        (json!({"AfterContactWorkConfigs": [{"Channel": "CHAT"}]}), request, request),
+        (json!({"AfterContactWorkConfigs": [acw("CHAT", 2_000_001)]}), parameter, parameter),
+        (json!({"PhoneNumberConfigs": [{"Channel": "VOICE", "PhoneNumber": "+491"}]}), request, request),
+        (phone("VOICE", "CAR_PHONE", json!("+491")), parameter, parameter),
+        (phone("VOICE", "DESK_PHONE", json!("030 901820")), parameter, parameter),
+        (json!({"PersistentConnectionConfigs": [{"Channel": "VOICE"}]}), request, request),
+        (
+            json!({"VoiceEnhancementConfigs": [{"Channel": "VOICE", "VoiceEnhancementMode": "LOUD"}]}),
+            parameter,
+            parameter,
+        ),
+        // What the model says in words has the name that the switch gives it.
+        (phone("CHAT", "SOFT_PHONE", Value::Null), parameter, request),
+        (phone("VOICE", "DESK_PHONE", Value::Null), parameter, request),
+        (
+            json!({"PersistentConnectionConfigs": [{"Channel": "TASK", "PersistentConnection": true}]}),
+            parameter,
+            request,
+        ),
+        (
+            json!({"VoiceEnhancementConfigs": [{"Channel": "EMAIL", "VoiceEnhancementMode": "NONE"}]}),
+            parameter,
+            request,
+        ),
+        (
+            json!({"AutoAcceptConfigs": [{"Channel": "CHAT", "AutoAccept": true, "AgentFirstCallbackAutoAccept": true}]}),
+            parameter,
+            request,
+        ),
+        (
+            json!({"AfterContactWorkConfigs": [{
+                "Channel": "CHAT",
+                "AfterContactWorkConfig": {"AfterContactWorkTimeLimit": 1},
+                "AgentFirstCallbackAfterContactWorkConfig": {"AfterContactWorkTimeLimit": 1},
+            }]}),
+            parameter,
+            request,
+        ),
+        (json!({"AfterContactWorkConfigs": [acw("CHAT", 1), acw("CHAT", 2)]}), parameter, request),
+        (json!({}), parameter, request),
+    ];
+    for (mut body, code, renamed) in cases {
+        let is_empty = body == json!({});
+        for (refusal, code) in [(Refusal::InvalidParameter, code), (Refusal::InvalidRequest, renamed)] {
+            let emulator = unlimited();
+            emulator.set_switches(Switches { refusal, ..Switches::default() });
+            if !is_empty && body.get("AutoAcceptConfigs").is_none() {
+                body["AutoAcceptConfigs"] = json!([{"Channel": "TASK", "AutoAccept": true}]);
+            }
+            let answer = post(&emulator, CONFIG, body.clone()).await;
+            assert_eq!((answer.status.as_u16(), answer.code.as_deref()), (400, Some(code)), "{body}");
+            assert_eq!(emulator.instance(|instance| instance.config("u")), UserConfig::default(), "{body}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn settings_have_buckets_of_their_own_and_may_meet_a_conflict() {
+    let conflict = Fault::Custom {
+        status: 409,
+        code: "ConditionalOperationFailedException".to_owned(),
+        message: "Request processing failed because dependent condition failed.".to_owned(),
+        work_done: false,
+    };
+    let emulator = failing(Rule::new(conflict).on(Operation::UpdateUserConfig).nth(1));
+    let answer = post(&emulator, CONFIG, configured()).await;
+    assert_eq!((answer.status.as_u16(), answer.code.as_deref()), (409, Some("ConditionalOperationFailedException")));
+    for _ in 0..4 {
+        assert_eq!(post(&emulator, CONFIG, configured()).await.status, 200);
+    }
+    assert_eq!(post(&emulator, CONFIG, configured()).await.status, 429);
+    assert_eq!(get(&emulator, USER).await.status, 200, "another operation");
 }
 
 #[tokio::test]

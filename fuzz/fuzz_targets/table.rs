@@ -3,7 +3,7 @@
 #![no_main]
 
 use connect_bulk_import::input::{Header, Reader, Record, Refusal, unguarded};
-use connect_bulk_import::kind::proficiency::{SCHEMA, check};
+use connect_bulk_import::kind::{SCHEMAS, proficiency, user_config};
 use connect_bulk_import::outcome::Status;
 use connect_bulk_import::report::Table;
 use libfuzzer_sys::fuzz_target;
@@ -12,12 +12,13 @@ type Rows = Vec<(u32, Vec<String>)>;
 
 fuzz_target!(|data: (u8, u8, &[u8])| {
     let (size, form, body) = data;
-    let header: &[u8] = match form % 6 {
+    let header: &[u8] = match form % 7 {
         0 => b"",
         1 => b"user,attribute,value,level\n",
         2 => b"\xef\xbb\xbfUser;Skill;Value;Level;note\r\n",
         3 => b"sep=\t\ragent\tattribute\tvalue\tlevel\taction\r",
         4 => b"\n\n\"user\"|\"attribute\"|\"value\"|\"level\"|\"two\nlines\"\n",
+        5 => b"Agent,Channel,auto_accept,after_contact_work_seconds,phone_type,phone_number\r\n",
         _ => b"\xff\xfeu\0s\0e\0r\0,\0s\0k\0i\0l\0l\0,\0v\0a\0l\0u\0e\0,\0l\0e\0v\0e\0l\0\n\0",
     };
     let bytes = [header, body].concat();
@@ -26,7 +27,7 @@ fuzz_target!(|data: (u8, u8, &[u8])| {
     let (rows, Ok((header, report))) = whole else { return };
     assert!(rows.windows(2).all(|pair| pair[0].0 < pair[1].0), "lines go up");
 
-    if form % 6 == 1
+    if form % 7 == 1
         && let Ok(text) = std::str::from_utf8(&bytes)
     {
         let mut csv = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
@@ -56,10 +57,13 @@ fn rows_nothing(row: &[String]) -> bool {
 fn read(bytes: &[u8], size: usize) -> (Rows, Result<(Header, Vec<u8>), Refusal>) {
     let mut rows = Vec::new();
     let mut report: Option<Table> = None;
-    let mut reader = Reader::new(SCHEMA);
+    let mut reader = Reader::new(SCHEMAS);
     let mut visit = |header: &Header, record: Record<'_>| {
-        let checked = check(header, &record);
-        let message = checked.map_or_else(|invalid| invalid.message, |_| String::new());
+        let checked = match header.schema {
+            0 => proficiency::check(header, &record).map(|_| ()),
+            _ => user_config::check(header, &record).map(|_| ()),
+        };
+        let message = checked.map_or_else(|invalid| invalid.message, |()| String::new());
         assert!(message.len() < 1000, "{message}");
         let report = report.get_or_insert_with(|| Table::new(header));
         report.push(header, &record, Status::Pending, "", &message);

@@ -76,6 +76,9 @@ const DENIED: [&str; 17] = [
     "UnrecognizedClientException",
 ];
 
+/// The code of a write that met another one, or so it seems: the model says that a "dependent condition failed", no more.
+const CONFLICT: &str = "ConditionalOperationFailedException";
+
 /// Codes of a service in trouble that may come with a status below 500.
 const UNAVAILABLE: [&str; 5] =
     ["InternalServiceException", "InternalServerException", "InternalFailure", "ServiceUnavailable", "RequestTimeout"];
@@ -125,6 +128,11 @@ impl ConnectError {
     pub(super) fn incomplete(operation: Operation, what: impl fmt::Display) -> Self {
         let message = format!("the service gave {what}");
         Self::answered(operation, 400, Some("IncompleteAnswer"), Some(&message), None)
+    }
+
+    /// Whether what was there had changed meanwhile: read again, it may go.
+    pub fn is_conflict(&self) -> bool {
+        self.code == CONFLICT
     }
 
     /// What to say of it to whoever reads the report.

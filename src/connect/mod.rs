@@ -1,8 +1,9 @@
 //! Amazon Connect, in our words: what can be asked and done there, each call at the pace of its lane.
 //!
-//! [`Connect`] is what the rest of the program sees. Below it: [`sdk`] (the only file that knows `aws_sdk_connect`, one
+//! [`Connect`] is what the rest of the program sees. Below it: [`sdk`] (the only place that knows `aws_sdk_connect`, one
 //! attempt a call), [`lane`] (whose turn it is, and whether to try again) and [`pace`] (how fast).
 
+mod config;
 mod error;
 mod lane;
 mod operation;
@@ -13,6 +14,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
+pub use config::{Channel, ChannelSetting, List, Setting, UserConfig, Value};
 pub use error::{ConnectError, ErrorKind};
 pub use lane::{Calls, Lanes};
 pub use operation::Operation;
@@ -161,6 +163,18 @@ impl Connect {
     /// Takes pairs away from a user, at most [`MAX_ITEMS_PER_CALL`] at a time.
     pub async fn disassociate(&self, user_id: &str, pairs: &[Pair]) -> Result<(), ConnectError> {
         self.call(Operation::DisassociateUserProficiencies, async || self.sdk.disassociate(user_id, pairs).await).await
+    }
+
+    /// All settings per channel that a user has, complete or an error. Times are in seconds.
+    pub async fn describe_user(&self, user_id: &str) -> Result<UserConfig, ConnectError> {
+        self.call(Operation::DescribeUser, async || self.sdk.describe_user(user_id).await).await
+    }
+
+    /// Changes settings of a user. Each list of which `lists` has a setting is sent with all that `lists` has of it; the
+    /// other lists are left out. Whether the service keeps the channels that a sent list does not name the documents do
+    /// not say: name them all.
+    pub async fn update_user_config(&self, user_id: &str, lists: &UserConfig) -> Result<(), ConnectError> {
+        self.call(Operation::UpdateUserConfig, async || self.sdk.update_user_config(user_id, lists).await).await
     }
 
     async fn call<T>(

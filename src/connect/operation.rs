@@ -21,11 +21,15 @@ pub enum Operation {
     UpdateUserProficiencies,
     /// Takes proficiencies away.
     DisassociateUserProficiencies,
+    /// What settings per channel one user has.
+    DescribeUser,
+    /// Changes a user's settings per channel.
+    UpdateUserConfig,
 }
 
 impl Operation {
     /// Every operation, in the order in which an import first calls them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::ListUsers,
         Self::SearchPredefinedAttributes,
         Self::DescribePredefinedAttribute,
@@ -33,6 +37,8 @@ impl Operation {
         Self::AssociateUserProficiencies,
         Self::UpdateUserProficiencies,
         Self::DisassociateUserProficiencies,
+        Self::DescribeUser,
+        Self::UpdateUserConfig,
     ];
 
     /// The name as Connect, IAM and the setting `REQUEST_RATES` have it.
@@ -45,6 +51,8 @@ impl Operation {
             Self::AssociateUserProficiencies => "AssociateUserProficiencies",
             Self::UpdateUserProficiencies => "UpdateUserProficiencies",
             Self::DisassociateUserProficiencies => "DisassociateUserProficiencies",
+            Self::DescribeUser => "DescribeUser",
+            Self::UpdateUserConfig => "UpdateUserConfig",
         }
     }
 

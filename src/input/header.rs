@@ -10,7 +10,18 @@ pub struct Column {
     /// Other names for it, as [`normal`] has them.
     pub aliases: &'static [&'static str],
     /// Whether the file is refused without it.
-    pub is_required: bool,
+    pub need: Need,
+}
+
+/// Whether a kind of file can be without a column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// It cannot.
+    Required,
+    /// It can, if it has another one of these.
+    OneOf,
+    /// It can.
+    Optional,
 }
 
 /// The columns of a kind of file.
@@ -41,41 +52,32 @@ pub struct Header {
     places: Vec<Option<usize>>,
     /// Which cells go to the report: all but the report's own.
     pub carried: Vec<usize>,
+    /// Which of the schemas it fits, by its place.
+    pub schema: usize,
 }
 
 impl Header {
-    /// Finds the schema's columns among the cells.
-    pub(super) fn understand(schema: Schema, delimiter: u8, cells: Vec<String>) -> Result<Self, Refusal> {
+    /// Finds a schema's columns among the cells: of the schemas that fit, the one of which there are the most. Where none
+    /// fits, the objection is that of the one of which there are the most.
+    pub(super) fn understand(schemas: &[Schema], delimiter: u8, cells: &[String]) -> Result<Self, Refusal> {
         let is_ours = |cell: &str| trimmed(cell).to_lowercase().starts_with(OURS);
         let names: Vec<_> = cells.iter().map(|cell| if is_ours(cell) { String::new() } else { normal(cell) }).collect();
-        let mut places = Vec::with_capacity(schema.len());
-        for column in schema {
-            let among = |wanted: &[&str]| -> Vec<usize> {
-                (0..names.len()).filter(|&place| wanted.contains(&names[place].as_str())).collect()
-            };
-            let plain = among(&[&normal(column.name)]);
-            let found = if plain.is_empty() { among(column.aliases) } else { plain };
-            if let [first, second, ..] = found[..] {
-                let message = format!(
-                    "The column `{}` is there twice: as {} and as {}. Take one of them away.",
-                    column.name,
-                    shown(&cells[first]),
-                    shown(&cells[second])
-                );
-                return Err(Refusal::new("duplicate_column", message));
+        let mut best: Option<(bool, usize, Result<Self, Refusal>)> = None;
+        for (nth, schema) in schemas.iter().enumerate() {
+            let found: Vec<Vec<usize>> = schema.iter().map(|column| column.find(&names)).collect();
+            let n_found = found.iter().filter(|found| !found.is_empty()).count();
+            let fit = check(schema, &found, cells).map(|()| Self {
+                delimiter,
+                cells: cells.to_vec(),
+                places: found.iter().map(|found| found.first().copied()).collect(),
+                carried: (0..cells.len()).filter(|&place| !is_ours(&cells[place])).collect(),
+                schema: nth,
+            });
+            if best.as_ref().is_none_or(|(is_fit, most, _)| (*is_fit, *most) < (fit.is_ok(), n_found)) {
+                best = Some((fit.is_ok(), n_found, fit));
             }
-            if found.is_empty() && column.is_required {
-                let message = format!(
-                    "There is no column `{}`. The first row must name the columns; found were: {}.",
-                    column.name,
-                    all_shown(&cells)
-                );
-                return Err(Refusal::new("missing_column", message));
-            }
-            places.push(found.first().copied());
         }
-        let carried = (0..cells.len()).filter(|&place| !is_ours(&cells[place])).collect();
-        Ok(Self { delimiter, cells, places, carried })
+        best.expect("there is a schema").2
     }
 
     /// Where a column of the schema is, if the file has it.
@@ -92,6 +94,47 @@ impl Header {
     pub(super) fn n_found(&self) -> usize {
         self.places.iter().flatten().count()
     }
+}
+
+impl Column {
+    /// Where a column is among these names: by its plain name, else by another.
+    fn find(&self, names: &[String]) -> Vec<usize> {
+        let among = |wanted: &[&str]| -> Vec<usize> {
+            (0..names.len()).filter(|&place| wanted.contains(&names[place].as_str())).collect()
+        };
+        let plain = among(&[&normal(self.name)]);
+        if plain.is_empty() { among(self.aliases) } else { plain }
+    }
+}
+
+/// Whether the columns that a file cannot be without are there, and none is there twice.
+fn check(schema: Schema, found: &[Vec<usize>], cells: &[String]) -> Result<(), Refusal> {
+    for (column, found) in schema.iter().zip(found) {
+        if let [first, second, ..] = found[..] {
+            let message = format!(
+                "The column `{}` is there twice: as {} and as {}. Take one of them away.",
+                column.name,
+                shown(&cells[first]),
+                shown(&cells[second])
+            );
+            return Err(Refusal::new("duplicate_column", message));
+        }
+    }
+    let missing = |what: &str| {
+        let message = format!("{what} The first row must name the columns; found were: {}.", all_shown(cells));
+        Err(Refusal::new("missing_column", message))
+    };
+    let are_missing = schema.iter().zip(found).filter(|(_, found)| found.is_empty()).map(|(column, _)| column);
+    if let Some(column) = are_missing.clone().find(|column| column.need == Need::Required) {
+        return missing(&format!("There is no column `{}`.", column.name));
+    }
+    let one_of = |column: &&Column| column.need == Need::OneOf;
+    let n_one_of = schema.iter().filter(one_of).count();
+    let names: Vec<_> = are_missing.filter(one_of).map(|column| format!("`{}`", column.name)).collect();
+    if n_one_of > 0 && names.len() == n_one_of {
+        return missing(&format!("There is none of the columns {}.", names.join(", ")));
+    }
+    Ok(())
 }
 
 /// A name in a sentence.
@@ -115,14 +158,23 @@ mod tests {
     use super::*;
 
     const SCHEMA: Schema = &[
-        Column { name: "user", aliases: &["username", "agent"], is_required: true },
-        Column { name: "level", aliases: &["proficiencylevel"], is_required: true },
-        Column { name: "action", aliases: &[], is_required: false },
+        Column { name: "user", aliases: &["username", "agent"], need: Need::Required },
+        Column { name: "level", aliases: &["proficiencylevel"], need: Need::Required },
+        Column { name: "action", aliases: &[], need: Need::Optional },
+    ];
+
+    const OTHER: Schema = &[
+        Column { name: "user", aliases: &["username", "agent"], need: Need::Required },
+        Column { name: "channel", aliases: &[], need: Need::Required },
+        Column { name: "phone_type", aliases: &[], need: Need::OneOf },
+        Column { name: "phone_number", aliases: &[], need: Need::OneOf },
     ];
 
     fn understand(cells: &[&str]) -> Result<Vec<Option<usize>>, String> {
-        let cells = cells.iter().map(|&cell| cell.to_owned()).collect();
-        Header::understand(SCHEMA, b',', cells).map(|header| header.places).map_err(|error| error.to_string())
+        let cells: Vec<_> = cells.iter().map(|&cell| cell.to_owned()).collect();
+        Header::understand(&[SCHEMA, OTHER], b',', &cells)
+            .map(|header| header.places)
+            .map_err(|error| error.to_string())
     }
 
     #[test]
@@ -150,6 +202,23 @@ mod tests {
     }
 
     #[test]
+    fn the_columns_tell_the_schema() {
+        let schema = |cells: &[&str]| {
+            let cells: Vec<_> = cells.iter().map(|&cell| cell.to_owned()).collect();
+            Header::understand(&[SCHEMA, OTHER], b',', &cells)
+                .map(|header| header.schema)
+                .map_err(|error| error.message)
+        };
+        assert_eq!(schema(&["user", "level"]), Ok(0));
+        assert_eq!(schema(&["user", "level", "channel"]), Ok(0));
+        assert_eq!(schema(&["channel", "Phone Number", "agent"]), Ok(1));
+        assert_eq!(schema(&["user", "channel", "phone_type", "level"]), Ok(1), "the most columns");
+        assert!(schema(&["user", "colour"]).unwrap_err().starts_with("There is no column `level`."));
+        let none = schema(&["user", "channel", "colour"]).unwrap_err();
+        assert!(none.starts_with("There is none of the columns `phone_type`, `phone_number`."), "{none}");
+    }
+
+    #[test]
     fn a_sentence_stays_short_whatever_was_found() {
         let names: Vec<_> = (0..1000).map(|n| format!("{n}\n{}", "x".repeat(n))).collect();
         let names: Vec<_> = names.iter().map(String::as_str).collect();
@@ -157,7 +226,7 @@ mod tests {
         assert!(sentence.len() < 800 && sentence.ends_with("and 988 more."), "{sentence}");
         assert!(!sentence.contains('\n'));
         let cells = ["user", "level", &"x".repeat(10_000), " "].map(str::to_owned).to_vec();
-        let header = Header::understand(SCHEMA, b',', cells).unwrap();
+        let header = Header::understand(&[SCHEMA], b',', &cells).unwrap();
         assert_eq!(header.shown(2).map(|name| name.len()), Some(MAX_NAME_LETTERS + 5));
         assert_eq!((header.shown(3), header.shown(4)), (None, None));
     }
@@ -165,7 +234,7 @@ mod tests {
     #[test]
     fn the_reports_own_columns_are_dropped() {
         let cells = ["user", "import_level", "level", "Import_Status"].map(str::to_owned).to_vec();
-        let header = Header::understand(SCHEMA, b',', cells).unwrap();
+        let header = Header::understand(&[SCHEMA, OTHER], b',', &cells).unwrap();
         assert_eq!((header.place(1), header.carried), (Some(2), vec![0, 2]));
     }
 }

@@ -34,7 +34,7 @@ use std::borrow::Cow;
 
 pub use cell::{guarded, has_control, trimmed, unguarded};
 pub use decode::Decoder;
-pub use header::{Column, Header, Schema};
+pub use header::{Column, Header, Need, Schema};
 pub use names::{Name, Names};
 pub use reader::Reader;
 pub use records::Record;

@@ -9,7 +9,7 @@ use super::{Header, Refusal, Schema};
 /// more, and so would be texts that [`super::Names`] cannot hold.
 const MAX_TEXT_BYTES: u64 = 2 << 30;
 
-/// Reads a file of one schema that is handed to it piece by piece.
+/// Reads a file of one of these schemas that is handed to it piece by piece.
 #[derive(Debug)]
 pub struct Reader {
     unpacker: Unpacker,
@@ -20,8 +20,8 @@ pub struct Reader {
 
 impl Reader {
     /// A reader at the beginning of a file.
-    pub fn new(schema: Schema) -> Self {
-        Self { unpacker: Unpacker::default(), decoder: Decoder::default(), table: Table::new(schema), n_text_bytes: 0 }
+    pub fn new(schemas: &'static [Schema]) -> Self {
+        Self { unpacker: Unpacker::default(), decoder: Decoder::default(), table: Table::new(schemas), n_text_bytes: 0 }
     }
 
     /// The header, once it was read.
@@ -86,11 +86,11 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::input::{Column, Record};
+    use crate::input::{Column, Need, Record};
 
     const SCHEMA: Schema = &[
-        Column { name: "user", aliases: &["agent"], is_required: true },
-        Column { name: "value", aliases: &[], is_required: true },
+        Column { name: "user", aliases: &["agent"], need: Need::Required },
+        Column { name: "value", aliases: &[], need: Need::Required },
     ];
 
     /// Delimiter, and of each row the line and its cells; or the code of what is wrong.
@@ -98,7 +98,7 @@ mod tests {
 
     fn read_in_pieces(bytes: &[u8], size: usize) -> Result<(u8, Vec<(u32, String)>), Refusal> {
         let mut rows = Vec::new();
-        let mut reader = Reader::new(SCHEMA);
+        let mut reader = Reader::new(&[SCHEMA]);
         let mut visit = |_: &Header, record: Record<'_>| {
             rows.push((record.line, record.cells().collect::<Vec<_>>().join("/")));
             Ok(())
@@ -190,7 +190,7 @@ mod tests {
     #[test]
     fn more_rows_than_fit_are_refused() {
         let mut n_rows = 0;
-        let mut reader = Reader::new(SCHEMA);
+        let mut reader = Reader::new(&[SCHEMA]);
         let mut visit = |_: &Header, _: Record<'_>| {
             n_rows += 1;
             Ok(())
@@ -208,7 +208,7 @@ mod tests {
         bomb.write_all(&b"\n".repeat(8 << 20)).unwrap();
         let member = bomb.finish().unwrap();
         assert!(member.len() < 10_000, "{}", member.len());
-        let mut reader = Reader::new(SCHEMA);
+        let mut reader = Reader::new(&[SCHEMA]);
         // As if nearly all of it had been read: two gigabytes take a minute here.
         reader.n_text_bytes = MAX_TEXT_BYTES - (4 << 20);
         let mut visit = |_: &Header, _: Record<'_>| Ok(());
@@ -223,7 +223,7 @@ mod tests {
         packed.write_all(&b"a,b\n".repeat(500_000)).unwrap();
         let packed = packed.finish().unwrap();
         assert!(packed.len() < 10_000, "{}", packed.len());
-        let mut reader = Reader::new(SCHEMA);
+        let mut reader = Reader::new(&[SCHEMA]);
         let (mut rest, mut n_rows, mut most) = (&packed[..], 0, 0);
         while !rest.is_empty() {
             let before = n_rows;
@@ -236,7 +236,7 @@ mod tests {
         }
         reader.finish(&mut |_, _| Ok(())).unwrap();
         assert_eq!((n_rows, most), (500_000, (64 << 10) / 4));
-        assert_eq!(Reader::new(SCHEMA).step(&vec![b'a'; 100_000], &mut |_, _| Ok(())), Ok(64 << 10));
+        assert_eq!(Reader::new(&[SCHEMA]).step(&vec![b'a'; 100_000], &mut |_, _| Ok(())), Ok(64 << 10));
     }
 
     /// A form in which a table may come.

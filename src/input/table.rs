@@ -15,10 +15,10 @@ const BOM: char = '\u{feff}';
 /// What to do with each row: everything but the rows that hold nothing.
 pub type Visit<'v> = dyn FnMut(&Header, Record<'_>) -> Result<(), Refusal> + 'v;
 
-/// A table of one schema that is handed over piece by piece.
+/// A table of one of these schemas that is handed over piece by piece.
 #[derive(Debug)]
 pub(super) struct Table {
-    schema: Schema,
+    schemas: &'static [Schema],
     state: State,
 }
 
@@ -39,8 +39,8 @@ struct Rows {
 }
 
 impl Table {
-    pub(super) fn new(schema: Schema) -> Self {
-        Self { schema, state: State::Head(String::new()) }
+    pub(super) fn new(schemas: &'static [Schema]) -> Self {
+        Self { schemas, state: State::Head(String::new()) }
     }
 
     pub(super) fn header(&self) -> Option<&Header> {
@@ -78,7 +78,7 @@ impl Table {
     /// Understands the header in the first text, if it holds all of it, and goes on with what follows it.
     fn begin(&mut self, is_end: bool, visit: &mut Visit<'_>) -> Result<(), Refusal> {
         let State::Head(head) = &mut self.state else { return Ok(()) };
-        let Some(found) = find_header(self.schema, head, is_end)? else { return Ok(()) };
+        let Some(found) = find_header(self.schemas, head, is_end)? else { return Ok(()) };
         let head = std::mem::take(head);
         let records = Records::new(found.header.delimiter);
         let mut rows = Rows { header: found.header, records, n_before: found.n_before, n_rows: 0 };
@@ -136,7 +136,7 @@ struct Found {
 /// The header at the beginning of a file: read with each delimiter, and the one that makes most of it is the file's.
 ///
 /// Nothing is decided before each of them is, so that it does not depend on how much of the file has come.
-fn find_header(schema: Schema, head: &str, is_end: bool) -> Result<Option<Found>, Refusal> {
+fn find_header(schemas: &[Schema], head: &str, is_end: bool) -> Result<Option<Found>, Refusal> {
     let is_end = is_end && head.len() <= HEAD_BYTES;
     let is_all = is_end || head.len() >= HEAD_BYTES;
     let head = without_mark(&head[..head.floor_char_boundary(HEAD_BYTES)]);
@@ -149,7 +149,7 @@ fn find_header(schema: Schema, head: &str, is_end: bool) -> Result<Option<Found>
     let mut objection: Option<(usize, Refusal)> = None;
     for delimiter in delimiters {
         let (n_cells, read) = match first_record(text, delimiter, is_end) {
-            First::Cells(cells) => (cells.len(), Header::understand(schema, delimiter, cells)),
+            First::Cells(cells) => (cells.len(), Header::understand(schemas, delimiter, &cells)),
             First::Refused(n_cells, refusal) => (n_cells, Err(refusal)),
             First::Nothing if is_end => continue,
             First::Nothing if is_all => (0, Err(no_header())),

@@ -36,8 +36,8 @@ pub struct Summary {
     pub source: String,
     /// The object's version, or its `ETag` where the bucket keeps none.
     pub version: String,
-    /// `proficiencies`.
-    pub kind: &'static str,
+    /// `proficiencies`; nothing before the header was read.
+    pub kind: Option<&'static str>,
     /// `merge` or `replace`.
     pub mode: Mode,
     /// Whether nothing was to be written.

@@ -5,6 +5,8 @@ use std::fmt;
 use std::time::Duration;
 
 use aws_sdk_s3::Client;
+use aws_sdk_s3::config::Builder;
+use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::ByteStream;
 use aws_smithy_types::error::display::DisplayErrorContext;
@@ -18,6 +20,9 @@ const COPY_SOURCE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remov
 /// A conditional write that meets a delete of the same key is answered 409 and may be sent again; the SDK does not.
 const CONFLICTS: u32 = 5;
 const AFTER_CONFLICT: Duration = Duration::from_millis(200);
+
+/// A copy of 5 GB, and an upload of thousands of parts, take S3 minutes.
+const UNHURRIED: Duration = Duration::from_secs(300);
 
 /// Object storage.
 #[derive(Clone, Debug)]
@@ -78,8 +83,9 @@ impl Store {
     /// that does not hold is no failure where what is there is what was to be written.
     async fn put(&self, at: &Location, bytes: Bytes, etag: Option<&str>, is_new: bool) -> Result<String, StoreError> {
         match self.put_once(at, &bytes, etag, is_new).await {
-            Err(error) if error.is_precondition() => match self.get(at).await? {
-                Some((found, etag)) if found == bytes => Ok(etag),
+            Err(error) if error.is_precondition() => match self.get(at).await {
+                Ok(Some((found, etag))) if found == bytes => Ok(etag),
+                Err(unread) if !unread.is_denied() => Err(unread),
                 _ => Err(error),
             },
             done => done,
@@ -114,7 +120,8 @@ impl Store {
         let call = self.client.copy_object().copy_source(source).copy_source_if_match(etag);
         // Tags would be copied, too, and reading and writing them are permissions of their own.
         let call = call.tagging_directive(aws_sdk_s3::types::TaggingDirective::Replace);
-        call.bucket(&to.bucket).key(&to.key).send().await.map_err(of("CopyObject", from)).map(drop)
+        let call = call.bucket(&to.bucket).key(&to.key).customize().config_override(unhurried());
+        call.send().await.map_err(of("CopyObject", from)).map(drop)
     }
 
     /// The key of the newest object under a prefix, if there is one.
@@ -152,6 +159,11 @@ impl Store {
     pub fn upload(&self, to: Location) -> Upload {
         Upload::new(self.clone(), to)
     }
+}
+
+/// For requests that S3 answers when the work is done.
+pub(super) fn unhurried() -> Builder {
+    Builder::new().timeout_config(TimeoutConfig::builder().operation_attempt_timeout(UNHURRIED).build())
 }
 
 fn status<E>(error: &SdkError<E>) -> Option<u16> {

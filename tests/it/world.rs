@@ -123,6 +123,7 @@ impl World {
             results: text("results.csv"),
             retry: text("retry.csv"),
             undo: text("undo.csv"),
+            removed: text("removed.csv"),
             folder,
         }
     }
@@ -181,6 +182,7 @@ pub struct Report {
     pub results: Option<String>,
     pub retry: Option<String>,
     pub undo: Option<String>,
+    pub removed: Option<String>,
     pub folder: String,
 }
 

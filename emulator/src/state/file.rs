@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{DEFAULT_MAX_PROFICIENCIES, Instance};
+use super::{DEFAULT_MAX_PROFICIENCIES, Instance, UserConfig};
 
 /// An instance as written in a file:
 ///
@@ -10,9 +10,12 @@ use super::{DEFAULT_MAX_PROFICIENCIES, Instance};
 /// {
 ///   "id": "11111111-2222-3333-4444-555555555555",
 ///   "attributes": [{"name": "Product", "values": ["Phone", "Tablet"]}],
-///   "users": [{"id": "user-1", "username": "jdoe", "proficiencies": [["Product", "Phone", 3]]}]
+///   "users": [{"id": "user-1", "username": "jdoe", "proficiencies": [["Product", "Phone", 3]],
+///              "config": {"AutoAcceptConfigs": [{"Channel": "CHAT", "AutoAccept": true}]}}]
 /// }
 /// ```
+///
+/// A user's `config` is in the form in which `DescribeUser` has it.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct InstanceFile {
@@ -39,6 +42,8 @@ struct UserEntry {
     username: String,
     #[serde(default)]
     proficiencies: Vec<(String, String, f32)>,
+    #[serde(default)]
+    config: UserConfig,
 }
 
 impl From<InstanceFile> for Instance {
@@ -48,7 +53,8 @@ impl From<InstanceFile> for Instance {
             instance.add_attribute(attribute.name, attribute.values);
         }
         for user in file.users {
-            instance.add_user(user.id, user.username, user.proficiencies);
+            instance.add_user(&user.id, user.username, user.proficiencies);
+            instance.set_config(&user.id, user.config);
         }
         instance
     }
@@ -61,6 +67,7 @@ fn default_max_proficiencies() -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::state::{AutoAcceptConfig, Channel};
 
     #[test]
     fn a_file_becomes_an_instance() {
@@ -68,13 +75,17 @@ mod tests {
             "id": "i",
             "max_proficiencies": 3,
             "attributes": [{"name": "Product", "values": ["Phone", "Tablet"]}],
-            "users": [{"id": "u", "username": "jdoe", "proficiencies": [["Product", "Phone", 3]]}]
+            "users": [{"id": "u", "username": "jdoe", "proficiencies": [["Product", "Phone", 3]],
+                       "config": {"AutoAcceptConfigs": [{"Channel": "CHAT", "AutoAccept": true}]}}]
         }"#;
         let file: InstanceFile = serde_json::from_str(text).expect("an instance");
+        let chat =
+            AutoAcceptConfig { channel: Channel::Chat, auto_accept: true, agent_first_callback_auto_accept: None };
         let expected = Instance::new("i")
             .with_max_proficiencies(3)
             .with_attribute("Product", ["Phone", "Tablet"])
-            .with_user("u", "jdoe", [("Product", "Phone", 3.0)]);
+            .with_user("u", "jdoe", [("Product", "Phone", 3.0)])
+            .with_config("u", UserConfig { auto_accept_configs: vec![chat], ..UserConfig::default() });
         assert_eq!(Instance::from(file), expected);
     }
 }

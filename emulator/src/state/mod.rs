@@ -3,6 +3,7 @@
 //! Nothing here waits, fails by chance or knows of HTTP. Times are counted from the emulator's start.
 
 mod attributes;
+mod config;
 mod file;
 mod proficiencies;
 mod sample;
@@ -13,8 +14,14 @@ use std::{collections::BTreeMap, ops::Bound, time::Duration};
 
 use crate::error::ApiError;
 
+pub(crate) use self::config::ConfigUpdate;
 pub use self::{
     attributes::PredefinedAttribute,
+    config::{
+        AfterContactWorkConfig, AfterContactWorkConfigPerChannel, AutoAcceptConfig, Channel,
+        PersistentConnectionConfig, PhoneNumberConfig, PhoneType, UserConfig, VoiceEnhancementConfig,
+        VoiceEnhancementMode,
+    },
     file::InstanceFile,
     proficiencies::{Proficiency, ProficiencySet},
 };
@@ -22,7 +29,7 @@ pub use self::{
 /// The quota of proficiencies per user that a new instance has (Connect service quotas).
 pub const DEFAULT_MAX_PROFICIENCIES: usize = 10;
 
-/// One Amazon Connect instance: its predefined attributes, its users and what they are good at.
+/// One Amazon Connect instance: its predefined attributes, its users, what they are good at and how they are set up.
 ///
 /// ```
 /// use connect_emulator::Instance;
@@ -49,6 +56,9 @@ pub(crate) struct User {
     pub(crate) proficiencies: ProficiencySet,
     /// When the proficiencies were last changed, counted from the emulator's start.
     pub(crate) last_modified: Duration,
+    pub(crate) config: UserConfig,
+    /// When the settings were last changed, counted from the emulator's start.
+    pub(crate) config_modified: Duration,
     /// The fewest proficiencies that the user was left with by any write.
     smallest_set: Option<usize>,
 }
@@ -126,8 +136,30 @@ impl Instance {
     ) {
         let proficiencies =
             proficiencies.into_iter().map(|(name, value, level)| ((name.into(), value.into()), level)).collect();
-        let user = User { username: username.into(), proficiencies, last_modified: Duration::ZERO, smallest_set: None };
+        let user = User {
+            username: username.into(),
+            proficiencies,
+            last_modified: Duration::ZERO,
+            config: UserConfig::default(),
+            config_modified: Duration::ZERO,
+            smallest_set: None,
+        };
         self.users.insert(id.into(), user);
+    }
+
+    /// See [`Instance::set_config`].
+    #[must_use]
+    pub fn with_config(mut self, user_id: &str, config: UserConfig) -> Self {
+        self.set_config(user_id, config);
+        self
+    }
+
+    /// Puts all settings of a user in place, as somebody at the console would: past all checks. There is nothing to do
+    /// for a user who is not there.
+    pub fn set_config(&mut self, user_id: &str, config: UserConfig) {
+        if let Some(user) = self.users.get_mut(user_id) {
+            user.config = config;
+        }
     }
 
     /// Takes away a user.
@@ -178,6 +210,11 @@ impl Instance {
     pub fn proficiencies(&self, user_id: &str) -> ProficiencySet {
         let user = self.users.get(user_id);
         user.map(|user| user.proficiencies.clone()).unwrap_or_default()
+    }
+
+    /// The settings of a user; none for a user who is not there.
+    pub fn config(&self, user_id: &str) -> UserConfig {
+        self.users.get(user_id).map(|user| user.config.clone()).unwrap_or_default()
     }
 
     /// The level of one proficiency of a user.

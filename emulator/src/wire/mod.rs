@@ -1,6 +1,7 @@
 //! REST-JSON 1.1 as Connect speaks it: URIs and bodies in, bodies and error headers out.
 
 mod attributes;
+mod config;
 mod page;
 mod proficiencies;
 mod request;
@@ -74,6 +75,8 @@ pub(crate) fn perform(
         Operation::ListUsers => users::list(received, instance, switches, clock),
         Operation::SearchPredefinedAttributes => attributes::search(received, instance, switches, clock),
         Operation::DescribePredefinedAttribute => attributes::describe(received, instance, clock),
+        Operation::DescribeUser => config::describe(received, instance, clock),
+        Operation::UpdateUserConfig => config::update(received, instance, switches, clock),
     }
 }
 

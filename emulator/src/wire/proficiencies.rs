@@ -65,7 +65,7 @@ pub(super) fn associate(
     clock: Clock,
 ) -> Result<Value, ApiError> {
     let items = levelled_items(received)?;
-    let user_id = addressed_user(received, instance)?;
+    let user_id = received.addressed_user(instance)?;
     instance.associate(user_id, &items, switches, clock.since_start)?;
     Ok(json!({}))
 }
@@ -77,7 +77,7 @@ pub(super) fn update(
     clock: Clock,
 ) -> Result<Value, ApiError> {
     let items = levelled_items(received)?;
-    let user_id = addressed_user(received, instance)?;
+    let user_id = received.addressed_user(instance)?;
     instance.update(user_id, &items, switches, clock.since_start)?;
     Ok(json!({}))
 }
@@ -90,17 +90,9 @@ pub(super) fn disassociate(
 ) -> Result<Value, ApiError> {
     let items: Result<Vec<_>, _> = (1..).zip(items(received)?).map(pair).collect();
     let items = items?;
-    let user_id = addressed_user(received, instance)?;
+    let user_id = received.addressed_user(instance)?;
     instance.disassociate(user_id, &items, switches, clock.since_start)?;
     Ok(json!({}))
-}
-
-/// The user that a request is about, once the instance is known to be the right one.
-fn addressed_user<'a>(received: &'a Received, instance: &Instance) -> Result<&'a str, ApiError> {
-    let instance_id = received.instance_id()?;
-    let user_id = received.required_user_id(instance)?;
-    instance.check_id(instance_id)?;
-    Ok(user_id)
 }
 
 fn items(received: &Received) -> Result<Vec<Item>, ApiError> {

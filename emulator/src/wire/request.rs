@@ -47,6 +47,14 @@ impl Received {
         self.label("UserId", None).map(|id| instance.plain_user_id(id))
     }
 
+    /// The user that a request is about, once the instance is known to be the right one.
+    pub(super) fn addressed_user(&self, instance: &Instance) -> Result<&str, ApiError> {
+        let instance_id = self.instance_id()?;
+        let user_id = self.required_user_id(instance)?;
+        instance.check_id(instance_id)?;
+        Ok(user_id)
+    }
+
     /// The id of the user that the call is about, if it is about one.
     pub(crate) fn user_id(&self, instance: &Instance) -> Option<&str> {
         let given = self.path.get("UserId")?;
@@ -85,10 +93,11 @@ impl Received {
             .map_err(|error| ApiError::invalid_request(format!("The body is not what it should be: {error}")))
     }
 
-    /// How many proficiencies the body has, right or wrong.
+    /// How many items the lists in the body have, right or wrong.
     pub(crate) fn n_items(&self) -> usize {
         let body: Value = serde_json::from_slice(&self.body).unwrap_or_default();
-        body["UserProficiencies"].as_array().map_or(0, Vec::len)
+        let lists = body.as_object().into_iter().flat_map(serde_json::Map::values);
+        lists.filter_map(Value::as_array).map(Vec::len).sum()
     }
 }
 

@@ -19,7 +19,7 @@ pub(super) fn list(
             "Id": id,
             "Arn": instance.user_arn(id),
             "Username": user.username,
-            "LastModifiedTime": clock.timestamp(user.last_modified),
+            "LastModifiedTime": clock.timestamp(user.last_modified.max(user.config_modified)),
             "LastModifiedRegion": instance.region(),
         });
         (id.clone(), summary)

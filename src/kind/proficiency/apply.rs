@@ -1,9 +1,13 @@
 //! Brings one user to what the file says: read, plan, write, and read again where a write did not succeed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
 
 use crate::connect::{Connect, ConnectError, ErrorKind, Level, Operation, Pair, Proficiencies};
+use crate::kind::{Brought, Only, Survey, Terms};
 
+use super::Rows;
 use super::plan::{Item, Step, Want, in_held_spelling, in_item_spelling, plan};
 
 /// What became of one item of the file.
@@ -31,72 +35,125 @@ pub enum Fate {
     Pending,
 }
 
-/// What holds for bringing one user to what the file says.
-#[derive(Clone, Copy, Debug)]
-pub struct Terms<'t> {
-    /// The largest set that a user may have, unless it holds more.
-    pub limit: usize,
-    /// Whether nothing is written, and what would be is told.
-    pub is_dry_run: bool,
-    /// Whether nothing is written, and what was done before is told.
-    pub is_only_seen: bool,
-    /// What the user held before this import's first write for it, if there was one.
-    pub before: Option<&'t Proficiencies>,
+/// What a user has, as the journal keeps it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(from = "Vec<Before>", into = "Vec<Before>")]
+pub struct Held(pub Proficiencies);
+
+impl From<Vec<Before>> for Held {
+    fn from(held: Vec<Before>) -> Self {
+        let of = |Before(attribute, value, level): Before| {
+            Some((Pair { attribute: attribute.into(), value: value.into() }, Level::from_wire(level?)))
+        };
+        Self(held.into_iter().filter_map(of).collect())
+    }
 }
 
-/// What became of one user.
-#[derive(Debug, Default)]
-pub struct Brought {
-    /// What became of each item, in the order of the items.
-    pub fates: Vec<Fate>,
-    /// The refusal that stops the whole import, if there was one.
-    pub stop: Option<ConnectError>,
+impl From<Held> for Vec<Before> {
+    fn from(Held(held): Held) -> Self {
+        held.iter().map(|(pair, level)| Before::new(pair, Some(*level))).collect()
+    }
 }
 
-/// Brings a user to what the items say, or, in a dry run, says what that would do.
+/// A pair (attribute and value) and the level that the user had before the import, if it had the pair.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Before(pub String, pub String, pub Option<f32>);
+
+impl Before {
+    fn new(pair: &Pair, level: Option<Level>) -> Self {
+        Self(pair.attribute.to_string(), pair.value.to_string(), level.map(Level::to_wire))
+    }
+}
+
+/// What came of a user besides what its rows say.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Aside {
+    /// What was removed because the file does not name it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub removed: Vec<Before>,
+    /// What may have been written, and cannot be seen.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unseen: Vec<Before>,
+    /// What should have been removed because the file does not name it, and is still there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left: Vec<Before>,
+    /// Why: what the service said last. Nothing where it was not tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_because: Option<String>,
+}
+
+impl Aside {
+    /// What is to be set again, or removed again, to take the import back.
+    pub fn undone(&self) -> impl Iterator<Item = &Before> {
+        self.removed.iter().chain(&self.unseen)
+    }
+
+    fn some(self) -> Option<Self> {
+        Some(self).filter(|aside| *aside != Self::default())
+    }
+}
+
+/// What replacing a user's set by these items would do.
+pub(super) async fn survey(connect: &Connect, user_id: &str, items: &[Item]) -> Result<Survey, ConnectError> {
+    let now = connect.list_user_proficiencies(user_id).await?;
+    let user = User::new(items, None, now, usize::MAX, true);
+    let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    let is_right = user.implied.is_empty() && user.items.iter().all(|item| user.fate(item) == Fate::Unchanged);
+    let (held, implied) = (count(user.held.len()), count(user.implied.len()));
+    Ok(Survey { held, implied, is_right, is_whole: true })
+}
+
+/// See [`Kind::bring`](crate::kind::Kind::bring).
 ///
 /// After a write that failed otherwise than by throttling the user is read again and planned anew. Items that are still
 /// wanted after a refusal are sent one by one, so that only the guilty ones fail. What is in place in the end was done by
 /// this import, whatever the calls answered.
-///
-/// `before` is what the user held before this import's first write for it, if an earlier delivery made one: what is in
-/// place since then was done by this import. Else what is read now is handed to `plan_is_made` before the first write.
-pub async fn bring(
+pub(super) async fn bring(
     connect: &Connect,
     user_id: &str,
     items: &[Item],
-    Terms { limit, is_dry_run, is_only_seen, before }: Terms<'_>,
-    plan_is_made: impl AsyncFnOnce(&Proficiencies),
-) -> Brought {
+    terms: Terms<'_, Held>,
+    plan_is_made: impl AsyncFnOnce(&Held),
+) -> Brought<Rows> {
+    let before = terms.before.map(|Held(held)| held);
     let now = match connect.list_user_proficiencies(user_id).await {
         Ok(now) => now,
-        Err(error) => return unread(items, &error),
-    };
-    let held = before.unwrap_or(&now).clone();
-    let items = in_held_spelling(items, &held);
-    let mut user = User {
-        limit: limit.max(held.len()).max(now.len()),
-        now: in_item_spelling(now, &items),
-        items,
-        held,
-        done: Vec::new(),
-        too_many: BTreeMap::new(),
-        refused: BTreeMap::new(),
-        one_by_one: Vec::new(),
-    };
-    let mut stop = None;
-    if is_dry_run {
-        for step in user.plan() {
-            step.apply_to(&mut user.now);
+        Err(error) => {
+            let is_untried = error.kind == ErrorKind::Stopped || error.is_systemic;
+            let fate = if is_untried { Fate::Pending } else { Fate::Failed(error.clone()) };
+            let (fates, aside) = (vec![fate; items.len()], unseen(items, &terms));
+            return Brought { fates, aside, is_done: !is_untried, stop: error.is_systemic.then_some(error) };
         }
-    } else if !is_only_seen {
-        if before.is_none() && !user.plan().is_empty() {
-            plan_is_made(&user.held).await;
+    };
+    let mut user = User::new(items, before.cloned(), now, terms.limit, terms.replaces);
+    let stop = match terms.only {
+        Only::Look => None,
+        Only::Plan => {
+            for step in user.plan() {
+                step.apply_to(&mut user.now);
+            }
+            None
         }
-        stop = user.write(connect, user_id).await;
-    }
-    let fates = user.items.iter().map(|item| user.fate(item)).collect();
-    Brought { fates, stop: stop.filter(|error| error.is_systemic) }
+        Only::Nothing => {
+            if before.is_none() && !user.plan().is_empty() {
+                plan_is_made(&Held(user.held.clone())).await;
+            }
+            user.write(connect, user_id).await
+        }
+    };
+    let fates: Vec<Fate> = user.items.iter().map(|item| user.fate(item)).collect();
+    let (aside, is_untried) = user.aside();
+    let is_done = !is_untried && !fates.contains(&Fate::Pending);
+    Brought { fates, aside, is_done, stop: stop.filter(|error| error.is_systemic) }
+}
+
+/// What an earlier delivery may have written for a user that cannot be read.
+fn unseen(items: &[Item], terms: &Terms<'_, Held>) -> Option<Aside> {
+    let Held(held) = terms.before?;
+    let user = User::new(items, None, held.clone(), terms.limit, terms.replaces);
+    let of_items = user.items.iter().map(|item| Before::new(&item.pair, held.get(&item.pair).copied()));
+    let implied = user.implied.iter().map(|(pair, level)| Before::new(pair, Some(*level)));
+    Aside { unseen: of_items.chain(implied).collect(), ..Aside::default() }.some()
 }
 
 /// One user on the way.
@@ -116,9 +173,32 @@ struct User {
     refused: BTreeMap<Pair, ConnectError>,
     /// Items of calls that were refused: they are sent alone.
     one_by_one: Vec<(Operation, Pair)>,
+    /// What was there before and the file does not name, where the file is the whole truth.
+    implied: Proficiencies,
+    /// Pairs of a call of which it is not known what it did.
+    unseen: BTreeSet<Pair>,
 }
 
 impl User {
+    fn new(items: &[Item], before: Option<Proficiencies>, now: Proficiencies, limit: usize, replaces: bool) -> Self {
+        let held = before.unwrap_or_else(|| now.clone());
+        let items = in_held_spelling(items, &held);
+        let named: BTreeSet<&Pair> = items.iter().map(|item| &item.pair).collect();
+        let implied = held.iter().filter(|(pair, _)| replaces && !named.contains(pair));
+        Self {
+            limit: limit.max(held.len()).max(now.len()),
+            implied: implied.map(|(pair, level)| (pair.clone(), *level)).collect(),
+            now: in_item_spelling(now, &items),
+            items,
+            held,
+            done: Vec::new(),
+            too_many: BTreeMap::new(),
+            refused: BTreeMap::new(),
+            one_by_one: Vec::new(),
+            unseen: BTreeSet::new(),
+        }
+    }
+
     /// Writes until nothing is wanted any more, or the import stops. Each round ends, or gives an item up, or sends it
     /// alone for the first time; so there is a last one.
     async fn write(&mut self, connect: &Connect, user_id: &str) -> Option<ConnectError> {
@@ -140,12 +220,16 @@ impl User {
                 }
                 Err(unread) => {
                     // What this call did is not known and cannot be asked: it did not succeed.
+                    self.unseen.extend(step.pairs().cloned());
                     self.give_up(&step, &error);
                     if unread.kind != ErrorKind::Stopped {
                         self.give_up_the_rest(&unread);
                     }
                     return Some(unread);
                 }
+            }
+            if error.kind == ErrorKind::Refused && self.tighten(&step) {
+                continue;
             }
             if error.kind == ErrorKind::Refused && step.len() > 1 {
                 let operation = operation_of(&step);
@@ -177,19 +261,55 @@ impl User {
         Ok(())
     }
 
+    /// The service's limit may be lower than ours. So where an addition is refused and there are removals to be made, they
+    /// come first. Not so removals that nobody asked for: those wait until all additions have succeeded.
+    fn tighten(&mut self, step: &Step) -> bool {
+        let Step::Associate(_) = step else { return false };
+        let is_left = |item: &&Item| !self.refused.contains_key(&item.pair);
+        let (mut additions, mut removals) = (0, 0);
+        for item in self.items.iter().filter(is_left) {
+            match (item.want, self.now.contains_key(&item.pair)) {
+                (Want::Level(_), false) => additions += 1,
+                (Want::Absent, true) => removals += 1,
+                _ => {}
+            }
+        }
+        let tight = self.now.len().max((self.now.len() + additions).saturating_sub(removals));
+        let is_tighter = self.implied.is_empty() && removals > 0 && tight < self.limit;
+        if is_tighter {
+            self.limit = tight;
+        }
+        is_tighter
+    }
+
     /// The calls that are still to be made, less what is given up.
     fn plan(&mut self) -> Vec<Step> {
         let is_wanted =
             |item: &&Item| !(self.refused.contains_key(&item.pair) || self.too_many.contains_key(&item.pair));
-        let items: Vec<Item> = self.items.iter().filter(is_wanted).cloned().collect();
+        let mut items: Vec<Item> = self.items.iter().filter(is_wanted).cloned().collect();
+        items.extend(self.implied_items(&items));
         let plan = plan(&self.now, &items, self.limit);
-        if let Some(size) = plan.too_many {
-            let added = items
-                .into_iter()
-                .filter(|item| matches!(item.want, Want::Level(_)) && !self.now.contains_key(&item.pair));
-            self.too_many.extend(added.map(|item| (item.pair, size)));
+        let Some(size) = plan.too_many else { return plan.steps };
+        let added =
+            items.into_iter().filter(|item| matches!(item.want, Want::Level(_)) && !self.now.contains_key(&item.pair));
+        self.too_many.extend(added.map(|item| (item.pair, size)));
+        // Without additions it is not too many; and nothing is removed any more that no row says.
+        self.plan()
+    }
+
+    /// What becomes of what the file does not name: it goes, but only while every row can be followed. Then what had to
+    /// make room already comes back, as far as there is room.
+    fn implied_items(&self, items: &[Item]) -> Vec<Item> {
+        let is_wrong = |item: &Item| self.refused.contains_key(&item.pair) || self.too_many.contains_key(&item.pair);
+        let implied = self.implied.iter().filter(|(pair, _)| !self.refused.contains_key(pair));
+        let implied = implied.filter(|(pair, _)| !self.too_many.contains_key(pair));
+        if !self.items.iter().any(is_wrong) {
+            return implied.map(|(pair, _)| Item { pair: pair.clone(), want: Want::Absent }).collect();
         }
-        plan.steps
+        let is_addition = |item: &&Item| matches!(item.want, Want::Level(_)) && !self.now.contains_key(&item.pair);
+        let room = self.limit.saturating_sub(self.now.len() + items.iter().filter(is_addition).count());
+        let lost = implied.filter(|(pair, _)| !self.now.contains_key(pair)).take(room);
+        lost.map(|(pair, level)| Item { pair: pair.clone(), want: Want::Level(*level) }).collect()
     }
 
     /// Items that were in a refused call go alone, the others together.
@@ -231,15 +351,23 @@ impl User {
             },
         }
     }
-}
 
-/// A user that could not be read: nothing was tried.
-fn unread(items: &[Item], error: &ConnectError) -> Brought {
-    let fate = match error.kind {
-        ErrorKind::Stopped => Fate::Pending,
-        _ => Fate::Failed(error.clone()),
-    };
-    Brought { fates: vec![fate; items.len()], stop: error.is_systemic.then(|| error.clone()) }
+    /// What came of the user besides what its rows say, and whether some of it was not even tried.
+    fn aside(&self) -> (Option<Aside>, bool) {
+        let is_wrong = |item: &Item| matches!(self.fate(item), Fate::Failed(_) | Fate::TooMany(_) | Fate::Pending);
+        let told: BTreeSet<&Pair> = self.items.iter().filter(|item| !is_wrong(item)).map(|item| &item.pair).collect();
+        let (left, gone): (Vec<_>, Vec<_>) = self.implied.iter().partition(|(pair, _)| self.now.contains_key(pair));
+        let is_gone = |pair: &Pair| gone.iter().any(|(other, _)| *other == pair);
+        let unseen = self.unseen.iter().filter(|pair| !told.contains(pair) && !is_gone(pair));
+        let unseen = unseen.map(|pair| Before::new(pair, self.held.get(pair).copied())).collect();
+        let removed = gone.iter().map(|(pair, level)| Before::new(pair, Some(**level))).collect();
+        // Of a user of whom a row is not right, it stays for that.
+        let left = if self.items.iter().any(is_wrong) { Vec::new() } else { left };
+        let is_untried = left.iter().any(|(pair, _)| !self.refused.contains_key(pair));
+        let because = left.iter().find_map(|(pair, _)| self.refused.get(pair)).map(ConnectError::sentence);
+        let left = left.into_iter().map(|(pair, level)| Before::new(pair, Some(*level))).collect();
+        (Aside { removed, unseen, left, left_because: because }.some(), is_untried)
+    }
 }
 
 fn operation_of(step: &Step) -> Operation {

@@ -4,12 +4,15 @@
 //! one user beside each other, [`plan`] finds the least calls from what a user has to what it should have, and [`apply`]
 //! makes them.
 
+/// The header of `removed.csv`.
+pub const REMOVED: &[&str] = &["user", "attribute", "value", "level"];
+
 mod apply;
 mod plan;
 mod row;
 mod rows;
 
-pub use apply::{Brought, Fate, Terms, bring};
+pub use apply::{Aside, Before, Fate, Held};
 pub use plan::{Item, Plan, Step, Want, plan};
-pub use row::{Checked, Invalid, SCHEMA, check};
-pub use rows::{Known, Rows, Work};
+pub use row::{Checked, SCHEMA, check};
+pub use rows::Rows;

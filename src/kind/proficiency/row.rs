@@ -1,27 +1,27 @@
 //! One row by itself.
 
-use crate::input::{Column, Header, Record, Schema, has_control, trimmed, unguarded};
+use crate::input::{Column, Header, Need, Record, Schema};
+use crate::kind::cells::{
+    Invalid, MAX_USER_LETTERS, USER, USER_COLUMN, cell, check_given, check_length, check_visible, check_whole,
+};
 use crate::outcome::Code;
 
 /// The columns of a proficiencies file.
 pub const SCHEMA: Schema = &[
-    Column { name: "user", aliases: &["username", "userid", "agent", "agentid", "login"], is_required: true },
-    Column { name: "attribute", aliases: &["attributename", "skill", "proficiency"], is_required: true },
-    Column { name: "value", aliases: &["attributevalue"], is_required: true },
-    Column { name: "level", aliases: &["proficiencylevel"], is_required: true },
-    Column { name: "action", aliases: &[], is_required: false },
+    USER_COLUMN,
+    Column { name: "attribute", aliases: &["attributename", "skill", "proficiency"], need: Need::Required },
+    Column { name: "value", aliases: &["attributevalue"], need: Need::Required },
+    Column { name: "level", aliases: &["proficiencylevel"], need: Need::Required },
+    Column { name: "action", aliases: &[], need: Need::Optional },
 ];
 
-const USER: usize = 0;
 const ATTRIBUTE: usize = 1;
 const VALUE: usize = 2;
 const LEVEL: usize = 3;
-const ACTION: usize = 4;
+pub(super) const ACTION: usize = 4;
 
 /// The service model: attribute names and values have 1 to 100 characters.
 const MAX_LETTERS: usize = 100;
-/// A user is an ARN at the longest.
-const MAX_USER_LETTERS: usize = 250;
 
 /// A row that is right by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,47 +36,18 @@ pub struct Checked<'r> {
     pub level: Option<u8>,
 }
 
-/// Why a row is refused, with a sentence that says what to do.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Invalid {
-    /// The report's `import_code`.
-    pub code: Code,
-    /// The report's `import_message`.
-    pub message: String,
-}
-
-/// The user that a row names, also where the row is otherwise wrong; but not what is no name at all.
-pub(super) fn user_of<'r>(header: &Header, record: &Record<'r>) -> Option<&'r str> {
-    Some(cell(header, record, USER)).filter(|user| user.len() <= MAX_USER_LETTERS)
-}
-
 /// Checks a row by itself: whole, no field missing, a level and an action that mean something.
 pub fn check<'r>(header: &Header, record: &Record<'r>) -> Result<Checked<'r>, Invalid> {
-    let n_columns = header.cells.len();
-    let mut beyond = (n_columns..record.len()).filter_map(|place| record.get(place));
-    let is_too_long = beyond.any(|cell| !trimmed(cell).is_empty());
-    if record.len() < n_columns || is_too_long {
-        let message = format!(
-            "The row has {} cells and the header {n_columns}. Is a delimiter missing, or one too many?",
-            record.len()
-        );
-        return Err(Invalid { code: Code::WrongCellCount, message });
-    }
+    check_whole(header, record)?;
     let user = cell(header, record, USER);
     let attribute = cell(header, record, ATTRIBUTE);
     let value = cell(header, record, VALUE);
     let level = cell(header, record, LEVEL);
     let action = cell(header, record, ACTION);
     let named = [("user", user), ("attribute", attribute), ("value", value), ("level", level), ("action", action)];
-    if !record.is_visible() {
-        check_visible(header, record, &named)?;
-    }
+    check_visible(header, record, &named)?;
     for (name, cell) in named {
-        let most = if name == "user" { MAX_USER_LETTERS } else { MAX_LETTERS };
-        if cell.len() > most && cell.chars().count() > most {
-            let message = format!("The {name} is longer than {most} characters.");
-            return Err(Invalid { code: Code::TooLong, message });
-        }
+        check_length(name, cell, if name == "user" { MAX_USER_LETTERS } else { MAX_LETTERS })?;
     }
     let is_removal = match action {
         "" => false,
@@ -84,36 +55,13 @@ pub fn check<'r>(header: &Header, record: &Record<'r>) -> Result<Checked<'r>, In
         _ if action.eq_ignore_ascii_case("remove") => true,
         _ => {
             let message = format!("The action '{action}' is neither 'set' nor 'remove'.");
-            return Err(Invalid { code: Code::InvalidAction, message });
+            return Err(Invalid::new(Code::InvalidAction, message));
         }
     };
     let needed = if is_removal { &named[..3] } else { &named[..4] };
-    let missing: Vec<_> = needed.iter().filter(|(_, cell)| cell.is_empty()).map(|(name, _)| *name).collect();
-    if !missing.is_empty() {
-        let message = format!("Nothing is said in: {}.", missing.join(", "));
-        return Err(Invalid { code: Code::MissingField, message });
-    }
+    check_given(needed)?;
     let level = if is_removal { None } else { Some(level_of(level)?) };
     Ok(Checked { user, attribute, value, level })
-}
-
-fn cell<'r>(header: &Header, record: &Record<'r>, column: usize) -> &'r str {
-    let cell = header.place(column).and_then(|place| record.get(place)).unwrap_or_default();
-    trimmed(unguarded(trimmed(cell)))
-}
-
-/// No cell may hold a control character; tabs and line breaks may stand in columns that are carried through.
-fn check_visible(header: &Header, record: &Record<'_>, named: &[(&str, &str)]) -> Result<(), Invalid> {
-    let message = if let Some(at) = record.cells().position(has_control) {
-        let column =
-            header.shown(at).map_or_else(|| format!("number {}", at + 1), |name| format!("in the column {name}"));
-        format!("The cell {column} holds a character that nobody can see (such as NUL or escape). Type the cell anew.")
-    } else if let Some((name, _)) = named.iter().find(|(_, cell)| cell.contains(['\t', '\r', '\n'])) {
-        format!("The {name} holds a tab or a line break. Is a quote on this line not closed?")
-    } else {
-        return Ok(());
-    };
-    Err(Invalid { code: Code::InvalidCharacter, message })
 }
 
 /// 1 to 5, whole: `3`, `3.0`, and `3,0` as a German Excel writes it.
@@ -124,7 +72,7 @@ fn level_of(cell: &str) -> Result<u8, Invalid> {
         "1" | "2" | "3" | "4" | "5" if is_whole => Ok(whole.as_bytes()[0] - b'0'),
         _ => {
             let message = format!("The level '{cell}' is not 1, 2, 3, 4 or 5.");
-            Err(Invalid { code: Code::InvalidLevel, message })
+            Err(Invalid::new(Code::InvalidLevel, message))
         }
     }
 }
@@ -138,7 +86,7 @@ mod tests {
 
     fn check_row(row: &str) -> Result<Cells, (&'static str, String)> {
         let mut found = Vec::new();
-        let mut reader = Reader::new(SCHEMA);
+        let mut reader = Reader::new(&[SCHEMA]);
         let mut visit = |header: &Header, record: Record<'_>| {
             found.push(match check(header, &record) {
                 Ok(row) => Ok((row.user.to_owned(), row.attribute.to_owned(), row.value.to_owned(), row.level)),

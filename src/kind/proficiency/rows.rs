@@ -1,173 +1,55 @@
-//! What a file says, held compactly, and the rows of one user set beside each other.
+//! What a proficiencies file says, held compactly.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::attributes::{Catalog, Match};
-use crate::connect::{Level, Pair};
+use crate::connect::{Connect, ConnectError, Level, Pair};
 use crate::input::{Header, Name, Names, Record};
-use crate::outcome::{Code, Counts, Outcome, Status, Texts, Told, UserCounts, Words};
+use crate::kind::cells::{Invalid, user_of};
+use crate::kind::{Brought, Heard, Kind, Ledger, OfUser, Replaces, Survey, Terms, Work};
+use crate::outcome::{Code, Outcome, Status, UserCounts, Words};
 use crate::users::Users;
 
-use super::row::{check, user_of};
-use super::{Fate, Invalid, Item, Want};
+use super::apply::{Aside, Before, Fate, Held, bring, survey};
+use super::plan::{Item, Want};
+use super::row::{ACTION, check};
 
-/// A row of the file: 28 bytes. Its texts are kept once for all rows.
+/// What a row says: 12 bytes. Its texts are kept once for all rows.
 #[derive(Clone, Copy, Debug)]
-struct Row {
-    line: u32,
-    user: Name,
+struct Said {
     attribute: Name,
     value: Name,
     /// 1 to 5; 0 says `remove`.
     level: u8,
-    outcome: Outcome,
 }
 
 /// All rows of a file and what became of each.
 #[derive(Debug, Default)]
 pub struct Rows {
-    rows: Vec<Row>,
-    users: Names,
+    ledger: Ledger,
+    said: Vec<Said>,
     /// Attributes and values.
     terms: Names,
-    counts: Counts,
-    texts: Texts,
-    /// The rows that are to be tried, user by user; see [`Work`].
-    to_try: Vec<u32>,
-}
-
-/// The rows of one user that are to be tried: each of another pair, in the order of the file.
-#[derive(Clone, Copy, Debug)]
-pub struct Work {
-    /// The user, as [`Users`] names it.
-    pub user: Name,
-    start: u32,
-    end: u32,
+    /// What came of users besides what their rows say, by the place of the user's first row.
+    asides: BTreeMap<u32, Aside>,
 }
 
 impl Rows {
-    /// Takes one row of the file. A row that is wrong by itself is kept as invalid.
-    pub fn push(&mut self, header: &Header, record: &Record<'_>) {
-        let row = match check(header, record) {
-            Ok(row) => Row {
-                line: record.line,
-                user: self.users.intern(row.user),
-                attribute: self.terms.intern(row.attribute),
-                value: self.terms.intern(row.value),
-                level: row.level.unwrap_or(0),
-                outcome: Outcome::PENDING,
-            },
-            Err(refusal) => Row {
-                line: record.line,
-                user: self.users.intern(user_of(header, record).unwrap_or_default()),
-                attribute: Name::EMPTY,
-                value: Name::EMPTY,
-                level: 0,
-                outcome: Outcome::invalid(refusal.code, 0),
-            },
-        };
-        self.counts.add(row.outcome.status);
-        self.rows.push(row);
-    }
-
-    /// How many rows there are.
-    pub fn len(&self) -> usize {
-        self.rows.len()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
-    }
-
-    /// Rows by status.
-    pub fn counts(&self) -> Counts {
-        self.counts
-    }
-
-    /// Whether some row is still to be tried.
-    pub fn has_pending(&self) -> bool {
-        self.counts.of(Status::Pending) > 0
-    }
-
-    /// The users that rows to be tried name, each once, in the order of the file.
-    pub fn wanted_users(&self) -> Vec<(Name, &str)> {
-        let mut is_wanted = vec![false; self.users.len()];
-        for row in self.pending() {
-            is_wanted[row.user.index()] = true;
-        }
-        self.users.iter().filter(|(name, _)| is_wanted[name.index()]).collect()
-    }
-
     /// The pairs that rows to be tried name, each once, in the file's spelling and order.
-    pub fn wanted_pairs(&self) -> Vec<(&str, &str)> {
+    fn wanted_pairs(&self) -> Vec<(&str, &str)> {
         let mut seen = std::collections::HashSet::new();
-        let pairs = self.pending().map(|row| (row.attribute, row.value)).filter(|pair| seen.insert(*pair));
+        let said = self.ledger.pending().map(|place| self.said[place as usize]);
+        let pairs = said.map(|said| (said.attribute, said.value)).filter(|pair| seen.insert(*pair));
         pairs.map(|(attribute, value)| (self.terms.text(attribute), self.terms.text(value))).collect()
     }
 
-    fn pending(&self) -> impl Iterator<Item = &Row> {
-        self.rows.iter().filter(|row| row.outcome.status == Status::Pending)
-    }
-
-    /// Sets rows and instance beside each other: what the instance does not know is invalid, spellings become the
-    /// instance's own, of rows that say the same the first is tried, and rows that contradict each other are all invalid.
-    /// What is left is the work, by user, in the order of the file.
-    pub fn settle(&mut self, users: &Users, catalog: &Catalog) -> Vec<Work> {
-        self.match_to_instance(users, catalog);
-        let mut of_user = self.by_user(users);
-        for work in &mut of_user {
-            let kept = self.compare(*work);
-            self.keep(work, &kept);
-        }
-        of_user.retain(|work| work.start < work.end);
-        of_user
-    }
-
-    /// Sorts the rows to be tried by user: users in the order of their first row, rows in the order of the file.
-    fn by_user(&mut self, users: &Users) -> Vec<Work> {
-        let user_of = |row: &Row| users.user(row.user).filter(|_| row.outcome.status == Status::Pending);
-        let mut places = vec![u32::MAX; users.len()];
-        let mut of_user: Vec<Work> = Vec::new();
-        for user in self.rows.iter().filter_map(user_of) {
-            let place = &mut places[user.index()];
-            if *place == u32::MAX {
-                *place = u32::try_from(of_user.len()).unwrap_or(u32::MAX);
-                of_user.push(Work { user, start: 0, end: 0 });
-            }
-            of_user[*place as usize].end += 1;
-        }
-        let mut start = 0;
-        for work in &mut of_user {
-            let n_rows = work.end;
-            (work.start, work.end) = (start, start);
-            start += n_rows;
-        }
-        self.to_try = vec![0; start as usize];
-        for (place, row) in (0..).zip(&self.rows) {
-            if let Some(user) = user_of(row) {
-                let work = &mut of_user[places[user.index()] as usize];
-                self.to_try[work.end as usize] = place;
-                work.end += 1;
-            }
-        }
-        of_user
-    }
-
-    fn places(&self, work: Work) -> &[u32] {
-        &self.to_try[work.start as usize..work.end as usize]
-    }
-
-    fn match_to_instance(&mut self, users: &Users, catalog: &Catalog) {
+    fn match_to_instance(&mut self, users: &Users, catalog: &Catalog, begun: &BTreeSet<u32>) {
         let mut known: HashMap<(Name, Name), Result<(Name, Name), Outcome>> = HashMap::new();
         // The system's own pairs have no spelling that is known: the first row's counts for all.
         let mut spelled: HashMap<(String, String), (Name, Name)> = HashMap::new();
-        for place in 0..self.rows.len() {
-            let Row { user, attribute, value, outcome, .. } = self.rows[place];
-            if outcome.status != Status::Pending {
-                continue;
-            }
-            let (terms, texts) = (&mut self.terms, &mut self.texts);
+        for place in self.ledger.pending().collect::<Vec<_>>() {
+            let Said { attribute, value, .. } = self.said[place as usize];
+            let (terms, texts) = (&mut self.terms, &mut self.ledger.texts);
             let found = *known.entry((attribute, value)).or_insert_with(|| {
                 match catalog.find(terms.text(attribute), terms.text(value)) {
                     Match::Known { attribute, value } => Ok(*spelled
@@ -179,58 +61,146 @@ impl Rows {
                 }
             });
             match found {
-                _ if users.user(user).is_none() => self.set(place, Outcome::invalid(Code::UnknownUser, 0)),
-                Err(outcome) => self.set(place, outcome),
+                _ if users.user(self.ledger.user(place).0).is_none() => {
+                    self.ledger.set(place, Outcome::invalid(Code::UnknownUser, 0));
+                }
+                // The service judges what was begun with.
+                Err(_) if begun.contains(&place) => {}
+                Err(outcome) => self.ledger.set(place, outcome),
                 Ok((attribute, value)) => {
-                    self.rows[place].attribute = attribute;
-                    self.rows[place].value = value;
+                    let said = &mut self.said[place as usize];
+                    (said.attribute, said.value) = (attribute, value);
                 }
             }
         }
     }
 
-    /// Of the rows of one user, those that are to be tried: one of each pair, if its rows agree.
-    fn compare(&mut self, work: Work) -> Vec<u32> {
-        let mut sorted: Vec<(u32, Row)> =
-            self.places(work).iter().map(|&place| (place, self.rows[place as usize])).collect();
-        sorted.sort_by_key(|(place, row)| (row.attribute, row.value, *place));
+    /// Leaves of the rows of one user one of each pair, if its rows agree.
+    fn compare(&mut self, work: Work) {
+        let said = |&place: &u32| (place, self.said[place as usize]);
+        let mut sorted: Vec<(u32, Said)> = self.ledger.places(work).iter().map(said).collect();
+        sorted.sort_by_key(|(place, said)| (said.attribute, said.value, *place));
         for same in sorted.chunk_by(|(_, a), (_, b)| (a.attribute, a.value) == (b.attribute, b.value)) {
-            let first = same[0].1;
-            let other = same.iter().map(|(_, row)| row).find(|row| row.level != first.level);
-            for (nth, (place, row)) in same.iter().enumerate() {
-                match other {
+            let first = same[0];
+            let other = same.iter().find(|(_, said)| said.level != first.1.level);
+            for (nth, (place, said)) in same.iter().enumerate() {
+                let outcome = match other {
                     Some(other) => {
-                        let contradicts = if row.level == first.level { other } else { &first };
-                        self.set(*place as usize, Outcome::invalid(Code::ConflictingRows, contradicts.line));
+                        let contradicts = if said.level == first.1.level { other.0 } else { first.0 };
+                        Outcome::invalid(Code::ConflictingRows, self.ledger.line(contradicts))
                     }
                     None if nth > 0 => {
-                        let duplicate =
-                            Outcome { status: Status::Duplicate, code: Code::DuplicateRow, detail: first.line };
-                        self.set(*place as usize, duplicate);
+                        let detail = self.ledger.line(first.0);
+                        Outcome { status: Status::Duplicate, code: Code::DuplicateRow, detail }
                     }
-                    None => {}
-                }
+                    None => continue,
+                };
+                self.ledger.set(*place, outcome);
             }
         }
-        let is_pending = |place: &u32| self.rows[*place as usize].outcome.status == Status::Pending;
-        self.places(work).iter().copied().filter(is_pending).collect()
     }
 
-    /// What the rows of one user want.
-    pub fn items(&self, work: Work) -> Vec<Item> {
+    /// Where the file is the whole truth for its users: what to say of one that has more than the file names.
+    fn more(&self, place: usize, heard: Heard<'_, Self>) -> Option<String> {
+        let user = heard.users?.user(self.ledger.user(u32::try_from(place).ok()?).0)?;
+        let OfUser { has_errors, aside } = heard.of_users?[user.index()];
+        let aside = aside.and_then(|place| self.asides.get(&place));
+        if let Some(Aside { left, left_because, .. }) = aside.filter(|aside| !aside.left.is_empty()) {
+            let pairs = left.iter().map(|Before(attribute, value, _)| format!("{attribute}={value}"));
+            let pairs = pairs.collect::<Vec<_>>().join(", ");
+            let why = left_because.as_ref().map_or_else(String::new, |why| format!(" {why}"));
+            return Some(format!("What the file does not name could not be removed: {pairs}.{why}"));
+        }
+        let has_lost = aside.is_some_and(|aside| !aside.removed.is_empty());
+        has_errors.then(|| match has_lost {
+            false => "Not all rows of this user are right, so what the file does not name was not removed.".to_owned(),
+            true => "Not all rows of this user are right. What had to make room before that was seen, and found none \
+                     again, is in removed.csv."
+                .to_owned(),
+        })
+    }
+}
+
+impl Kind for Rows {
+    const NAME: &'static str = "proficiencies";
+    const UNDO: &'static [&'static str] = &["user", "attribute", "value", "level", "action"];
+    type Known = Catalog;
+    type Item = Item;
+    type Held = Held;
+    type Fate = Fate;
+    type Aside = Aside;
+
+    fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    fn ledger_mut(&mut self) -> &mut Ledger {
+        &mut self.ledger
+    }
+
+    fn push(&mut self, header: &Header, record: &Record<'_>) {
+        let (user, said, outcome) = match check(header, record) {
+            Ok(row) => {
+                let (attribute, value) = (self.terms.intern(row.attribute), self.terms.intern(row.value));
+                (row.user, Said { attribute, value, level: row.level.unwrap_or(0) }, Outcome::PENDING)
+            }
+            Err(refusal) => {
+                let user = user_of(header, record).unwrap_or_default();
+                let nothing = Said { attribute: Name::EMPTY, value: Name::EMPTY, level: 0 };
+                (user, nothing, Outcome::invalid(refusal.code, 0))
+            }
+        };
+        self.ledger.push(record.line, user, outcome);
+        self.said.push(said);
+    }
+
+    fn replaces(header: &Header) -> Replaces {
+        match header.place(ACTION) {
+            None => Replaces::Yes,
+            Some(_) => Replaces::No("The file has a column `action`, so it says itself what is to be removed"),
+        }
+    }
+
+    async fn ask(&self, connect: &Connect) -> Result<Catalog, ConnectError> {
+        Catalog::read(connect, &self.wanted_pairs()).await
+    }
+
+    fn settle(&mut self, users: &Users, catalog: &Catalog, begun: &BTreeSet<u32>) -> Vec<Work> {
+        self.match_to_instance(users, catalog, begun);
+        let of_user = self.ledger.by_user(users);
+        for work in &of_user {
+            self.compare(*work);
+        }
+        self.ledger.settled(of_user, users)
+    }
+
+    fn items(&self, work: Work) -> Vec<Item> {
         let item = |&place: &u32| {
-            let row = &self.rows[place as usize];
-            let want = if row.level == 0 { Want::Absent } else { Want::Level(Level::whole(row.level)) };
-            let (attribute, value) = (self.terms.text(row.attribute), self.terms.text(row.value));
+            let said = &self.said[place as usize];
+            let want = if said.level == 0 { Want::Absent } else { Want::Level(Level::whole(said.level)) };
+            let (attribute, value) = (self.terms.text(said.attribute), self.terms.text(said.value));
             Item { pair: Pair { attribute: attribute.into(), value: value.into() }, want }
         };
-        self.places(work).iter().map(item).collect()
+        self.ledger.places(work).iter().map(item).collect()
     }
 
-    /// Writes down what became of the rows of one user, in the order of [`Rows::items`].
-    pub fn record(&mut self, work: Work, fates: &[Fate], is_dry_run: bool) {
-        for (nth, fate) in fates.iter().enumerate() {
-            let place = self.to_try[work.start as usize + nth];
+    async fn survey(connect: &Connect, user_id: &str, items: &[Item]) -> Result<Survey, ConnectError> {
+        survey(connect, user_id, items).await
+    }
+
+    async fn bring(
+        connect: &Connect,
+        user_id: &str,
+        items: &[Item],
+        terms: Terms<'_, Held>,
+        plan_is_made: impl AsyncFnOnce(&Held),
+    ) -> Brought<Self> {
+        bring(connect, user_id, items, terms, plan_is_made).await
+    }
+
+    fn record(&mut self, work: Work, brought: Brought<Self>, is_dry_run: bool) -> Option<&Aside> {
+        let places = self.ledger.places(work).to_vec();
+        for (&place, fate) in places.iter().zip(&brought.fates) {
             let mut outcome = match fate {
                 Fate::Added => Outcome::plain(Status::Added),
                 Fate::Updated { from } => Outcome { detail: hundredths(*from), ..Outcome::plain(Status::Updated) },
@@ -239,83 +209,38 @@ impl Rows {
                 Fate::TooMany(size) => {
                     Outcome::invalid(Code::TooManyProficiencies, u32::try_from(*size).unwrap_or(u32::MAX))
                 }
-                Fate::Failed(error) => Outcome::failed(self.texts.keep(&error.code, &error.sentence())),
+                Fate::Failed(error) => Outcome::failed(self.ledger.texts.keep(&error.code, &error.sentence())),
                 Fate::Pending => continue,
             };
             if is_dry_run {
                 outcome.status = outcome.status.in_a_dry_run();
             }
-            self.set(place as usize, outcome);
+            self.ledger.set(place, outcome);
         }
+        let first = *places.first()?;
+        self.recall(first, brought.aside?);
+        self.asides.get(&first)
     }
 
-    /// What became of the rows of one user, for the journal.
-    pub fn told(&self, work: Work) -> Vec<(u32, Told)> {
-        let told = |&place: &u32| (place, self.texts.tell(self.rows[place as usize].outcome));
-        self.places(work).iter().map(told).filter(|(_, told)| told.status() != Status::Pending).collect()
+    fn recall(&mut self, place: u32, aside: Aside) {
+        self.asides.insert(place, aside);
     }
 
-    /// Takes over what an earlier delivery did; what is left of the work is returned.
-    pub fn restore(&mut self, done: &BTreeMap<u32, Told>, work: Vec<Work>) -> Vec<Work> {
-        let n_rows = u32::try_from(self.rows.len()).unwrap_or(u32::MAX);
-        for (&place, told) in done.range(..n_rows) {
-            let outcome = self.texts.hear(told);
-            self.set(place as usize, outcome);
-        }
-        let mut left = work;
-        for work in &mut left {
-            let is_left = |place: &u32| self.rows[*place as usize].outcome.status == Status::Pending;
-            let kept: Vec<u32> = self.places(*work).iter().copied().filter(is_left).collect();
-            self.keep(work, &kept);
-        }
-        left.retain(|work| work.start < work.end);
-        left
-    }
-
-    /// Leaves only these of a user's rows in the work.
-    fn keep(&mut self, work: &mut Work, kept: &[u32]) {
-        let start = work.start as usize;
-        self.to_try[start..start + kept.len()].copy_from_slice(kept);
-        work.end = work.start + u32::try_from(kept.len()).unwrap_or(u32::MAX);
-    }
-
-    /// What takes back what this import did: rows of user id, attribute, value, level and action.
-    pub fn undo<'u>(&'u self, users: &'u Users) -> impl Iterator<Item = [String; 5]> + 'u {
-        self.rows.iter().filter_map(|row| {
-            let (level, action) = match row.outcome.status {
-                Status::Added => (String::new(), "remove"),
-                Status::Updated | Status::Removed => ((f64::from(row.outcome.detail) / 100.0).to_string(), "set"),
-                _ => return None,
-            };
-            let user = users.user(row.user).map_or_else(|| self.users.text(row.user), |user| users.id(user));
-            let (attribute, value) = (self.terms.text(row.attribute), self.terms.text(row.value));
-            Some([user.to_owned(), attribute.to_owned(), value.to_owned(), level, action.to_owned()])
-        })
-    }
-
-    fn set(&mut self, place: usize, outcome: Outcome) {
-        self.counts.change(self.rows[place].outcome.status, outcome.status);
-        self.rows[place].outcome = outcome;
-    }
-
-    /// What the report says of the row at this place, which is `record`, in words.
-    pub fn words(&self, place: usize, header: &Header, record: &Record<'_>, known: &Known<'_>) -> Words {
-        let Some(row) = self.rows.get(place) else {
-            return Words { status: Status::Pending, code: String::new(), message: String::new() };
-        };
-        let Outcome { status, code, detail } = row.outcome;
+    fn words(&self, place: usize, header: &Header, record: &Record<'_>, heard: Heard<'_, Self>) -> Words {
+        let outcome = self.ledger.outcome(place).unwrap_or(Outcome::PENDING);
+        let Outcome { status, code, detail } = outcome;
         let checked = check(header, record);
         let (mut name, mut message) = (code.name().to_owned(), String::new());
         match (code, checked) {
-            (Code::Service, _) => {
-                let (code, said) = self.texts.get(detail);
+            (Code::Text, _) => {
+                let (code, said) = self.ledger.texts.get(detail);
                 code.clone_into(&mut name);
                 said.clone_into(&mut message);
             }
             (_, Err(Invalid { message: sentence, .. })) => message = sentence,
-            (Code::UnknownUser, Ok(row)) => message = known.users.map_or_else(String::new, |users| users.why(row.user)),
+            (Code::UnknownUser, Ok(row)) => message = heard.users.map_or_else(String::new, |users| users.why(row.user)),
             (Code::UnknownAttribute | Code::UnknownValue, Ok(row)) => {
-                message = known.catalog.map_or_else(String::new, |catalog| catalog.why(row.attribute, row.value));
+                message = heard.known.map_or_else(String::new, |catalog| catalog.why(row.attribute, row.value));
             }
             (Code::DuplicateRow, _) => message = format!("This says the same as line {detail}."),
             (Code::ConflictingRows, _) => {
@@ -326,7 +251,7 @@ impl Rows {
                 message = format!(
                     "The user would have {detail} proficiencies, more than the {} that are allowed. Remove some first, or \
                      raise the quota in Amazon Connect and MAX_PROFICIENCIES_PER_USER here.",
-                    known.max_proficiencies
+                    heard.max_proficiencies
                 );
             }
             (_, Ok(now)) if matches!(status, Status::Updated | Status::WouldUpdate) => {
@@ -335,31 +260,62 @@ impl Rows {
             }
             _ => {}
         }
-        Words { status, code: name, message }
-    }
-
-    /// Users in the file by what became of their rows.
-    pub fn users(&self) -> UserCounts {
-        const CHANGED: u8 = 1;
-        const WITH_ERRORS: u8 = 2;
-        const UNCHANGED: u8 = 4;
-        const PENDING: u8 = 8;
-        let mut flags = vec![0_u8; self.users.len()];
-        for row in self.rows.iter().filter(|row| row.user != Name::EMPTY) {
-            flags[row.user.index()] |= match row.outcome.status {
-                Status::Unchanged | Status::Duplicate => UNCHANGED,
-                Status::Pending => PENDING,
-                Status::Invalid | Status::Failed => WITH_ERRORS,
-                _ => CHANGED,
+        if let Some(more) = self.more(place, heard) {
+            message = match message.as_str() {
+                "" => more,
+                said if said.ends_with(['.', '?']) => format!("{said} {more}"),
+                said => format!("{said}. {more}"),
             };
         }
-        let count = |test: fn(u8) -> bool| flags.iter().filter(|&&flag| test(flag)).count() as u64;
-        UserCounts {
-            total: count(|flag| flag != 0),
-            changed: count(|flag| flag & CHANGED != 0),
-            unchanged: count(|flag| flag == UNCHANGED),
-            with_errors: count(|flag| flag & WITH_ERRORS != 0),
-        }
+        Words { status, code: name, message, is_to_retry: status.is_to_retry() }
+    }
+
+    fn users(&self, users: Option<&Users>) -> UserCounts {
+        let changed = self.asides.iter().filter(|(_, aside)| !aside.removed.is_empty()).map(|(place, _)| *place);
+        self.ledger.users(users, changed, self.left())
+    }
+
+    fn asides(&self) -> impl Iterator<Item = u32> {
+        self.asides.keys().copied()
+    }
+
+    fn left(&self) -> impl Iterator<Item = u32> {
+        self.asides.iter().filter(|(_, aside)| !aside.left.is_empty()).map(|(place, _)| *place)
+    }
+
+    fn undo<'u>(&'u self, users: &'u Users) -> impl Iterator<Item = Vec<String>> + 'u {
+        let id = move |place: u32| {
+            let (name, text) = self.ledger.user(place);
+            users.user(name).map_or_else(|| text.to_owned(), |user| users.id(user).to_owned())
+        };
+        let undone = move |place: u32, attribute: &str, value: &str, level: Option<String>| {
+            let action = if level.is_some() { "set" } else { "remove" };
+            vec![id(place), attribute.to_owned(), value.to_owned(), level.unwrap_or_default(), action.to_owned()]
+        };
+        let of_rows = (0..).zip(&self.said).filter_map(move |(place, said)| {
+            let outcome = self.ledger.outcome(place as usize)?;
+            let level = match outcome.status {
+                Status::Added => None,
+                Status::Updated | Status::Removed => Some((f64::from(outcome.detail) / 100.0).to_string()),
+                _ => return None,
+            };
+            Some(undone(place, self.terms.text(said.attribute), self.terms.text(said.value), level))
+        });
+        let besides = self.asides.iter().flat_map(move |(place, aside)| {
+            aside.undone().map(move |Before(attribute, value, level)| {
+                undone(*place, attribute, value, level.map(|level| level.to_string()))
+            })
+        });
+        of_rows.chain(besides)
+    }
+
+    fn removed(&self) -> impl Iterator<Item = Vec<String>> {
+        self.asides.iter().flat_map(move |(place, aside)| {
+            aside.removed.iter().map(move |Before(attribute, value, level)| {
+                let level = level.map_or_else(String::new, |level| level.to_string());
+                vec![self.ledger.user(*place).1.to_owned(), attribute.clone(), value.clone(), level]
+            })
+        })
     }
 }
 
@@ -367,15 +323,4 @@ impl Rows {
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "levels are 1 to 5")]
 fn hundredths(level: Level) -> u32 {
     (level.to_wire() * 100.0).round() as u32
-}
-
-/// What is known of the instance when the report is written; less where the import stopped early.
-#[derive(Clone, Copy, Debug)]
-pub struct Known<'k> {
-    /// Its users, if they were asked for.
-    pub users: Option<&'k Users>,
-    /// Its attributes, if they were asked for.
-    pub catalog: Option<&'k Catalog>,
-    /// `MAX_PROFICIENCIES_PER_USER`.
-    pub max_proficiencies: usize,
 }

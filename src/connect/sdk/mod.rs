@@ -1,6 +1,8 @@
 //! The adapter: our words to and from `aws_sdk_connect`. One attempt a call, no rules.
 #![expect(clippy::disallowed_types, reason = "this is the adapter")]
 
+mod config;
+
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_connect::Client;
 use aws_sdk_connect::error::{ProvideErrorMetadata, SdkError};
@@ -8,7 +10,7 @@ use aws_sdk_connect::operation::RequestId;
 use aws_sdk_connect::types::{UserProficiency, UserProficiencyDisassociate};
 use aws_smithy_types::error::display::DisplayErrorContext;
 
-use super::{ConnectError, DirectoryUser, Level, Operation, Page, Pair, PredefinedAttribute, Proficiency};
+use super::{ConnectError, DirectoryUser, Level, Operation, Page, Pair, PredefinedAttribute, Proficiency, UserConfig};
 
 /// The largest pages that the service model allows.
 const USERS_PER_PAGE: i32 = 1000;
@@ -97,6 +99,26 @@ impl Sdk {
         });
         let items = items.collect::<Result<_, _>>().map_err(|error| ConnectError::incomplete(operation, error))?;
         call.set_user_proficiencies(Some(items)).send().await.map_err(of(operation)).map(drop)
+    }
+
+    pub(super) async fn describe_user(&self, user_id: &str) -> Result<UserConfig, ConnectError> {
+        let operation = Operation::DescribeUser;
+        let call = self.client.describe_user().instance_id(&self.instance_id).user_id(user_id);
+        let user = call.send().await.map_err(of(operation))?.user;
+        config::from_wire(user.ok_or_else(|| ConnectError::incomplete(operation, "an answer without the user"))?)
+    }
+
+    pub(super) async fn update_user_config(&self, user_id: &str, lists: &UserConfig) -> Result<(), ConnectError> {
+        let operation = Operation::UpdateUserConfig;
+        let lists = config::Lists::of(lists).map_err(|error| ConnectError::incomplete(operation, error))?;
+        let call = self.client.update_user_config().instance_id(&self.instance_id).user_id(user_id);
+        let call = call
+            .set_auto_accept_configs(lists.auto_accept)
+            .set_after_contact_work_configs(lists.after_contact_work)
+            .set_phone_number_configs(lists.phone_number)
+            .set_persistent_connection_configs(lists.persistent_connection)
+            .set_voice_enhancement_configs(lists.voice_enhancement);
+        call.send().await.map_err(of(operation)).map(drop)
     }
 
     /// The smallest question about the instance itself.

@@ -1,27 +1,19 @@
-//! `undo.csv`: what takes back what an import did, in the form of a file to drop.
+//! `undo.csv` and `removed.csv`: tables of our own, in the form of a file to drop.
 
 use crate::input::guarded;
 
-const HEADER: &str = "user,attribute,value,level,action\n";
-
-/// The undo file, as bytes that are taken out as they come.
+/// A table, as bytes that are taken out as they come.
 #[derive(Debug)]
-pub struct Undo(Vec<u8>);
+pub struct Plain(Vec<u8>);
 
-impl Default for Undo {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl Undo {
-    /// A file that begins with its header.
-    pub fn new() -> Self {
-        Self(HEADER.into())
+impl Plain {
+    /// A table that begins with its header.
+    pub fn new(header: &[&str]) -> Self {
+        Self((header.join(",") + "\n").into())
     }
 
-    /// One row: user id, attribute, value, level (none where the pair is removed) and action.
-    pub fn push(&mut self, row: &[String; 5]) {
+    /// One row.
+    pub fn push(&mut self, row: &[String]) {
         let mut csv = csv::Writer::from_writer(&mut self.0);
         let written = csv.write_record(row.iter().map(|cell| guarded(cell).into_owned()));
         written.and_then(|()| csv.flush().map_err(Into::into)).expect("a vector takes all that is written to it");

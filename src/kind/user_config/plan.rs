@@ -1,0 +1,335 @@
+//! From what a user has to what it should have, in one call. Pure.
+
+use std::fmt;
+
+use crate::connect::{ChannelSetting, List, Setting, UserConfig, Value};
+
+use super::Cells;
+use super::row::DESK_PHONE;
+
+/// What one row of the file says of its user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Item {
+    /// The row's line in the file, by which other rows' messages name it.
+    pub line: u32,
+    /// What it says.
+    pub cells: Cells,
+    /// Where earlier rows say all of it: the line of one of them.
+    pub repeats: Option<u32>,
+}
+
+impl Item {
+    /// What the user shall have.
+    pub fn wants(&self) -> impl Iterator<Item = (ChannelSetting, Value)> + '_ {
+        let channel = self.cells.channel();
+        self.cells.settings().map(move |(setting, value)| (ChannelSetting::of(&channel, setting), value))
+    }
+}
+
+/// A setting that cannot be, for another one that it needs is neither in the file nor there already.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Needs {
+    /// The setting that the row gives.
+    pub given: ChannelSetting,
+    /// The setting that is missing.
+    pub missing: Setting,
+}
+
+impl fmt::Display for Needs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { given: ChannelSetting { channel, setting }, missing } = self;
+        let why = match setting {
+            Setting::PhoneType => "`phone_type` DESK_PHONE needs a `phone_number`".to_owned(),
+            _ => format!("`{setting}` cannot be without `{missing}`"),
+        };
+        write!(f, "{why}, and the user has none for {channel}. Give it in this row, too.")
+    }
+}
+
+/// What is to be done for one user.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Plan {
+    /// The settings that change, each with its new value; none if the user is right already.
+    pub changes: UserConfig,
+    /// For each item whether it is against a rule; then nothing of it is in the changes.
+    pub needs: Vec<Option<Needs>>,
+}
+
+/// Plans the changes from `now` to what the items say, which do not contradict each other; what they do not name stays.
+///
+/// A setting may need another one: from any of the items, or from what is there. An item with a setting that lacks what it
+/// needs is left out as a whole, and so is then what hangs on it. Settings that are given up are not wanted any more.
+pub fn plan(now: &UserConfig, items: &[Item], is_given_up: impl Fn(&ChannelSetting) -> bool) -> Plan {
+    let mut plan = Plan { changes: UserConfig::new(), needs: vec![None; items.len()] };
+    loop {
+        let fitting = items.iter().zip(&plan.needs).filter(|(_, needs)| needs.is_none()).map(|(item, _)| item);
+        let wanted = fitting.flat_map(Item::wants).filter(|(key, _)| !is_given_up(key));
+        plan.changes = wanted.filter(|(key, value)| now.get(key) != Some(value)).collect();
+        let then = merged(now, &plan.changes);
+        let mut is_settled = true;
+        for (item, needs) in items.iter().zip(&mut plan.needs).filter(|(_, needs)| needs.is_none()) {
+            let mut changed = item.wants().filter(|(key, _)| plan.changes.contains_key(key));
+            *needs = changed.find_map(|(key, value)| lacking(&then, key, &value));
+            is_settled &= needs.is_none();
+        }
+        if is_settled {
+            return plan;
+        }
+    }
+}
+
+/// All that one call must send to make these changes: of each list that they touch what is there and is to stay, too.
+///
+/// Whether the service keeps the channels that a list does not name, or the members that an item leaves out, the documents
+/// do not say; a list that names all is right either way. A list that is not touched is left out.
+pub fn lists(now: &UserConfig, changes: &UserConfig) -> UserConfig {
+    let is_touched = |list: List| changes.keys().any(|key| key.setting.list() == list);
+    let mut lists = merged(now, changes);
+    lists.retain(|key, _| is_touched(key.setting.list()));
+    lists
+}
+
+/// The first of the changes alone, with those that it cannot go without.
+pub fn smallest(now: &UserConfig, changes: &UserConfig) -> UserConfig {
+    let mut part: UserConfig = changes.iter().take(1).map(|(key, value)| (key.clone(), value.clone())).collect();
+    loop {
+        let then = merged(now, &part);
+        let needed = part.iter().find_map(|(key, value)| lacking(&then, key.clone(), value));
+        let Some(Needs { given, missing }) = needed else { return part };
+        let Some((key, value)) = changes.get_key_value(&ChannelSetting { setting: missing, ..given }) else {
+            return part;
+        };
+        part.insert(key.clone(), value.clone());
+    }
+}
+
+/// What is there once the changes are made.
+fn merged(now: &UserConfig, changes: &UserConfig) -> UserConfig {
+    let mut merged = now.clone();
+    merged.extend(changes.iter().map(|(key, value)| (key.clone(), value.clone())));
+    merged
+}
+
+/// What a setting needs and the user would not have.
+fn lacking(then: &UserConfig, key: ChannelSetting, value: &Value) -> Option<Needs> {
+    let is_desk_phone =
+        key.setting == Setting::PhoneType && matches!(value, Value::Text(text) if **text == *DESK_PHONE);
+    let needed = key.setting.needs().or(is_desk_phone.then_some(Setting::PhoneNumber))?;
+    let is_there = then.contains_key(&ChannelSetting::of(&key.channel, needed));
+    (!is_there).then_some(Needs { given: key, missing: needed })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::connect::Channel;
+    use crate::kind::user_config::compare;
+    use crate::kind::user_config::row::tests::check_rows;
+    use proptest::prelude::*;
+
+    const HEADER: &str = "user,channel,auto_accept,agent_first_callback_auto_accept,after_contact_work_seconds,\
+                          agent_first_callback_after_contact_work_seconds,phone_type,phone_number,\
+                          persistent_connection,voice_enhancement_mode\n";
+
+    /// Items of rows that begin with the channel.
+    fn items(rows: &[&str]) -> Vec<Item> {
+        let rows: Vec<_> = rows.iter().map(|row| format!("u,{row}")).collect();
+        let checked = check_rows(&format!("{HEADER}{}", rows.join("\n")));
+        (2..).zip(checked).map(|(line, row)| Item { line, cells: row.unwrap().1, repeats: None }).collect()
+    }
+
+    /// What a user has, in the words of a file.
+    fn held(rows: &[&str]) -> UserConfig {
+        items(rows).iter().flat_map(Item::wants).collect()
+    }
+
+    fn shown(config: &UserConfig) -> String {
+        let one = |(key, value): (&ChannelSetting, &Value)| format!("{} {}={value}", key.channel, key.setting);
+        config.iter().map(one).collect::<Vec<_>>().join(", ")
+    }
+
+    fn planned(now: &[&str], rows: &[&str]) -> (String, Vec<Option<String>>) {
+        let plan = plan(&held(now), &items(rows), |_| false);
+        (shown(&plan.changes), plan.needs.iter().map(|needs| needs.as_ref().map(ToString::to_string)).collect())
+    }
+
+    #[test]
+    fn a_user_who_is_right_needs_no_call() {
+        let now = ["CHAT,yes,,30,,,,,", "VOICE,no,,,,,,,"];
+        assert_eq!(planned(&now, &["CHAT,yes,,,,,,,", "CHAT,,,30,,,,,"]), (String::new(), vec![None, None]));
+    }
+
+    #[test]
+    fn a_call_has_the_whole_of_each_list_that_it_touches_and_no_other() {
+        let now = held(&["CHAT,yes,,30,,,,,", "VOICE,no,yes,0,,SOFT_PHONE,,yes,NONE", "EMAIL,no,,,,,,,"]);
+        let changes = plan(&now, &items(&["CHAT,no,,,,,,,"]), |_| false).changes;
+        assert_eq!(shown(&changes), "CHAT auto_accept=no");
+        assert_eq!(
+            shown(&lists(&now, &changes)),
+            "VOICE auto_accept=no, VOICE agent_first_callback_auto_accept=yes, CHAT auto_accept=no, EMAIL auto_accept=no"
+        );
+    }
+
+    #[test]
+    fn what_a_setting_needs_may_stand_in_any_row_or_be_there() {
+        for (now, rows) in [
+            (&[][..], &["VOICE,no,yes,,,,,,"][..]),
+            (&[], &["VOICE,,yes,,,,,,", "VOICE,no,,,,,,,"]),
+            (&["VOICE,no,,,,,,,"], &["VOICE,,yes,,,,,,"]),
+            (&["VOICE,,,5,,,,,"], &["VOICE,,,,10,,,,"]),
+            (&["VOICE,,,,,SOFT_PHONE,,,"], &["VOICE,,,,,,+491,,"]),
+            (&["VOICE,,,,,SOFT_PHONE,+491,,"], &["VOICE,,,,,DESK_PHONE,,,"]),
+            (&[], &["VOICE,,,,,,+491,,", "VOICE,,,,,DESK_PHONE,,,"]),
+        ] {
+            let (changes, needs) = planned(now, rows);
+            assert!(!changes.is_empty() && needs.iter().all(Option::is_none), "{rows:?}: {changes}; {needs:?}");
+        }
+    }
+
+    #[test]
+    fn a_row_that_lacks_what_it_needs_is_out_as_a_whole_and_takes_no_other_with_it() {
+        let other_channel = ["CHAT,no,,,,,,,"];
+        for (row, sentence) in [
+            ("VOICE,,yes,30,,,,,", "`agent_first_callback_auto_accept` cannot be without `auto_accept`"),
+            ("VOICE,yes,,,30,,,,", "cannot be without `after_contact_work_seconds`"),
+            ("VOICE,yes,,,,,+491,,", "`phone_number` cannot be without `phone_type`"),
+            ("VOICE,yes,,,,DESK_PHONE,,,", "`phone_type` DESK_PHONE needs a `phone_number`"),
+        ] {
+            let (changes, needs) = planned(&other_channel, &[row, "VOICE,,,,,,,no,NONE"]);
+            assert_eq!(changes, "VOICE persistent_connection=no, VOICE voice_enhancement_mode=NONE", "{row}");
+            let said = needs[0].as_ref().unwrap();
+            assert!(said.contains(sentence) && said.contains("none for VOICE. Give it"), "{said}");
+            assert_eq!(needs[1], None);
+        }
+    }
+
+    #[test]
+    fn what_hangs_on_a_row_that_is_out_is_out_too() {
+        let (changes, needs) = planned(&[], &["VOICE,yes,,,30,,,,", "VOICE,,no,,,,,,", "CHAT,yes,,,,,,,"]);
+        assert_eq!(changes, "CHAT auto_accept=yes");
+        assert_eq!(needs.iter().map(Option::is_some).collect::<Vec<_>>(), [true, true, false]);
+    }
+
+    #[test]
+    fn what_is_given_up_is_not_wanted_and_its_row_goes_on() {
+        let rows = items(&["CHAT,yes,,30,,,,,"]);
+        let plan = plan(&held(&[]), &rows, |key| key.setting == Setting::AutoAccept);
+        assert_eq!((shown(&plan.changes).as_str(), plan.needs), ("CHAT after_contact_work_seconds=30", vec![None]));
+    }
+
+    #[test]
+    fn settings_that_cannot_be_apart_go_together_and_others_alone() {
+        for (now, rows, first) in [
+            (&[][..], "VOICE,yes,yes,5,5,,,,", "VOICE auto_accept=yes"),
+            (&["VOICE,no,,,,,,,"], "VOICE,,yes,5,,,,,", "VOICE agent_first_callback_auto_accept=yes"),
+            (&[], "VOICE,,,,,DESK_PHONE,+491,yes,", "VOICE phone_type=DESK_PHONE, VOICE phone_number=+491"),
+            (&["VOICE,,,,,SOFT_PHONE,+492,,"], "VOICE,,,,,DESK_PHONE,+491,,", "VOICE phone_type=DESK_PHONE"),
+            (&[], "VOICE,,,,,SOFT_PHONE,+491,,", "VOICE phone_type=SOFT_PHONE"),
+        ] {
+            let now = held(now);
+            let changes = plan(&now, &items(&[rows]), |_| false).changes;
+            assert_eq!(shown(&smallest(&now, &changes)), first, "{rows}");
+        }
+    }
+
+    /// What a service does that merges by channel, by member, or takes a list for the whole.
+    fn serve(now: &UserConfig, sent: &UserConfig, how: usize) -> UserConfig {
+        let touched: BTreeSet<_> = sent.keys().map(|key| key.setting.list()).collect();
+        let channels: BTreeSet<_> = sent.keys().map(|key| (&key.channel, key.setting.list())).collect();
+        let mut then = now.clone();
+        then.retain(|key, _| match how {
+            0 => true,
+            1 => !channels.contains(&(&key.channel, key.setting.list())),
+            _ => !touched.contains(&key.setting.list()),
+        });
+        merged(&then, sent)
+    }
+
+    /// Whether the service model allows it: nothing without what it needs.
+    fn is_allowed(config: &UserConfig) -> bool {
+        config.iter().all(|(key, value)| lacking(config, key.clone(), value).is_none())
+    }
+
+    fn any_row() -> impl Strategy<Value = String> {
+        let switch = || prop_oneof![Just(""), Just("yes"), Just("no")];
+        let seconds = || prop_oneof![Just(""), Just("0"), Just("30")];
+        let voice = (
+            (switch(), switch(), seconds(), seconds()),
+            prop_oneof![Just(""), Just("SOFT_PHONE"), Just("DESK_PHONE")],
+            prop_oneof![Just(""), Just("+491"), Just("+492")],
+            switch(),
+            prop_oneof![Just(""), Just("NONE"), Just("VOICE_ISOLATION")],
+        )
+            .prop_map(|((a, b, c, d), e, f, g, h)| format!("VOICE,{a},{b},{c},{d},{e},{f},{g},{h}"));
+        let other = (prop_oneof![Just("CHAT"), Just("TASK"), Just("EMAIL")], switch(), seconds())
+            .prop_map(|(channel, a, c)| format!("{channel},{a},,{c},,,,,"));
+        prop_oneof![voice, other].prop_filter("a row gives a setting", |row| row.trim_end_matches(',').contains(','))
+    }
+
+    /// What a user may have: rows, less what they lack.
+    fn any_config() -> impl Strategy<Value = UserConfig> {
+        prop::collection::vec(any_row(), 0..5).prop_map(|rows| {
+            let rows: Vec<_> = rows.iter().map(String::as_str).collect();
+            let mut config = UserConfig::new();
+            for (key, value) in items(&rows).iter().flat_map(Item::wants) {
+                config.entry(key).or_insert(value);
+            }
+            config.insert(ChannelSetting::of(&Channel::Other("FAX".into()), Setting::AutoAccept), Value::Switch(true));
+            while !is_allowed(&config) {
+                let all = config.clone();
+                config.retain(|key, value| lacking(&all, key.clone(), value).is_none());
+            }
+            config
+        })
+    }
+
+    /// Rows that do not contradict each other.
+    fn any_items() -> impl Strategy<Value = Vec<Item>> {
+        prop::collection::vec(any_row(), 1..6).prop_map(|rows| {
+            let rows: Vec<_> = rows.iter().map(String::as_str).collect();
+            let all: Vec<_> = items(&rows).iter().map(|item| (item.line, item.cells)).collect();
+            compare(&all).into_iter().flatten().collect()
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn a_plan_leads_to_what_was_wanted_and_touches_nothing_else(
+            (now, items, how) in (any_config(), any_items(), 0..3_usize)
+        ) {
+            let made = plan(&now, &items, |_| false);
+            let sent = lists(&now, &made.changes);
+            prop_assert!(is_allowed(&sent));
+            let then = serve(&now, &sent, how);
+            let mut named = BTreeSet::new();
+            for (item, needs) in items.iter().zip(&made.needs) {
+                for (key, value) in item.wants().filter(|_| needs.is_none()) {
+                    prop_assert_eq!(then.get(&key), Some(&value));
+                    named.insert(key);
+                }
+            }
+            for (key, value) in &now {
+                prop_assert!(named.contains(key) || then.get(key) == Some(value), "{:?} was touched", key);
+            }
+            prop_assert!(then.keys().all(|key| named.contains(key) || now.contains_key(key)));
+            prop_assert!(plan(&then, &items, |_| false).changes.is_empty());
+        }
+
+        #[test]
+        fn one_by_one_leads_to_the_same((now, items, how) in (any_config(), any_items(), 0..3_usize)) {
+            let all = plan(&now, &items, |_| false).changes;
+            let (mut then, mut left) = (now.clone(), all.clone());
+            while !left.is_empty() {
+                let part = smallest(&then, &left);
+                prop_assert!(!part.is_empty() && part.len() <= 2);
+                let sent = lists(&then, &part);
+                prop_assert!(is_allowed(&sent), "{}", shown(&sent));
+                then = serve(&then, &sent, how);
+                left.retain(|key, _| !part.contains_key(key));
+            }
+            prop_assert_eq!(then, merged(&now, &all));
+        }
+    }
+}
