@@ -85,6 +85,11 @@ impl Header {
         self.places[column]
     }
 
+    /// The name of the column at a place as a sentence has it: in quotes, and not longer than a sentence bears.
+    pub fn shown(&self, place: usize) -> Option<String> {
+        self.cells.get(place).filter(|name| !trimmed(name).is_empty()).map(|name| shown(name))
+    }
+
     /// How many columns of the schema were found.
     pub(super) fn n_found(&self) -> usize {
         self.places.iter().flatten().count()
@@ -220,6 +225,10 @@ mod tests {
         let sentence = understand(&names).unwrap_err();
         assert!(sentence.len() < 800 && sentence.ends_with("and 988 more."), "{sentence}");
         assert!(!sentence.contains('\n'));
+        let cells = ["user", "level", &"x".repeat(10_000), " "].map(str::to_owned).to_vec();
+        let header = Header::understand(&[SCHEMA], b',', &cells).unwrap();
+        assert_eq!(header.shown(2).map(|name| name.len()), Some(MAX_NAME_LETTERS + 5));
+        assert_eq!((header.shown(3), header.shown(4)), (None, None));
     }
 
     #[test]

@@ -216,6 +216,29 @@ mod tests {
         assert_eq!(refusal.code, "file_too_large");
     }
 
+    #[test]
+    fn a_step_reads_no_more_than_was_promised_however_small_it_was_packed() {
+        let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+        packed.write_all(b"user,value\n").unwrap();
+        packed.write_all(&b"a,b\n".repeat(500_000)).unwrap();
+        let packed = packed.finish().unwrap();
+        assert!(packed.len() < 10_000, "{}", packed.len());
+        let mut reader = Reader::new(&[SCHEMA]);
+        let (mut rest, mut n_rows, mut most) = (&packed[..], 0, 0);
+        while !rest.is_empty() {
+            let before = n_rows;
+            let mut visit = |_: &Header, _: Record<'_>| {
+                n_rows += 1;
+                Ok(())
+            };
+            rest = &rest[reader.step(rest, &mut visit).unwrap()..];
+            most = most.max(n_rows - before);
+        }
+        reader.finish(&mut |_, _| Ok(())).unwrap();
+        assert_eq!((n_rows, most), (500_000, (64 << 10) / 4));
+        assert_eq!(Reader::new(&[SCHEMA]).step(&vec![b'a'; 100_000], &mut |_, _| Ok(())), Ok(64 << 10));
+    }
+
     /// A form in which a table may come.
     #[derive(Clone, Debug)]
     struct Form {

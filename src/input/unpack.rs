@@ -201,7 +201,15 @@ fn header_len(bytes: &[u8]) -> Option<Header> {
             len += end + 1;
         }
     }
-    len += if has_crc { 2 } else { 0 };
+    if has_crc {
+        let Some(&said) = bytes.get(len..).and_then(<[u8]>::first_chunk) else { return Some(Header::Begun) };
+        let mut crc = Crc::new();
+        crc.update(&bytes[..len]);
+        if crc.sum() & 0xffff != u32::from(u16::from_le_bytes(said)) {
+            return None;
+        }
+        len += said.len();
+    }
     Some(if len <= bytes.len() { Header::Whole(len) } else { Header::Begun })
 }
 
@@ -263,6 +271,21 @@ mod tests {
     }
 
     #[test]
+    fn a_header_with_a_check_sum_is_held_to_it() {
+        let plain = gzip(b"a,b\n");
+        let mut head = plain[..10].to_vec();
+        head[3] = 2;
+        let mut crc = Crc::new();
+        crc.update(&head);
+        let sum = crc.sum().to_le_bytes();
+        let summed = |sum: &[u8]| [&head, sum, &plain[10..]].concat();
+        for size in [1, 1000] {
+            assert_eq!(unpack(&summed(&sum[..2]), size), Ok(b"a,b\n".to_vec()));
+            assert_eq!(unpack(&summed(&[sum[0], !sum[1]]), size), Err("damaged_archive".into()));
+        }
+    }
+
+    #[test]
     fn what_is_cut_short_or_damaged_is_refused_wherever() {
         let text: Vec<u8> = (0..2000_u32).flat_map(|n| format!("agent{n},Language,German,3\n").into_bytes()).collect();
         let packed = gzip(&text);
@@ -274,6 +297,11 @@ mod tests {
             damaged[at] ^= 0xe0;
             let read = unpack(&damaged, 1000);
             assert!(at == 0 || read.is_err_and(|code| code == "damaged_archive" || code == "cut_short"), "at {at}");
+        }
+        let next = gzip(b"more");
+        for len in 1..next.len() {
+            let cut = [packed.as_slice(), &next[..len]].concat();
+            assert_eq!(unpack(&cut, 1000), Err("cut_short".into()), "after {len} bytes of the next member");
         }
         let followed = [packed.as_slice(), b"user,attribute"].concat();
         assert_eq!(unpack(&followed, 1000), Err("damaged_archive".into()));

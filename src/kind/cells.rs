@@ -56,10 +56,8 @@ pub(super) fn check_visible(header: &Header, record: &Record<'_>, named: &[(&str
         return Ok(());
     }
     let message = if let Some(at) = record.cells().position(has_control) {
-        let column = match header.cells.get(at).map(|name| trimmed(name)) {
-            Some(name) if !name.is_empty() => format!("in the column \"{name}\""),
-            _ => format!("number {}", at + 1),
-        };
+        let column =
+            header.shown(at).map_or_else(|| format!("number {}", at + 1), |name| format!("in the column {name}"));
         format!("The cell {column} holds a character that nobody can see (such as NUL or escape). Type the cell anew.")
     } else if let Some((name, _)) = named.iter().find(|(_, cell)| cell.contains(['\t', '\r', '\n'])) {
         format!("The {name} holds a tab or a line break. Is a quote on this line not closed?")

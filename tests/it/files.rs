@@ -202,17 +202,6 @@ async fn a_quote_that_is_never_closed_swallows_nothing() {
     assert!(world.calls().is_empty());
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_small_archive_does_not_become_a_large_report_in_memory() {
-    let world = World::new(instance(1));
-    // A packed megabyte of rows comes as one piece, and goes out in parts of the usual size.
-    let rows = "nobody;Language;German;3;\n".repeat(60_000);
-    let packed = gzip(format!("{HEADER}agent000;Language;German;3;\n{rows}").as_bytes());
-    assert!(packed.len() < 20_000, "{}", packed.len());
-    let report = world.drop_file("incoming/a.csv.gz", packed).await;
-    assert_eq!((report.counts()["pending"], report.counts()["invalid"]), (1, 60_000));
-}
-
 /// `cargo test --test it libreoffice -- --ignored`, with `soffice` on the path (Debian: `libreoffice-calc`).
 #[tokio::test]
 #[ignore = "needs LibreOffice, and takes a while"]

@@ -113,6 +113,7 @@ mod tests {
         ] {
             assert_eq!(check_row(text), row(level), "{text}");
         }
+        assert_eq!(check_row("jdoe,Language,German,1,,\u{a0}, ").unwrap().3, Some(1));
         assert_eq!(check_row("'=x,Language,'t Hooft,1,").unwrap().0, "=x");
         assert_eq!(check_row("'=x,Language,'t Hooft,1,").unwrap().2, "'t Hooft");
     }

@@ -1,0 +1,84 @@
+//! Any bytes as a file: read the same wherever the pieces end, as the `csv` crate reads them, checked row by row, and read
+//! back from the report that is written of them.
+#![no_main]
+
+use connect_bulk_import::input::{Header, Reader, Record, Refusal, unguarded};
+use connect_bulk_import::kind::{SCHEMAS, proficiency, user_config};
+use connect_bulk_import::outcome::Status;
+use connect_bulk_import::report::Table;
+use libfuzzer_sys::fuzz_target;
+
+type Rows = Vec<(u32, Vec<String>)>;
+
+fuzz_target!(|data: (u8, u8, &[u8])| {
+    let (size, form, body) = data;
+    let header: &[u8] = match form % 7 {
+        0 => b"",
+        1 => b"user,attribute,value,level\n",
+        2 => b"\xef\xbb\xbfUser;Skill;Value;Level;note\r\n",
+        3 => b"sep=\t\ragent\tattribute\tvalue\tlevel\taction\r",
+        4 => b"\n\n\"user\"|\"attribute\"|\"value\"|\"level\"|\"two\nlines\"\n",
+        5 => b"Agent,Channel,auto_accept,after_contact_work_seconds,phone_type,phone_number\r\n",
+        _ => b"\xff\xfeu\0s\0e\0r\0,\0s\0k\0i\0l\0l\0,\0v\0a\0l\0u\0e\0,\0l\0e\0v\0e\0l\0\n\0",
+    };
+    let bytes = [header, body].concat();
+    let whole = read(&bytes, usize::MAX);
+    assert_eq!(read(&bytes, usize::from(size).max(1)), whole);
+    let (rows, Ok((header, report))) = whole else { return };
+    assert!(rows.windows(2).all(|pair| pair[0].0 < pair[1].0), "lines go up");
+
+    if form % 7 == 1
+        && let Ok(text) = std::str::from_utf8(&bytes)
+    {
+        let mut csv = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
+        let theirs = csv.records().map(|row| row.unwrap().iter().map(str::to_owned).collect::<Vec<_>>()).skip(1);
+        let theirs: Vec<_> = theirs.filter(|row| !rows_nothing(row)).collect();
+        let ours: Vec<_> = rows.iter().map(|(_, cells)| cells.clone()).collect();
+        assert_eq!(ours, theirs);
+    }
+
+    // A name that the report adds may be in the header in another form, and is then dropped.
+    if header.carried.len() == header.cells.len() {
+        let (again, read_again) = read(&report, usize::MAX);
+        read_again.expect("a report is a file");
+        assert_eq!(again.len(), rows.len(), "a report has every row");
+        for ((_, cells), (_, before)) in again.iter().zip(&rows) {
+            for (place, cell) in before.iter().enumerate().take(header.cells.len()) {
+                assert_eq!(unguarded(&cells[place]), unguarded(cell));
+            }
+        }
+    }
+});
+
+fn rows_nothing(row: &[String]) -> bool {
+    row.iter().all(|cell| connect_bulk_import::input::trimmed(cell).is_empty())
+}
+
+fn read(bytes: &[u8], size: usize) -> (Rows, Result<(Header, Vec<u8>), Refusal>) {
+    let mut rows = Vec::new();
+    let mut report: Option<Table> = None;
+    let mut reader = Reader::new(SCHEMAS);
+    let mut visit = |header: &Header, record: Record<'_>| {
+        let checked = match header.schema {
+            0 => proficiency::check(header, &record).map(|_| ()),
+            _ => user_config::check(header, &record).map(|_| ()),
+        };
+        let message = checked.map_or_else(|invalid| invalid.message, |()| String::new());
+        assert!(message.len() < 1000, "{message}");
+        let report = report.get_or_insert_with(|| Table::new(header));
+        report.push(header, &record, Status::Pending, "", &message);
+        rows.push((record.line, record.cells().map(str::to_owned).collect()));
+        Ok(())
+    };
+    let read = bytes.chunks(size).try_for_each(|piece| reader.push(piece, &mut visit));
+    let read = read.and_then(|()| reader.finish(&mut visit));
+    let header = reader.header().cloned();
+    (
+        rows,
+        read.map(|()| {
+            let header = header.expect("what was read has a header");
+            let report = report.unwrap_or_else(|| Table::new(&header)).take(&header);
+            (header, report)
+        }),
+    )
+}
