@@ -31,7 +31,7 @@ struct Show {
 }
 
 const TEAM: Show = Show { file: "team.csv", kills: [Duration::from_secs(7), Duration::from_secs(9)] };
-const CHANNELS: Show = Show { file: "channels.csv", kills: [Duration::from_secs(2), Duration::from_secs(3)] };
+const CHANNELS: Show = Show { file: "channels.csv", kills: [Duration::from_millis(1000), Duration::from_millis(1500)] };
 /// How long the emulator takes for a call, as the real service may.
 const LATENCY: Duration = Duration::from_millis(80);
 
