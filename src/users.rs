@@ -50,12 +50,14 @@ pub struct Users {
 impl Users {
     /// Finds the users of these names. The directory is asked only if some are usernames.
     ///
-    /// A name that is known from an earlier delivery keeps its meaning: users may be renamed while an import runs.
+    /// A name that is known from an earlier delivery keeps its meaning: users may be renamed while an import runs. Where the
+    /// file is the whole truth for its users (`replaces`), it is also found out whom misspelled names may have meant.
     pub async fn find(
         connect: &Connect,
         instance_id: &str,
         wanted: &[(Name, &str)],
         meant: &HashMap<Name, String>,
+        replaces: bool,
     ) -> Result<Self, ConnectError> {
         let is_asked = |(name, text): &(Name, &str)| {
             !meant.contains_key(name) && matches!(reference(text, instance_id), Reference::Username(_))
@@ -82,7 +84,11 @@ impl Users {
         }
         let usernames = directory.iter().map(|user| user.username.clone());
         let near = if unknown.is_empty() { Near::default() } else { Near::new(usernames) };
-        let perhaps = unknown.into_iter().flat_map(|text| near.all_to(text)).filter_map(|name| by_username.get(name));
+        let perhaps = unknown
+            .into_iter()
+            .filter(|_| replaces)
+            .flat_map(|text| near.all_to(text))
+            .filter_map(|name| by_username.get(name));
         let perhaps_meant = perhaps.map(|id| ids.intern(id)).collect();
         Ok(Self { instance_id: instance_id.to_owned(), of_name, ids, near, perhaps_meant })
     }

@@ -85,7 +85,7 @@ impl Importer {
 
         let replaces = run.mode.get() == Mode::Replace;
         let (wanted, meant) = (rows.wanted_users(replaces), rows.users_meant(&replay));
-        let found = Users::find(&self.connect, &self.settings.instance_id, &wanted, &meant).await;
+        let found = Users::find(&self.connect, &self.settings.instance_id, &wanted, &meant, replaces).await;
         let users = match found {
             Ok(users) => end.users.insert(users),
             Err(error) if run.past.has_begun_users => return Err(error).context(CANNOT_END),
