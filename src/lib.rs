@@ -1,7 +1,7 @@
 //! # Bulk import for Amazon Connect
 //!
-//! A CSV dropped into an S3 bucket brings every user that it names to the proficiencies that it says, at the pace that
-//! the account's quotas allow, and a report accounts for every row.
+//! A CSV dropped into an S3 bucket brings every user that it names to the proficiencies, or the settings per channel, that
+//! it says, at the pace that the account's quotas allow, and a report accounts for every row.
 //!
 //! ## The house, in the order in which data flows
 //!

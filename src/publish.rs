@@ -12,8 +12,8 @@ use crate::store::{Location, Store, StoreError, Upload};
 
 /// How often `summary.json` is renewed while an import runs.
 pub const RENEWED_EVERY: Duration = Duration::from_secs(30);
-/// Rows are written to the upload in pieces of about this size.
-const PIECE_BYTES: usize = 64 << 10;
+/// Rows of a table of our own are handed to its upload so many at a time.
+const PIECE_ROWS: usize = 1000;
 
 /// Reads an object piece by piece through a [`Reader`]. What cannot be read as a table is the inner error.
 pub async fn read_rows(
@@ -111,7 +111,8 @@ async fn write_rows(
                 let words = words(place, header, &record);
                 place += 1;
                 results.push(header, &record, &words);
-                if words.is_to_retry {
+                // A file that ends before its end must be mended itself: what was read of it is no file to drop.
+                if words.is_to_retry && unreadable.is_none() {
                     retry.push(header, &record, &words);
                 }
                 Ok(())
@@ -164,7 +165,7 @@ pub async fn plain(
     let mut table = Plain::new(header);
     while let Some(row) = rows.next() {
         table.push(&row);
-        if table.len() >= PIECE_BYTES || rows.peek().is_none() {
+        if table.n_rows() >= PIECE_ROWS || rows.peek().is_none() {
             upload.push(&table.take()).await?;
         }
     }

@@ -108,10 +108,11 @@ impl Importer {
             self.apply(run, &mut end.rows, users, &before, work, true).await;
         } else if end.rejected.is_none() {
             let mut stopped = None;
-            if replaces && !run.past.has_begun_users && !before.is_guard_passed {
+            // A dry run goes on although the guard speaks; so it is asked again.
+            if replaces && !before.is_guard_passed && (options.dry_run || !run.past.has_begun_users) {
                 stopped = self.survey(run, &end.rows, users, &mut before, &work).await;
                 if stopped.is_none() && !run.journal.is_cancelled() {
-                    end.rejected = passed(run, users, &before, &work).await;
+                    end.rejected = passed(run, &before).await;
                 }
             }
             // What a dry run would do is told, also where it would not be done.
@@ -144,7 +145,7 @@ impl Importer {
         let mut waiting = left.into_iter();
         let mut under_way = FuturesUnordered::new();
         loop {
-            while under_way.len() < self.users_under_way() && !run.journal.is_cancelled() {
+            while under_way.len() < self.users_under_way(K::READ) && !run.journal.is_cancelled() {
                 let Some(work) = waiting.next() else { break };
                 let (id, items) = (users.id(work.user), rows.items(work));
                 under_way.push(async move { (id, work, K::survey(&self.connect, id, &items).await) });
@@ -194,7 +195,7 @@ impl Importer {
         let mut under_way = FuturesUnordered::new();
         let mut stopped = None;
         loop {
-            while under_way.len() < self.users_under_way() {
+            while under_way.len() < self.users_under_way(K::READ) {
                 let is_ending = is_to_end || journal.is_cancelled() || stopped.is_some();
                 let Some(work) = waiting.next_if(|work| !is_ending || has_begun(work)) else { break };
                 let (id, items, held) = (users.id(work.user), rows.items(work), before.held.get(users.id(work.user)));
@@ -242,8 +243,8 @@ impl Importer {
         }
     }
 
-    fn users_under_way(&self) -> usize {
-        let reads = self.settings.rates.of(Operation::ListUserProficiencies).per_second;
+    fn users_under_way(&self, read: Operation) -> usize {
+        let reads = self.settings.rates.of(read).per_second;
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rate is at most 100,000")]
         let in_two_seconds = (reads * 2.0) as usize;
         in_two_seconds.clamp(USERS_UNDER_WAY, MOST_USERS_UNDER_WAY)
@@ -330,9 +331,9 @@ fn done<K: Kind>(rows: &K, id: &str, work: Work, aside: Option<serde_json::Value
 }
 
 /// Asks the guard against a mass removal. That it was passed is stored, and it is not asked again.
-async fn passed<K: Kind>(run: &Run, users: &Users, before: &Before<K>, work: &[Work]) -> Option<Refusal> {
+async fn passed<K: Kind>(run: &Run, before: &Before<K>) -> Option<Refusal> {
     let (mut implied, mut held) = (0, 0);
-    for survey in work.iter().filter_map(|work| before.surveyed.get(users.id(work.user))) {
+    for survey in before.surveyed.values() {
         held += u64::from(survey.held);
         implied += u64::from(survey.implied);
     }

@@ -57,27 +57,40 @@ pub struct Header {
 }
 
 impl Header {
-    /// Finds a schema's columns among the cells: of the schemas that fit, the one of which there are the most. Where none
-    /// fits, the objection is that of the one of which there are the most.
+    /// Finds a schema's columns among the cells. Where none fits, the objection is that of the schema of which there are the
+    /// most; where several fit, which is meant cannot be told.
     pub(super) fn understand(schemas: &[Schema], delimiter: u8, cells: &[String]) -> Result<Self, Refusal> {
         let is_ours = |cell: &str| trimmed(cell).to_lowercase().starts_with(OURS);
         let names: Vec<_> = cells.iter().map(|cell| if is_ours(cell) { String::new() } else { normal(cell) }).collect();
-        let mut best: Option<(bool, usize, Result<Self, Refusal>)> = None;
+        let mut fitting = Vec::new();
+        let mut objections = Vec::new();
         for (nth, schema) in schemas.iter().enumerate() {
             let found: Vec<Vec<usize>> = schema.iter().map(|column| column.find(&names)).collect();
-            let n_found = found.iter().filter(|found| !found.is_empty()).count();
-            let fit = check(schema, &found, cells).map(|()| Self {
-                delimiter,
-                cells: cells.to_vec(),
-                places: found.iter().map(|found| found.first().copied()).collect(),
-                carried: (0..cells.len()).filter(|&place| !is_ours(&cells[place])).collect(),
-                schema: nth,
-            });
-            if best.as_ref().is_none_or(|(is_fit, most, _)| (*is_fit, *most) < (fit.is_ok(), n_found)) {
-                best = Some((fit.is_ok(), n_found, fit));
+            match check(schema, &found, cells) {
+                Ok(()) => fitting.push((nth, found)),
+                Err(refusal) => objections.push((found.iter().filter(|found| !found.is_empty()).count(), refusal)),
             }
         }
-        best.expect("there is a schema").2
+        if let [(one, _), (other, _), ..] = fitting[..] {
+            return Err(ambiguous(schemas[one], schemas[other]));
+        }
+        let Some((schema, found)) = fitting.pop() else {
+            // Of equals, `max_by_key` takes the last.
+            let likeliest = objections.into_iter().rev().max_by_key(|(n_found, _)| *n_found);
+            return Err(likeliest.expect("there is a schema").1);
+        };
+        Ok(Self {
+            delimiter,
+            cells: cells.to_vec(),
+            places: found.iter().map(|found| found.first().copied()).collect(),
+            carried: (0..cells.len()).filter(|&place| !is_ours(&cells[place])).collect(),
+            schema,
+        })
+    }
+
+    /// How many columns have a name, those between them included: a row must have so many cells.
+    pub fn n_named(&self) -> usize {
+        self.cells.iter().rposition(|name| !trimmed(name).is_empty()).map_or(0, |last| last + 1)
     }
 
     /// Where a column of the schema is, if the file has it.
@@ -105,6 +118,20 @@ impl Column {
         let plain = among(&[&normal(self.name)]);
         if plain.is_empty() { among(self.aliases) } else { plain }
     }
+}
+
+fn ambiguous(one: Schema, other: Schema) -> Refusal {
+    let only = |schema: Schema, other: Schema| {
+        let is_own = |column: &&Column| other.iter().all(|of_other| of_other.name != column.name);
+        let names: Vec<_> = schema.iter().filter(is_own).take(3).map(|column| format!("`{}`", column.name)).collect();
+        names.join(", ")
+    };
+    let message = format!(
+        "The file is of two kinds: it has the columns of one ({}, ...) and of the other ({}, ...). Make two files of it.",
+        only(one, other),
+        only(other, one)
+    );
+    Refusal::new("ambiguous_kind", message)
 }
 
 /// Whether the columns that a file cannot be without are there, and none is there twice.
@@ -212,7 +239,12 @@ mod tests {
         assert_eq!(schema(&["user", "level"]), Ok(0));
         assert_eq!(schema(&["user", "level", "channel"]), Ok(0));
         assert_eq!(schema(&["channel", "Phone Number", "agent"]), Ok(1));
-        assert_eq!(schema(&["user", "channel", "phone_type", "level"]), Ok(1), "the most columns");
+        let both = schema(&["user", "channel", "phone_type", "level"]).unwrap_err();
+        assert_eq!(
+            both,
+            "The file is of two kinds: it has the columns of one (`level`, `action`, ...) and of the other (`channel`, \
+             `phone_type`, `phone_number`, ...). Make two files of it."
+        );
         assert!(schema(&["user", "colour"]).unwrap_err().starts_with("There is no column `level`."));
         let none = schema(&["user", "channel", "colour"]).unwrap_err();
         assert!(none.starts_with("There is none of the columns `phone_type`, `phone_number`."), "{none}");

@@ -9,19 +9,29 @@ use super::{Header, Refusal, Schema};
 /// more, and so would be texts that [`super::Names`] cannot hold.
 const MAX_TEXT_BYTES: u64 = 2 << 30;
 
+/// And so many bytes, as it lies in the bucket: UTF-16 takes two for a letter, and an archive may go on and hold nothing.
+const MAX_BYTES: u64 = 4 << 30;
+
 /// Reads a file of one of these schemas that is handed to it piece by piece.
 #[derive(Debug)]
 pub struct Reader {
     unpacker: Unpacker,
     decoder: Decoder,
     table: Table,
+    n_bytes: u64,
     n_text_bytes: u64,
 }
 
 impl Reader {
     /// A reader at the beginning of a file.
     pub fn new(schemas: &'static [Schema]) -> Self {
-        Self { unpacker: Unpacker::default(), decoder: Decoder::default(), table: Table::new(schemas), n_text_bytes: 0 }
+        Self {
+            unpacker: Unpacker::default(),
+            decoder: Decoder::default(),
+            table: Table::new(schemas),
+            n_bytes: 0,
+            n_text_bytes: 0,
+        }
     }
 
     /// The header, once it was read.
@@ -36,8 +46,9 @@ impl Reader {
     /// not hold more of them than fit into that.
     pub fn step(&mut self, bytes: &[u8], visit: &mut Visit<'_>) -> Result<usize, Refusal> {
         let (taken, plain) = self.unpacker.take(bytes)?;
+        count(&mut self.n_bytes, taken, MAX_BYTES, "bytes")?;
         let text = self.decoder.decode(plain)?;
-        count(&mut self.n_text_bytes, text)?;
+        count(&mut self.n_text_bytes, text.len(), MAX_TEXT_BYTES, "text")?;
         self.table.push(text, visit)?;
         Ok(taken)
     }
@@ -59,7 +70,7 @@ impl Reader {
                 break;
             }
             let text = self.decoder.decode(plain)?;
-            count(&mut self.n_text_bytes, text)?;
+            count(&mut self.n_text_bytes, text.len(), MAX_TEXT_BYTES, "text")?;
             self.table.push(text, visit)?;
         }
         self.unpacker.finish()?;
@@ -68,11 +79,10 @@ impl Reader {
     }
 }
 
-fn count(n_text_bytes: &mut u64, text: &str) -> Result<(), Refusal> {
-    *n_text_bytes += text.len() as u64;
-    if *n_text_bytes > MAX_TEXT_BYTES {
-        let message =
-            format!("The file holds more than {} GiB of text. Split it into smaller files.", MAX_TEXT_BYTES >> 30);
+fn count(n: &mut u64, more: usize, most: u64, what: &str) -> Result<(), Refusal> {
+    *n += more as u64;
+    if *n > most {
+        let message = format!("The file holds more than {} GiB of {what}. Split it into smaller files.", most >> 30);
         return Err(Refusal::new("file_too_large", message));
     }
     Ok(())
@@ -214,6 +224,18 @@ mod tests {
         let mut visit = |_: &Header, _: Record<'_>| Ok(());
         let refusal = reader.push(&member, &mut visit).unwrap_err();
         assert_eq!(refusal.code, "file_too_large");
+    }
+
+    #[test]
+    fn an_archive_that_goes_on_and_holds_nothing_is_refused() {
+        let mut archive = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+        archive.write_all(b"user,value\n").unwrap();
+        let mut reader = Reader::new(&[SCHEMA]);
+        let mut visit = |_: &Header, _: Record<'_>| Ok(());
+        reader.push(&archive.finish().unwrap(), &mut visit).unwrap();
+        reader.n_bytes = MAX_BYTES - 1000;
+        let refusal = reader.push(&[0; 1001], &mut visit).unwrap_err();
+        assert_eq!((refusal.code.as_ref(), refusal.message.contains("4 GiB")), ("file_too_large", true));
     }
 
     #[test]

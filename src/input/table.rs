@@ -7,8 +7,8 @@ use super::{Header, Refusal, Schema};
 const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
 /// A header is looked for in so many of the first bytes: Excel's 16,384 columns would have names of 16 letters each.
 const HEAD_BYTES: usize = 256 << 10;
-/// Twice what is measured on every change. An import holds about 130 bytes a row, so that this fits into the function's
-/// default memory; at Connect's default quota it is more than a day's work.
+/// Twice what is measured on every change. An import of proficiencies holds about 130 bytes a row, so that this fits into the
+/// function's default memory; at Connect's default quota it is more than a day's work.
 const MAX_ROWS: u32 = 2_000_000;
 const BOM: char = '\u{feff}';
 

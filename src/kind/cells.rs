@@ -37,16 +37,18 @@ pub(super) fn user_of<'r>(header: &Header, record: &Record<'r>) -> Option<&'r st
     Some(cell(header, record, USER)).filter(|user| user.len() <= MAX_USER_LETTERS)
 }
 
-/// The row has as many cells as the header, not counting empty ones at its end.
+/// The row has as many cells as the header, not counting those at its end that have no name, or hold nothing.
 pub(super) fn check_whole(header: &Header, record: &Record<'_>) -> Result<(), Invalid> {
     let (n_cells, n_columns) = (record.len(), header.cells.len());
     let mut beyond = (n_columns..n_cells).filter_map(|place| record.get(place));
     let is_too_long = beyond.any(|cell| !trimmed(cell).is_empty());
-    if n_cells >= n_columns && !is_too_long {
+    if n_cells >= header.n_named() && !is_too_long {
         return Ok(());
     }
-    let message =
-        format!("The row has {n_cells} cells and the header {n_columns}. Is a delimiter missing, or one too many?");
+    let message = format!(
+        "The row has {n_cells} cells and the header {}. Is a delimiter missing, or one too many?",
+        header.n_named()
+    );
     Err(Invalid::new(Code::WrongCellCount, message))
 }
 

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::connect::{Connect, ConnectError};
+use crate::connect::{Connect, ConnectError, Operation};
 use crate::input::{Header, Record, Schema};
 use crate::outcome::{Status, UserCounts, Words};
 use crate::users::Users;
@@ -29,6 +29,8 @@ pub use ledger::{Ledger, Work};
 pub trait Kind: Default {
     /// As the summary names it.
     const NAME: &'static str;
+    /// What reads a user.
+    const READ: Operation;
     /// The header of its `undo.csv`.
     const UNDO: &'static [&'static str];
     /// What the instance was asked.
@@ -67,8 +69,10 @@ pub trait Kind: Default {
     /// What the rows of one user want, in the order of the file.
     fn items(&self, work: Work) -> Vec<Self::Item>;
 
-    /// What replacing a user's set would do, for the guard.
-    async fn survey(connect: &Connect, user_id: &str, items: &[Self::Item]) -> Result<Survey, ConnectError>;
+    /// What replacing a user's set would do, for the guard. Only of a kind whose files may be the whole truth.
+    async fn survey(_: &Connect, _user_id: &str, _: &[Self::Item]) -> Result<Survey, ConnectError> {
+        Ok(Survey::default())
+    }
 
     /// Brings a user to what the items say, or, in a dry run, says what that would do.
     ///

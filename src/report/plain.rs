@@ -4,33 +4,42 @@ use crate::input::guarded;
 
 /// A table, as bytes that are taken out as they come.
 #[derive(Debug)]
-pub struct Plain(Vec<u8>);
+pub struct Plain {
+    csv: csv::Writer<Vec<u8>>,
+    n_rows: usize,
+}
 
 impl Plain {
     /// A table that begins with its header.
     pub fn new(header: &[&str]) -> Self {
-        Self((header.join(",") + "\n").into())
+        let mut table = Self { csv: csv::Writer::from_writer(Vec::new()), n_rows: 0 };
+        table.write(header);
+        table
     }
 
     /// One row.
     pub fn push(&mut self, row: &[String]) {
-        let mut csv = csv::Writer::from_writer(&mut self.0);
-        let written = csv.write_record(row.iter().map(|cell| guarded(cell).into_owned()));
-        written.and_then(|()| csv.flush().map_err(Into::into)).expect("a vector takes all that is written to it");
+        self.write(row);
+        self.n_rows += 1;
     }
 
-    /// How many bytes were written since the last time.
-    pub fn len(&self) -> usize {
-        self.0.len()
+    fn write(&mut self, row: &[impl AsRef<str>]) {
+        for cell in row {
+            let written = self.csv.write_field(guarded(cell.as_ref()).as_bytes());
+            written.expect("a vector takes all that is written to it");
+        }
+        self.csv.write_record(None::<&[u8]>).expect("a vector takes all that is written to it");
     }
 
-    /// Whether nothing was.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    /// How many rows were written since the last time.
+    pub fn n_rows(&self) -> usize {
+        self.n_rows
     }
 
     /// What was written since the last time.
     pub fn take(&mut self) -> Vec<u8> {
-        std::mem::take(&mut self.0)
+        self.n_rows = 0;
+        let full = std::mem::replace(&mut self.csv, csv::Writer::from_writer(Vec::new()));
+        full.into_inner().expect("a vector takes all that is written to it")
     }
 }

@@ -36,7 +36,7 @@ pub struct Summary {
     pub source: String,
     /// The object's version, or its `ETag` where the bucket keeps none.
     pub version: String,
-    /// `proficiencies`; nothing before the header was read.
+    /// `proficiencies` or `user_config`; nothing before the header was read.
     pub kind: Option<&'static str>,
     /// `merge` or `replace`.
     pub mode: Mode,

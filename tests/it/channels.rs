@@ -226,3 +226,34 @@ proptest! {
         });
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_row_that_hangs_on_a_refused_one_is_told_the_refusal() {
+    let world = World::new(instance(1));
+    let message = "No automatic answers.".to_owned();
+    let fault = Fault::Custom { status: 400, code: "InvalidParameterException".into(), message, work_done: false };
+    world.emulator.set_faults(Faults::none().rule(Rule::new(fault).on(Operation::UpdateUserConfig)));
+    let csv = "user,channel,auto_accept,agent_first_callback_auto_accept\nagent000,VOICE,yes,\nagent000,VOICE,,yes\n";
+    let report = world.drop_file("incoming/a.csv", csv).await;
+    for row in report.rows() {
+        assert_eq!((row[1].as_str(), row[2].as_str()), ("failed", "InvalidParameterException"), "{row:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_never_ring_at_an_old_number_because_the_new_one_was_refused() {
+    let mut centre = instance(1);
+    let lists =
+        json!({"PhoneNumberConfigs": [{"Channel": "VOICE", "PhoneType": "SOFT_PHONE", "PhoneNumber": "+4911"}]});
+    centre.set_config(&user_id(0), serde_json::from_value(lists).unwrap());
+    let world = World::new(centre);
+    let before = self::lists(&world, 0);
+    let message = "Not this number.".to_owned();
+    let fault = Fault::Custom { status: 400, code: "InvalidParameterException".into(), message, work_done: false };
+    world.emulator.set_faults(Faults::none().rule(Rule::new(fault).on(Operation::UpdateUserConfig).first(2)));
+    let csv =
+        "user,channel,phone_type,phone_number,auto_accept\nagent000,VOICE,DESK_PHONE,+4922,\nagent000,CHAT,,,yes\n";
+    let report = world.drop_file("incoming/a.csv", csv).await;
+    assert_eq!(report.statuses(), ["failed", "added"]);
+    assert_eq!(self::lists(&world, 0)["PhoneNumberConfigs"], before["PhoneNumberConfigs"]);
+}

@@ -108,8 +108,8 @@ async fn lines_cells_and_blanks_are_as_an_editor_and_a_person_see_them() {
         8 | invalid | invalid_character | The attribute holds a tab or a line break. Is a quote on this line not closed?
         10 | invalid | invalid_character | The cell in the column "Note" holds a character that nobody can see (such as NUL or escape). Type the cell anew.
         11 | invalid | invalid_character | The cell in the column "VALUE" holds a character that nobody can see (such as NUL or escape). Type the cell anew.
-        12 | invalid | wrong_cell_count | The row has 2 cells and the header 7. Is a delimiter missing, or one too many?
-        13 | invalid | wrong_cell_count | The row has 9 cells and the header 7. Is a delimiter missing, or one too many?
+        12 | invalid | wrong_cell_count | The row has 2 cells and the header 5. Is a delimiter missing, or one too many?
+        13 | invalid | wrong_cell_count | The row has 9 cells and the header 5. Is a delimiter missing, or one too many?
         14 | added |  | "#]]
     .assert_eq(&said.join("\n"));
     let results = report.results.unwrap();
@@ -261,4 +261,49 @@ fn libreoffice(table: &str, name: &str, opened_by: &str, saved_by: &str) -> Stri
         .expect("LibreOffice is there");
     assert!(status.success());
     std::fs::read_to_string(at("saved").join(format!("{name}.csv"))).unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_read_of_a_file_that_breaks_off_is_no_file_to_drop_again() {
+    let mut centre = instance(2);
+    centre.add_user(user_id(2), "held", [("Language", "German", 2.0), ("Language", "French", 4.0)]);
+    let world = World::new(centre);
+    let csv =
+        "user,attribute,value,level\nheld,Language,German,3\nagent000,Language,\"German,3\nheld,Language,French,4\n";
+    let report = world.drop_file("incoming/mode=replace/a.csv", csv).await;
+    assert_eq!((report.status(), report.summary["code"].as_str()), ("rejected", Some("unclosed_quote")));
+    assert_eq!((report.statuses(), report.retry), (vec!["pending".to_owned()], None));
+    assert_eq!(world.held(2).len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_of_two_kinds_is_refused() {
+    let world = World::new(instance(1));
+    let csv = "user,attribute,value,level,channel,auto_accept\nagent000,Language,German,3,VOICE,yes\n";
+    let report = world.drop_file("incoming/a.csv", csv).await;
+    assert_eq!((report.status(), report.summary["code"].as_str()), ("rejected", Some("ambiguous_kind")));
+    assert!(report.summary["message"].as_str().unwrap().ends_with("Make two files of it."));
+    assert!(world.calls().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn cells_at_the_end_that_have_no_name_may_be_missing() {
+    let world = World::new(instance(2));
+    let csv = "user,attribute,value,level,,\nagent000,Language,German,3\nagent001,Language,German\n";
+    let report = world.drop_file("incoming/a.csv", csv).await;
+    assert_eq!(report.statuses(), ["added", "invalid"]);
+    assert!(report.rows()[1][3].contains("3 cells and the header 4"), "{:?}", report.rows()[1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_we_write_ourselves_runs_in_no_spreadsheet() {
+    let mut centre = instance(0).with_attribute("=Team", ["+blue"]);
+    centre.add_user(user_id(0), "=cmd()", [("=Team", "+blue", 2.0)]);
+    let world = World::new(centre);
+    let csv = "user,attribute,value,level\n=cmd(),Language,German,3\n";
+    let report = world.drop_file("incoming/mode=replace/a.csv", csv).await;
+    assert_eq!(report.removed.as_deref(), Some("user,attribute,value,level\n'=cmd(),'=Team,'+blue,2\n"));
+    assert!(report.undo.as_ref().unwrap().contains(",'=Team,'+blue,2,set\n"), "{:?}", report.undo);
+    world.drop_file("incoming/undo.csv", report.undo.unwrap()).await;
+    assert_eq!(world.held(0), ["=Team=+blue:2"]);
 }

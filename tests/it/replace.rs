@@ -514,3 +514,36 @@ async fn the_setting_for_dry_runs_holds_where_nothing_else_is_said() {
     assert_eq!(world.drop_file("incoming/a.csv", csv).await.statuses(), ["would_update"]);
     assert_eq!(world.drop_file("incoming/dry-run=false/a.csv", csv).await.statuses(), ["updated"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_dry_run_above_the_guard_says_so_however_often_it_is_resumed() {
+    let emulator = Emulator::builder(full_centre(60)).latency(Duration::from_millis(60)).quotas(Quotas::all(20.0, 5));
+    let world = World::built(emulator, &SLOW);
+    let rows: String = (0..60).map(|n| format!("agent{n:03},Product,P00,4\n")).collect();
+    world.s3.put(BUCKET, "lists/a.csv", format!("user,attribute,value,level\n{rows}"));
+    let request = request("lists/a.csv", &json!({"import_id": "lists", "dry_run": true}));
+    let answer = loop {
+        let answer = world.invoke_for(request.clone(), Duration::from_millis(1500)).await.unwrap();
+        if answer["imports"][0]["status"] != "in_progress" {
+            break answer;
+        }
+    };
+    let report = world.report(&answer["imports"][0]);
+    assert_eq!((report.status(), report.summary["code"].as_str()), ("rejected", Some("too_many_removals")));
+    assert!(report.summary["message"].as_str().unwrap().contains("540 of the 600"), "{}", report.summary["message"]);
+    assert!(report.counts()["would_update"] == 60 && !has_written(&world));
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_a_refused_removal_leaves_no_room_that_is_what_is_told() {
+    let world = World::new(full_centre(1).with_max_proficiencies(10));
+    let rule = Rule::new(refused(false)).on(Operation::DisassociateUserProficiencies);
+    world.emulator.set_faults(Faults::none().rule(rule));
+    let report = replaced(&world, &ten_others(1), &json!({"max_removals_percent": 100})).await;
+    assert_eq!(report.status(), "completed_with_errors");
+    for row in report.rows() {
+        assert_eq!((row[1].as_str(), row[2].as_str()), ("failed", "InvalidRequestException"), "{row:?}");
+        assert!(row[3].contains("Not this one."), "{row:?}");
+    }
+    assert_eq!(world.held(0).len(), 10);
+}

@@ -56,7 +56,8 @@ fn channel(name: &str) -> Result<Channel, ConnectError> {
 
 /// One of Connect's words, known or not. For one that the answer lacks, the SDK says a sentence.
 fn word(word: &str) -> Result<&str, ConnectError> {
-    let is_word = !word.is_empty() && word.bytes().all(|letter| letter.is_ascii_uppercase() || letter == b'_');
+    // "no value was set" is what the SDK has for a member that is missing.
+    let is_word = !word.is_empty() && !word.contains(' ');
     if is_word { Ok(word) } else { Err(incomplete(&format!("settings in which '{word}' stands for a word"))) }
 }
 

@@ -345,11 +345,19 @@ impl User {
             (true, Some(from)) if now.is_some() => Fate::Updated { from },
             (true, Some(from)) => Fate::Removed { from },
             (false, _) => match (self.too_many.get(&item.pair), self.refused.get(&item.pair)) {
-                (Some(&size), _) => Fate::TooMany(size),
+                // Perhaps there is no room for it because the service would not take away what the file does not name.
+                (Some(&size), _) => {
+                    self.refused_removal().map_or(Fate::TooMany(size), |error| Fate::Failed(error.clone()))
+                }
                 (_, Some(error)) => Fate::Failed(error.clone()),
                 (None, None) => Fate::Pending,
             },
         }
+    }
+
+    /// Why something that the file does not name could not be taken away.
+    fn refused_removal(&self) -> Option<&ConnectError> {
+        self.implied.keys().find_map(|pair| self.refused.get(pair))
     }
 
     /// What came of the user besides what its rows say, and whether some of it was not even tried.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::attributes::{Catalog, Match};
-use crate::connect::{Connect, ConnectError, Level, Pair};
+use crate::connect::{Connect, ConnectError, Level, Operation, Pair};
 use crate::input::{Header, Name, Names, Record};
 use crate::kind::cells::{Invalid, user_of};
 use crate::kind::{Brought, Heard, Kind, Ledger, OfUser, Replaces, Survey, Terms, Work};
@@ -102,7 +102,8 @@ impl Rows {
 
     /// Where the file is the whole truth for its users: what to say of one that has more than the file names.
     fn more(&self, place: usize, heard: Heard<'_, Self>) -> Option<String> {
-        let user = heard.users?.user(self.ledger.user(u32::try_from(place).ok()?).0)?;
+        let place = u32::try_from(place).ok().filter(|place| (*place as usize) < self.ledger.len())?;
+        let user = heard.users?.user(self.ledger.user(place).0)?;
         let OfUser { has_errors, aside } = heard.of_users?[user.index()];
         let aside = aside.and_then(|place| self.asides.get(&place));
         if let Some(Aside { left, left_because, .. }) = aside.filter(|aside| !aside.left.is_empty()) {
@@ -124,6 +125,7 @@ impl Rows {
 
 impl Kind for Rows {
     const NAME: &'static str = "proficiencies";
+    const READ: Operation = Operation::ListUserProficiencies;
     const UNDO: &'static [&'static str] = &["user", "attribute", "value", "level", "action"];
     type Known = Catalog;
     type Item = Item;

@@ -258,7 +258,12 @@ impl User<'_> {
         match (missing.is_empty(), refusal, needs) {
             (true, ..) => End::Done,
             (_, Some(error), _) => End::Failed(error.clone()),
-            (_, _, Some(needs)) => End::Needs(needs.clone()),
+            // What it needs may have been in the file, and refused by the service.
+            (_, _, Some(needs)) => {
+                let missing = ChannelSetting::of(&needs.given.channel, needs.missing);
+                let refusal = self.refused.get(&missing).cloned();
+                refusal.map_or_else(|| End::Needs(needs.clone()), End::Failed)
+            }
             (_, None, None) => End::Pending,
         }
     }

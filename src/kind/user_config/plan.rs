@@ -89,9 +89,16 @@ pub fn lists(now: &UserConfig, changes: &UserConfig) -> UserConfig {
     lists
 }
 
-/// The first of the changes alone, with those that it cannot go without.
+/// The first of the changes alone, with those that it cannot go without. A desk phone goes with its new number: with the old
+/// one, calls would ring there.
 pub fn smallest(now: &UserConfig, changes: &UserConfig) -> UserConfig {
     let mut part: UserConfig = changes.iter().take(1).map(|(key, value)| (key.clone(), value.clone())).collect();
+    let desk_phone = part.iter().find(|(key, value)| is_desk_phone(key, value)).map(|(key, _)| key.channel.clone());
+    if let Some(channel) = desk_phone
+        && let Some((key, value)) = changes.get_key_value(&ChannelSetting::of(&channel, Setting::PhoneNumber))
+    {
+        part.insert(key.clone(), value.clone());
+    }
     loop {
         let then = merged(now, &part);
         let needed = part.iter().find_map(|(key, value)| lacking(&then, key.clone(), value));
@@ -112,11 +119,14 @@ fn merged(now: &UserConfig, changes: &UserConfig) -> UserConfig {
 
 /// What a setting needs and the user would not have.
 fn lacking(then: &UserConfig, key: ChannelSetting, value: &Value) -> Option<Needs> {
-    let is_desk_phone =
-        key.setting == Setting::PhoneType && matches!(value, Value::Text(text) if **text == *DESK_PHONE);
-    let needed = key.setting.needs().or(is_desk_phone.then_some(Setting::PhoneNumber))?;
+    let number = is_desk_phone(&key, value).then_some(Setting::PhoneNumber);
+    let needed = key.setting.needs().or(number)?;
     let is_there = then.contains_key(&ChannelSetting::of(&key.channel, needed));
     (!is_there).then_some(Needs { given: key, missing: needed })
+}
+
+fn is_desk_phone(key: &ChannelSetting, value: &Value) -> bool {
+    key.setting == Setting::PhoneType && matches!(value, Value::Text(text) if **text == *DESK_PHONE)
 }
 
 #[cfg(test)]
@@ -221,11 +231,12 @@ mod tests {
 
     #[test]
     fn settings_that_cannot_be_apart_go_together_and_others_alone() {
+        let both = "VOICE phone_type=DESK_PHONE, VOICE phone_number=+491";
         for (now, rows, first) in [
             (&[][..], "VOICE,yes,yes,5,5,,,,", "VOICE auto_accept=yes"),
             (&["VOICE,no,,,,,,,"], "VOICE,,yes,5,,,,,", "VOICE agent_first_callback_auto_accept=yes"),
-            (&[], "VOICE,,,,,DESK_PHONE,+491,yes,", "VOICE phone_type=DESK_PHONE, VOICE phone_number=+491"),
-            (&["VOICE,,,,,SOFT_PHONE,+492,,"], "VOICE,,,,,DESK_PHONE,+491,,", "VOICE phone_type=DESK_PHONE"),
+            (&[], "VOICE,,,,,DESK_PHONE,+491,yes,", both),
+            (&["VOICE,,,,,SOFT_PHONE,+492,,"], "VOICE,,,,,DESK_PHONE,+491,,", both),
             (&[], "VOICE,,,,,SOFT_PHONE,+491,,", "VOICE phone_type=SOFT_PHONE"),
         ] {
             let now = held(now);

@@ -35,6 +35,9 @@ const SETTINGS: usize = 2;
 /// indefinite amount of time".
 const MAX_SECONDS: u32 = 2_000_000;
 
+/// No value is as long. A longer one would fill the sentence that refuses it.
+const MAX_LETTERS: usize = 100;
+
 /// The words of the service model.
 const PHONE_TYPES: [&str; 2] = ["SOFT_PHONE", DESK_PHONE];
 /// The phone that has a number.
@@ -154,6 +157,7 @@ pub fn check<'r>(header: &Header, record: &Record<'r>) -> Result<Checked<'r>, In
     check_visible(header, record, &named)?;
     check_given(&named)?;
     check_length("user", user, MAX_USER_LETTERS)?;
+    check_length("channel", channel, MAX_LETTERS)?;
     let mut cells = Cells::of(channel_of(channel)?);
     let mut is_empty = true;
     for (column, setting) in (SETTINGS..).zip(Setting::ALL) {
@@ -162,6 +166,7 @@ pub fn check<'r>(header: &Header, record: &Record<'r>) -> Result<Checked<'r>, In
             continue;
         }
         is_empty = false;
+        check_length(setting.name(), cell, MAX_LETTERS)?;
         if setting.is_voice_only() && cells.channel() != Channel::Voice {
             let message = format!(
                 "Only the channel VOICE has `{setting}`, and this row is about {}. Empty the cell, or give VOICE a row \

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::connect::{Channel, Connect, ConnectError, Setting, Value};
+use crate::connect::{Channel, Connect, ConnectError, Operation, Setting, Value};
 use crate::input::{Header, Record};
 use crate::kind::cells::{Invalid, user_of};
-use crate::kind::{Brought, Heard, Kind, Ledger, Replaces, Survey, Terms, Work};
+use crate::kind::{Brought, Heard, Kind, Ledger, Replaces, Terms, Work};
 use crate::outcome::{Code, Outcome, UserCounts, Words};
 use crate::users::Users;
 
@@ -45,6 +45,7 @@ impl Rows {
 
 impl Kind for Rows {
     const NAME: &'static str = "user_config";
+    const READ: Operation = Operation::DescribeUser;
     const UNDO: &'static [&'static str] = &UNDO_HEADER;
     type Known = ();
     type Item = Item;
@@ -97,10 +98,6 @@ impl Kind for Rows {
 
     fn items(&self, work: Work) -> Vec<Item> {
         compare(&self.said(work)).into_iter().filter_map(Result::ok).collect()
-    }
-
-    async fn survey(_: &Connect, _: &str, _: &[Item]) -> Result<Survey, ConnectError> {
-        Ok(Survey::default())
     }
 
     async fn bring(
