@@ -14,6 +14,7 @@ mod deliveries;
 mod faults;
 mod files;
 mod journal;
+mod laws;
 mod pace;
 mod replace;
 mod report;

@@ -1,0 +1,190 @@
+//! What holds for any centre, any file, any fault and any kill.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use connect_emulator::{Emulator, Fault, Faults, Quotas, Rule, Switches};
+use import_testkit::{MemoryS3, Versioning};
+use proptest::prelude::*;
+use serde_json::json;
+use tokio::time::timeout;
+
+use crate::world::{BUCKET, Report, World, instance, user_id};
+
+const N_USERS: usize = 5;
+const N_PRODUCTS: usize = 12;
+
+type Sets = Vec<BTreeMap<String, u8>>;
+
+/// A row as the file has it; some are wrong.
+#[derive(Clone, Debug)]
+struct Row {
+    user: String,
+    product: String,
+    level: String,
+    action: &'static str,
+}
+
+#[derive(Clone, Debug)]
+struct Case {
+    held: Sets,
+    rows: Vec<Row>,
+    has_actions: bool,
+    replaces: bool,
+    switches: Switches,
+    seed: u64,
+    fault: f64,
+    lives: Vec<Duration>,
+}
+
+fn product(n: usize) -> String {
+    format!("P{n:02}")
+}
+
+fn row() -> impl Strategy<Value = Row> {
+    let user = prop_oneof![
+        12 => (0..N_USERS).prop_map(|n| format!("agent{n:03}")),
+        4 => (0..N_USERS).prop_map(user_id),
+        1 => Just("nobody".to_owned()),
+        1 => Just(String::new()),
+    ];
+    let product = prop_oneof![14 => (0..N_PRODUCTS).prop_map(product), 1 => Just("P99".to_owned())];
+    let level = prop_oneof![14 => (1..=5_u8).prop_map(|level| level.to_string()), 1 => Just("six".to_owned())];
+    let action = prop_oneof![4 => Just(""), 1 => Just("remove")];
+    (user, product, level, action).prop_map(|(user, product, level, action)| Row { user, product, level, action })
+}
+
+fn case() -> impl Strategy<Value = Case> {
+    let set = prop::collection::btree_map((0..N_PRODUCTS).prop_map(product), 1..=5_u8, 0..=10);
+    let how = (any::<bool>(), any::<bool>(), prop::sample::select(Switches::matrix()), any::<u64>(), 0.0..0.08_f64);
+    let lives = prop::collection::vec((1_u64..1500).prop_map(Duration::from_millis), 0..4);
+    (prop::collection::vec(set, N_USERS), prop::collection::vec(row(), 1..30), how, lives).prop_map(
+        |(held, rows, (has_actions, replaces, (_, switches), seed, fault), lives)| {
+            // A file with actions is never the whole truth.
+            let replaces = replaces && !has_actions;
+            Case { held, rows, has_actions, replaces, switches, seed, fault, lives }
+        },
+    )
+}
+
+fn run<T>(future: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
+    runtime.unwrap().block_on(future)
+}
+
+fn sets(world: &World) -> Sets {
+    let of_user = |n| {
+        let held = world.emulator.instance(|centre| centre.proficiencies(&user_id(n)));
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "levels are 1 to 5")]
+        let pairs = held.into_iter().map(|((_, value), level)| (value, level as u8));
+        pairs.collect()
+    };
+    (0..N_USERS).map(of_user).collect()
+}
+
+async fn import(case: &Case) -> (World, Report) {
+    let mut centre = instance(0).with_max_proficiencies(10);
+    for (n, held) in case.held.iter().enumerate() {
+        let held = held.iter().map(|(value, level)| ("Product", value.clone(), f32::from(*level)));
+        centre.add_user(user_id(n), format!("agent{n:03}"), held);
+    }
+    let fault = |fault| Rule::new(fault).randomly(case.fault / 4.0);
+    let faults = [Fault::Throttle, Fault::InternalError, Fault::CutBefore, Fault::CutAfter];
+    let faults = faults.map(fault).into_iter().fold(Faults::seeded(case.seed), Faults::rule);
+    let emulator = Emulator::builder(centre).switches(case.switches.clone()).faults(faults);
+    let s3 = MemoryS3::new().with_bucket(BUCKET, Versioning::Enabled);
+    s3.set_latency(Duration::from_millis(15));
+    let settings = [("REQUESTS_PER_SECOND", "20"), ("REQUEST_BURST", "5")];
+    let emulator = emulator.latency(Duration::from_millis(40)).quotas(Quotas::all(20.0, 5));
+    let mut world = World::over(emulator, &s3, &settings);
+
+    let mut csv = format!("user,attribute,value,level{}\n", if case.has_actions { ",action" } else { "" });
+    for Row { user, product, level, action } in &case.rows {
+        let action = if case.has_actions { format!(",{action}") } else { String::new() };
+        csv.push_str(&format!("{user},Product,{product},{level}{action}\n"));
+    }
+    world.s3.put(BUCKET, "lists/a.csv", csv);
+    let request = json!({
+        "source": "s3://imports/lists/a.csv", "import_id": "law", "mode": if case.replaces { "replace" } else { "merge" },
+        "max_removals_percent": 100, "max_invalid_percent": 100,
+    });
+    for &life in &case.lives {
+        if timeout(life, world.invoke(request.clone())).await.is_ok() {
+            break;
+        }
+        world.restart();
+    }
+    let answer = world.invoke(request).await.unwrap();
+    let report = world.report(&answer["imports"][0]);
+    (world, report)
+}
+
+async fn check(case: Case) {
+    let (world, report) = import(&case).await;
+    let after = sets(&world);
+    report.counts();
+    let rows = report.rows();
+    assert_eq!(rows.len(), case.rows.len(), "each row is told once");
+
+    let mut named = vec![BTreeSet::new(); N_USERS];
+    let mut has_errors = vec![false; N_USERS];
+    for (row, [_, status, code, message]) in case.rows.iter().zip(&rows) {
+        let of = |n: &usize| row.user == user_id(*n) || row.user == format!("agent{n:03}");
+        let Some(n) = (0..N_USERS).find(of) else {
+            assert_eq!(status, "invalid", "{row:?}");
+            continue;
+        };
+        let (before, now) = (case.held[n].get(&row.product), after[n].get(&row.product).copied());
+        let wanted = row.level.parse().ok().filter(|_| !(case.has_actions && row.action == "remove"));
+        match status.as_str() {
+            "added" => assert!(before.is_none() && now == wanted && now.is_some(), "{row:?}: {before:?} -> {now:?}"),
+            "updated" => assert!(before.is_some() && now == wanted && now.is_some(), "{row:?}: {before:?} -> {now:?}"),
+            "removed" => assert!(before.is_some() && now.is_none() && wanted.is_none(), "{row:?}"),
+            "unchanged" => assert!(now == before.copied() && now == wanted, "{row:?}: {before:?} -> {now:?}"),
+            // Like the row that it repeats, which may not have gone well.
+            "duplicate" => assert!(now == wanted || has_errors[n], "{row:?}: {before:?} -> {now:?}"),
+            "invalid" => has_errors[n] = true,
+            other => panic!("{row:?} is {other} ({code}): {message}"),
+        }
+        if status != "invalid" {
+            named[n].insert(row.product.clone());
+        }
+    }
+    let removed: BTreeSet<&str> = report.removed.as_deref().unwrap_or_default().lines().skip(1).collect();
+    for n in 0..N_USERS {
+        for (product, level) in &case.held[n] {
+            let is_told = removed.iter().any(|row| {
+                row.ends_with(&format!(",Product,{product},{level}"))
+                    && (row.starts_with(&user_id(n)) || row.starts_with(&format!("agent{n:03}")))
+            });
+            if named[n].contains(product) {
+                assert!(!is_told, "agent{n:03} {product}");
+            } else if is_told {
+                assert!(case.replaces && !after[n].contains_key(product), "agent{n:03} {product}");
+            } else {
+                assert_eq!(after[n].get(product), Some(level), "agent{n:03} {product} is not named, nor told");
+            }
+        }
+        assert!(after[n].keys().all(|product| case.held[n].contains_key(product) || named[n].contains(product)));
+        if case.replaces && !named[n].is_empty() && !has_errors[n] && !rows.iter().any(|row| row[2] == "missing_field")
+        {
+            assert_eq!(after[n].keys().collect::<Vec<_>>(), named[n].iter().collect::<Vec<_>>(), "agent{n:03}");
+        }
+        let smallest = world.emulator.instance(|centre| centre.smallest_set(&user_id(n)));
+        let is_on_the_way = !case.held[n].is_empty() && !after[n].is_empty();
+        assert!(smallest > 0 || !is_on_the_way, "agent{n:03} had nothing on the way");
+    }
+    if let Some(undo) = report.undo {
+        world.emulator.set_faults(Faults::none());
+        world.drop_file("incoming/undo.csv", undo).await;
+    }
+    assert_eq!(sets(&world), case.held, "undo.csv takes back all of it");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
+    #[test]
+    fn whatever_happens_the_report_tells_what_is(case in case()) {
+        run(check(case));
+    }
+}
