@@ -16,6 +16,7 @@ import boto3
 import footprint
 
 USERS = 250
+SOME = 80
 SEED = 20261122
 LANGUAGES = ["English", "French", "German", "Italian", "Spanish"]
 
@@ -71,16 +72,18 @@ class Centre:
         server.server_close()
         return handler.answers[0][1]["imports"][0] if handler.answers else None
 
-    def drop(self, key, text, lives=()):
+    def drop(self, key, text, lives=(), **options):
         self.s3.objects[key] = text.encode()
-        event = {"source": f"s3://imports/{key}", "import_id": key}
+        event = {"source": f"s3://imports/{key}", "import_id": key, **options}
         for life in lives:
             answer = self.deliver(event, life)
             assert answer is None, "the import was over before it could be killed"
         return self.deliver(event)
 
     def report(self, answer, name):
-        return self.s3.objects[answer["report"].removeprefix("s3://imports/") + name].decode("utf-8-sig")
+        """An object of the report, or nothing if there is none."""
+        found = self.s3.objects.get(answer["report"].removeprefix("s3://imports/") + name)
+        return found and found.decode("utf-8-sig")
 
     def held(self):
         """What everybody has."""
@@ -93,30 +96,63 @@ class Centre:
             held[user] = {(item["AttributeName"], item["AttributeValue"]): item["Level"] for item in items}
         return held
 
+    def settings(self):
+        """What everybody's channels are set to."""
+        time.sleep(1)
+        users = [f"00000000-0000-4000-8000-{n:012}" for n in range(1, SOME + 1)]
+        described = [self.client.describe_user(InstanceId=self.instance, UserId=user)["User"] for user in users]
+        lists = ["AutoAcceptConfigs", "AfterContactWorkConfigs", "PhoneNumberConfigs"]
+        return [{name: user.get(name) for name in lists} for user in described]
+
 
 class KillTest(unittest.TestCase):
-    def test_killed_six_times_nothing_changes_but_the_time(self):
-        text = "user,attribute,value,level\n" + "\n".join(rows()) + "\n"
+    def drop_twice(self, text, n_kills, look, **options):
+        """Drops a file into two centres, in one of which the function is killed. Both must end the same."""
         whole, killed = Centre(), Centre()
         self.addCleanup(whole.close)
         self.addCleanup(killed.close)
-        expected = whole.drop("incoming/agents.csv", text)
+        expected = whole.drop("incoming/file.csv", text, **options)
         random.seed(SEED)
-        lives = [random.uniform(0.2, 2.5) for _ in range(6)]
+        lives = [random.uniform(0.2, 2.5) for _ in range(n_kills)]
         print(f"seed {SEED}: killed after", ", ".join(f"{life:.2f} s" for life in lives))
-        before = killed.held()
-        answer = killed.drop("incoming/agents.csv", text, lives)
+        before = look(killed)
+        answer = killed.drop("incoming/file.csv", text, lives, **options)
 
         self.assertEqual(answer["rows"], expected["rows"])
-        for name in ["results.csv", "retry.csv", "undo.csv"]:
+        for name in ["results.csv", "retry.csv", "removed.csv", "undo.csv"]:
             self.assertEqual(killed.report(answer, name), whole.report(expected, name), name)
-        self.assertEqual(killed.held(), whole.held())
+        self.assertEqual(look(killed), look(whole))
         summary = killed.report(answer, "summary.json")
-        self.assertEqual(int(re.search(r'"deliveries": (\d+)', summary)[1]), 7)
+        self.assertEqual(int(re.search(r'"deliveries": (\d+)', summary)[1]), n_kills + 1)
         changed = [row for row in csv.DictReader(io.StringIO(killed.report(answer, "undo.csv")))]
         print(f"{answer['rows']['total']} rows, {len(changed)} to be taken back")
         killed.drop("incoming/undo.csv", killed.report(answer, "undo.csv"))
-        self.assertEqual(killed.held(), before)
+        return before, look(killed), killed.report(answer, "removed.csv")
+
+    def test_killed_six_times_nothing_changes_but_the_time(self):
+        text = "user,attribute,value,level\n" + "\n".join(rows()) + "\n"
+        before, again, removed = self.drop_twice(text, 6, Centre.held)
+        self.assertEqual(again, before)
+        self.assertIsNone(removed)
+
+    def test_nor_where_the_file_is_the_whole_truth(self):
+        some = [f"agent-{n:05},Language,{LANGUAGES[n % 5]},{1 + n % 5}" for n in range(1, SOME + 1)]
+        text = "user,attribute,value,level\n" + "\n".join(some) + "\n"
+        options = {"mode": "replace", "max_removals_percent": 100}
+        before, again, removed = self.drop_twice(text, 4, Centre.held, **options)
+        self.assertEqual(again, before)
+        self.assertGreater(removed.count("\n"), 10)
+
+    def test_nor_for_settings_per_channel(self):
+        some = [f"agent-{n:05},{channel},{'yes' if n % 3 else 'no'},{n}" for n in range(1, SOME + 1)
+                for channel in ["VOICE", "CHAT"]]
+        text = "user,channel,auto_accept,after_contact_work_seconds\n" + "\n".join(some) + "\n"
+        before, again, _ = self.drop_twice(text, 2, Centre.settings)
+        # What was not set before stays: there is no call that takes a setting away.
+        for was, now in zip(before, again):
+            self.assertEqual(now["PhoneNumberConfigs"], was["PhoneNumberConfigs"])
+            for item in was["AutoAcceptConfigs"] or []:
+                self.assertIn(item, now["AutoAcceptConfigs"])
 
 
 if __name__ == "__main__":

@@ -127,7 +127,7 @@ async fn check(case: Case) {
     assert_eq!(rows.len(), case.rows.len(), "each row is told once");
 
     let mut named = vec![BTreeSet::new(); N_USERS];
-    let mut has_errors = vec![false; N_USERS];
+    let mut has_errors = [false; N_USERS];
     for (row, [_, status, code, message]) in case.rows.iter().zip(&rows) {
         let of = |n: &usize| row.user == user_id(*n) || row.user == format!("agent{n:03}");
         let Some(n) = (0..N_USERS).find(of) else {

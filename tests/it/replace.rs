@@ -547,3 +547,17 @@ async fn where_a_refused_removal_leaves_no_room_that_is_what_is_told() {
     }
     assert_eq!(world.held(0).len(), 10);
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_addition_that_is_refused_for_being_there_already_is_an_addition() {
+    let switches =
+        Switches { associate_existing: connect_emulator::switches::AssociateExisting::Error, ..Switches::default() };
+    let emulator = Emulator::builder(full_centre(1)).switches(switches).quotas(Quotas::unlimited());
+    // The answer to the first attempt is lost, and the second is refused for what the first one did.
+    let cut = Rule::new(Fault::CutAfter).on(Operation::AssociateUserProficiencies).nth(1);
+    let world = World::built(emulator.faults(Faults::none().rule(cut)), &[("REQUESTS_PER_SECOND", "1000")]);
+    let csv = "user,attribute,value,level\nagent000,Product,P15,4\n";
+    let report = replaced(&world, csv, &json!({"max_removals_percent": 100})).await;
+    assert_eq!((report.status(), report.statuses()), ("succeeded", vec!["added".to_owned()]));
+    assert_eq!(world.held(0), ["Product=P15:4"]);
+}

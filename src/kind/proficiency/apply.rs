@@ -300,7 +300,11 @@ impl User {
     /// What becomes of what the file does not name: it goes, but only while every row can be followed. Then what had to
     /// make room already comes back, as far as there is room.
     fn implied_items(&self, items: &[Item]) -> Vec<Item> {
-        let is_wrong = |item: &Item| self.refused.contains_key(&item.pair) || self.too_many.contains_key(&item.pair);
+        // A call may be refused for what its first attempt has done, whose answer was lost: then it is in place.
+        let is_wrong = |item: &Item| {
+            let is_given_up = self.refused.contains_key(&item.pair) || self.too_many.contains_key(&item.pair);
+            is_given_up && !self.is_in_place(item)
+        };
         let implied = self.implied.iter().filter(|(pair, _)| !self.refused.contains_key(pair));
         let implied = implied.filter(|(pair, _)| !self.too_many.contains_key(pair));
         if !self.items.iter().any(is_wrong) {
@@ -332,14 +336,18 @@ impl User {
         }
     }
 
+    fn is_in_place(&self, item: &Item) -> bool {
+        let now = self.now.get(&item.pair).copied();
+        match item.want {
+            Want::Level(level) => now == Some(level),
+            Want::Absent => now.is_none(),
+        }
+    }
+
     /// What is in place in the end was done by this import, whatever the calls answered.
     fn fate(&self, item: &Item) -> Fate {
         let (before, now) = (self.held.get(&item.pair).copied(), self.now.get(&item.pair).copied());
-        let is_right = match item.want {
-            Want::Level(level) => now == Some(level),
-            Want::Absent => now.is_none(),
-        };
-        match (is_right, before) {
+        match (self.is_in_place(item), before) {
             (true, _) if before == now => Fate::Unchanged,
             (true, None) => Fate::Added,
             (true, Some(from)) if now.is_some() => Fate::Updated { from },
