@@ -1,5 +1,6 @@
 //! Files of settings per channel, from the drop to the report.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use connect_emulator::switches::ConfigLists;
@@ -256,4 +257,128 @@ async fn calls_never_ring_at_an_old_number_because_the_new_one_was_refused() {
     let report = world.drop_file("incoming/a.csv", csv).await;
     assert_eq!(report.statuses(), ["failed", "added"]);
     assert_eq!(self::lists(&world, 0)["PhoneNumberConfigs"], before["PhoneNumberConfigs"]);
+}
+
+const CHANNELS: [&str; 4] = ["VOICE", "CHAT", "TASK", "EMAIL"];
+
+/// Of each user and channel: auto accept, and seconds of work after a contact.
+type Settings = Vec<BTreeMap<&'static str, (bool, u64)>>;
+
+#[derive(Clone, Debug)]
+struct Case {
+    before: Settings,
+    /// User, channel, and what two cells say.
+    rows: Vec<(usize, &'static str, &'static str, &'static str)>,
+    way: ConfigLists,
+    seed: u64,
+    fault: f64,
+    lives: Vec<Duration>,
+}
+
+fn case() -> impl Strategy<Value = Case> {
+    let of_channel = (any::<bool>(), prop::sample::select(vec![0_u64, 30, 60]));
+    let of_user = prop::collection::vec(of_channel, 4).prop_map(|of| CHANNELS.into_iter().zip(of).collect());
+    let row = (
+        0..4_usize,
+        prop::sample::select(CHANNELS.to_vec()),
+        prop::sample::select(vec!["", "yes", "no", "no", "perhaps"]),
+        prop::sample::select(vec!["", "0", "30", "60", "60"]),
+    );
+    let how = (prop::sample::select(WAYS.to_vec()), any::<u64>(), 0.0..0.08_f64);
+    let lives = prop::collection::vec((1_u64..1200).prop_map(Duration::from_millis), 0..4);
+    (prop::collection::vec(of_user, 4), prop::collection::vec(row, 1..16), how, lives)
+        .prop_map(|(before, rows, (way, seed, fault), lives)| Case { before, rows, way, seed, fault, lives })
+}
+
+fn settings(world: &World) -> Settings {
+    let of_user = |n| {
+        let lists = lists(world, n);
+        let find = |list: &str, channel: &str| {
+            lists[list].as_array().unwrap().iter().find(|item| item["Channel"] == channel).unwrap().clone()
+        };
+        let of = |channel| {
+            let seconds = &find("AfterContactWorkConfigs", channel)["AfterContactWorkConfig"];
+            let seconds = seconds["AfterContactWorkTimeLimit"].as_u64().unwrap();
+            (channel, (find("AutoAcceptConfigs", channel)["AutoAccept"].as_bool().unwrap(), seconds))
+        };
+        CHANNELS.into_iter().map(of).collect()
+    };
+    (0..4).map(of_user).collect()
+}
+
+async fn check(case: Case) {
+    let mut centre = instance(4);
+    for (n, before) in case.before.iter().enumerate() {
+        let items = before.iter();
+        let accept: Vec<_> =
+            items.clone().map(|(channel, (accept, _))| json!({"Channel": channel, "AutoAccept": accept})).collect();
+        let seconds = items.map(|(channel, (_, seconds))| {
+            json!({"Channel": channel, "AfterContactWorkConfig": {"AfterContactWorkTimeLimit": seconds}})
+        });
+        let seconds: Vec<_> = seconds.collect();
+        let lists = json!({"AutoAcceptConfigs": accept, "AfterContactWorkConfigs": seconds});
+        centre.set_config(&user_id(n), serde_json::from_value(lists).unwrap());
+    }
+    let conflict = Fault::Custom {
+        status: 409,
+        code: "ConditionalOperationFailedException".into(),
+        message: String::new(),
+        work_done: false,
+    };
+    let faults = [Fault::Throttle, Fault::InternalError, Fault::CutBefore, Fault::CutAfter, conflict];
+    let rule = |fault| Rule::new(fault).on(Operation::UpdateUserConfig).randomly(case.fault / 5.0);
+    let faults = faults.map(rule).into_iter().fold(Faults::seeded(case.seed), Faults::rule);
+    let switches = Switches { config_lists: case.way, ..Switches::default() };
+    let emulator = Emulator::builder(centre).switches(switches).faults(faults).latency(Duration::from_millis(40));
+    let s3 = MemoryS3::new().with_bucket(BUCKET, Versioning::Enabled);
+    s3.set_latency(Duration::from_millis(15));
+    let limits = [("REQUESTS_PER_SECOND", "20"), ("REQUEST_BURST", "5"), ("MAX_INVALID_PERCENT", "100")];
+    let mut world = World::over(emulator.quotas(Quotas::all(20.0, 5)), &s3, &limits);
+    let rows: String = case
+        .rows
+        .iter()
+        .map(|(n, channel, accept, seconds)| format!("agent{n:03},{channel},{accept},{seconds}\n"))
+        .collect();
+    let event = world.dropped("incoming/a.csv", format!("user,channel,auto_accept,after_contact_work_seconds\n{rows}"));
+    for &life in &case.lives {
+        if timeout(life, world.invoke(event.clone())).await.is_ok() {
+            break;
+        }
+        world.restart();
+    }
+    let answer = world.invoke(event).await.unwrap();
+    let report = world.report(&answer["imports"][0]);
+    report.counts();
+
+    let mut expected = case.before.clone();
+    for ((n, channel, accept, seconds), [_, status, code, message]) in case.rows.iter().zip(report.rows()) {
+        assert!(
+            matches!(status.as_str(), "updated" | "unchanged" | "duplicate" | "invalid"),
+            "{status} {code} {message}"
+        );
+        if status == "invalid" {
+            continue;
+        }
+        let of = expected[*n].get_mut(channel).unwrap();
+        if !accept.is_empty() {
+            of.0 = *accept == "yes";
+        }
+        if !seconds.is_empty() {
+            of.1 = seconds.parse().unwrap();
+        }
+    }
+    assert_eq!(settings(&world), expected, "what the good rows say is there, and nothing else has changed");
+    world.emulator.set_faults(Faults::none());
+    if let Some(undo) = report.undo {
+        world.drop_file("incoming/undo.csv", undo).await;
+    }
+    assert_eq!(settings(&world), case.before, "undo.csv takes back all of it");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+    #[test]
+    fn whatever_happens_the_report_tells_what_is(case in case()) {
+        run(check(case));
+    }
 }
