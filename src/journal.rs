@@ -3,7 +3,8 @@
 //! A user's writes start only once what it held before is in a stored part; what became of its rows follows when it is
 //! done. So after a crash the next delivery reads again only the users that were under way, and knows what they had before.
 //! Each part is created and none is overwritten: a delivery that finds its next number taken knows that a newer one has
-//! taken over, and stops.
+//! taken over, and stops. The numbers are free again once the import is over; so a part counts only if its delivery is seen
+//! to have the import still ([`Hold`]).
 //!
 //! Records go together: a part is put as soon as there are records and none is being put, at most four a second.
 

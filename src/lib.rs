@@ -14,8 +14,8 @@
 //!
 //! - [`config`] reads the settings, once; [`event`] says what is to be imported because of what came in.
 //! - [`handler`] is the only file that knows `lambda_runtime`: it serves deliveries, one import after another.
-//! - [`import`] is the story of one import; [`state`] is what decides it for all its deliveries, and [`journal`] what it
-//!   did and is about to do, so that the next delivery goes on where this one ends or dies.
+//! - [`import`] is the story of one import; [`state`] is what decides it for all its deliveries and which of them has it, and
+//!   [`journal`] what it did and is about to do, so that the next delivery goes on where this one ends or dies.
 //! - [`input`] turns bytes into records; [`kind`] knows what a row means, what calls it takes and makes them: the story knows
 //!   a kind of file only as a [`kind::Kind`];
 //!   [`users`] and [`attributes`] translate names, and [`near`] guesses what was meant.
@@ -24,8 +24,9 @@
 //!
 //! ## What holds everywhere
 //!
-//! - What is pure is not async and knows no service: `event`, `input`, `near`, `outcome`, `report`, and of each kind the
-//!   row and the plan.
+//! - What is pure is not async and knows no service: `event`, `input`, `near`, `outcome`, `report`, the guards of an import,
+//!   and of each kind the row and the plan.
+//! - Nothing above [`kind`] knows what a row is about, and nothing below [`import`] whether an import is a dry run.
 //! - Adapters know no rules. Which failure is tried again is said in one table (`connect/error.rs`) and done in one place
 //!   (`connect/lane.rs`).
 //! - A list that was not read to its end is an error, never a short list.

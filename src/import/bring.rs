@@ -232,8 +232,11 @@ impl Importer {
             let Some((mut brought, work)) = under_way.next().await else { return stopped };
             stopped = stopped.or(brought.stop.take());
             let is_done = brought.is_done;
-            let aside = rows.record(work, brought, options.dry_run).map(serde_json::to_value);
+            let aside = rows.record(work, brought).map(serde_json::to_value);
             let aside = aside.transpose().expect("what came of a user has no map keys but texts");
+            if options.dry_run {
+                rows.ledger_mut().set_would(work);
+            }
             if is_done {
                 journal.done(done(rows, users.id(work.user), work, aside), self.connect.lanes().calls());
             }

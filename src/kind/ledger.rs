@@ -106,6 +106,15 @@ impl Ledger {
         }
     }
 
+    /// Says of all rows of a user that it would have become so.
+    pub fn set_would(&mut self, work: Work) {
+        for nth in work.start..work.end {
+            let place = self.to_try[nth as usize];
+            let outcome = self.entries[place as usize].outcome;
+            self.set(place, Outcome { status: outcome.status.in_a_dry_run(), ..outcome });
+        }
+    }
+
     /// The users that rows name, each once, in the order of the file: rows to be tried, or all.
     pub fn wanted_users(&self, is_all: bool) -> Vec<(Name, &str)> {
         let mut is_wanted = vec![false; self.users.len()];

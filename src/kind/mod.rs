@@ -74,7 +74,7 @@ pub trait Kind: Default {
         Ok(Survey::default())
     }
 
-    /// Brings a user to what the items say, or, in a dry run, says what that would do.
+    /// Brings a user to what the items say, as far as the terms allow.
     ///
     /// What is read is handed to `plan_is_made` before the first write, unless an earlier delivery made one already.
     async fn bring(
@@ -87,7 +87,7 @@ pub trait Kind: Default {
 
     /// Writes down what became of the rows of one user, in the order of [`Kind::items`]. What came of it besides is returned,
     /// for the journal.
-    fn record(&mut self, work: Work, brought: Brought<Self>, is_dry_run: bool) -> Option<&Self::Aside>;
+    fn record(&mut self, work: Work, brought: Brought<Self>) -> Option<&Self::Aside>;
 
     /// Takes over what came of a user in an earlier delivery besides what its rows say; the user is that of the row at this
     /// place.
@@ -134,7 +134,7 @@ pub trait Kind: Default {
     /// What takes back what this import did: rows below [`Kind::UNDO`].
     fn undo<'u>(&'u self, users: &'u Users) -> impl Iterator<Item = Vec<String>> + 'u;
 
-    /// What was removed, or in a dry run would be, without a row that says so: rows of user, attribute, value and level.
+    /// What was removed, or would be, without a row that says so: rows of user, attribute, value and level.
     fn removed(&self) -> impl Iterator<Item = Vec<String>> {
         std::iter::empty()
     }
@@ -210,7 +210,7 @@ pub struct Terms<'t, H> {
 pub enum Only {
     /// All the way.
     Nothing,
-    /// Nothing is written, and what would be is told: a dry run.
+    /// Nothing is written, and what would be is told.
     Plan,
     /// Nothing is written, and what was done before is told.
     Look,

@@ -71,10 +71,9 @@ impl Desk {
             meanwhile();
         };
         let items = items(rows);
-        let is_dry_run = terms.only == Only::Plan;
         let Brought { fates, aside, stop, .. } = bring(&self.connect, &id, &items, terms, plan_is_made).await;
         let unseen = aside.map_or_else(Vec::new, |aside| aside.unseen);
-        let rows = fates.iter().map(|fate| words(fate, is_dry_run));
+        let rows = fates.iter().map(words);
         let undo = items
             .iter()
             .zip(&fates)
@@ -287,11 +286,11 @@ async fn what_succeeded_is_not_sent_again_though_a_read_does_not_show_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_dry_run_says_the_same_and_writes_nothing() {
+async fn a_plan_says_the_same_and_writes_nothing() {
     let desk = Desk::of(full(), ConfigLists::default());
     let rows = ["CHAT,yes,,,,,,,", "TASK,,,0,,,,,", "TASK,yes,,,,,,,"];
     let told = desk.bring_on(&rows, KindTerms { only: Only::Plan, ..PLAIN }).await;
-    assert_eq!(told.statuses(), ["would_update", "unchanged", "would_add"]);
+    assert_eq!(told.statuses(), ["updated", "unchanged", "added"]);
     assert_eq!(told.messages()[0], "auto_accept no -> yes");
     assert_eq!((desk.lists(), desk.calls(), told.before), (full(), (1, 0), None));
 }

@@ -201,10 +201,10 @@ impl Kind for Rows {
         bring(connect, user_id, items, terms, plan_is_made).await
     }
 
-    fn record(&mut self, work: Work, brought: Brought<Self>, is_dry_run: bool) -> Option<&Aside> {
+    fn record(&mut self, work: Work, brought: Brought<Self>) -> Option<&Aside> {
         let places = self.ledger.places(work).to_vec();
         for (&place, fate) in places.iter().zip(&brought.fates) {
-            let mut outcome = match fate {
+            let outcome = match fate {
                 Fate::Added => Outcome::plain(Status::Added),
                 Fate::Updated { from } => Outcome { detail: hundredths(*from), ..Outcome::plain(Status::Updated) },
                 Fate::Removed { from } => Outcome { detail: hundredths(*from), ..Outcome::plain(Status::Removed) },
@@ -215,9 +215,6 @@ impl Kind for Rows {
                 Fate::Failed(error) => Outcome::failed(self.ledger.texts.keep(&error.code, &error.sentence())),
                 Fate::Pending => continue,
             };
-            if is_dry_run {
-                outcome.status = outcome.status.in_a_dry_run();
-            }
             self.ledger.set(place, outcome);
         }
         let first = *places.first()?;

@@ -110,11 +110,11 @@ impl Kind for Rows {
         bring(connect, user_id, items, terms, plan_is_made).await
     }
 
-    fn record(&mut self, work: Work, brought: Brought<Self>, is_dry_run: bool) -> Option<&Aside> {
+    fn record(&mut self, work: Work, brought: Brought<Self>) -> Option<&Aside> {
         let places = self.ledger.places(work).to_vec();
         let mut aside = brought.aside.unwrap_or_default();
         for (&place, fate) in places.iter().zip(brought.fates) {
-            let Words { status, code, message, .. } = words(&fate, is_dry_run);
+            let Words { status, code, message, .. } = words(&fate);
             if fate.end != End::Pending {
                 let is_plain = code.is_empty() && message.is_empty();
                 let outcome = Outcome::plain(status);

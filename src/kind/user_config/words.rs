@@ -23,7 +23,7 @@ pub const UNDO_HEADER: [&str; N_COLUMNS] = {
 /// What the report says of a row.
 ///
 /// A row that changed settings was `added` if none of them was there before, and `updated` otherwise.
-pub fn words(fate: &Fate, is_dry_run: bool) -> Words {
+pub fn words(fate: &Fate) -> Words {
     let is_new = fate.changes.iter().all(|change| change.from.is_none());
     let (status, code, why) = match &fate.end {
         End::Done if fate.changes.is_empty() => (Status::Unchanged, Code::None.name(), None),
@@ -36,7 +36,6 @@ pub fn words(fate: &Fate, is_dry_run: bool) -> Words {
         End::Failed(error) => (Status::Failed, &*error.code, Some(error.sentence())),
         End::Pending => (Status::Pending, Code::None.name(), None),
     };
-    let status = if is_dry_run { status.in_a_dry_run() } else { status };
     let changed = (!fate.changes.is_empty()).then(|| changed(&fate.changes, fate.end == End::Done));
     let message = [why, changed].into_iter().flatten().collect::<Vec<_>>().join(" ");
     Words { status, code: code.to_owned(), message, is_to_retry: status.is_to_retry() }
@@ -110,8 +109,8 @@ mod tests {
         change(Setting::AfterContactWorkSeconds, None, Value::Seconds(30))
     }
 
-    fn said(end: End, changes: &[Change], is_dry_run: bool) -> (&'static str, String, String) {
-        let words = words(&Fate { end, changes: changes.into() }, is_dry_run);
+    fn said(end: End, changes: &[Change]) -> (&'static str, String, String) {
+        let words = words(&Fate { end, changes: changes.into() });
         (words.status.name(), words.code, words.message)
     }
 
@@ -119,16 +118,15 @@ mod tests {
     fn a_row_is_told_with_what_was_there_and_what_is() {
         let plain = |status, message: &str| (status, String::new(), message.to_owned());
         let one = [auto_accept()];
-        assert_eq!(said(End::Done, &one, false), plain("updated", "auto_accept no -> yes"));
-        assert_eq!(said(End::Done, &one, true), plain("would_update", "auto_accept no -> yes"));
-        assert_eq!(said(End::Done, &[], false), plain("unchanged", ""));
-        assert_eq!(said(End::Pending, &[], false), plain("pending", ""));
+        assert_eq!(said(End::Done, &one), plain("updated", "auto_accept no -> yes"));
+        assert_eq!(said(End::Done, &[]), plain("unchanged", ""));
+        assert_eq!(said(End::Pending, &[]), plain("pending", ""));
         let duplicate = ("duplicate", "duplicate_row".to_owned(), "This was said before: see line 7.".to_owned());
-        assert_eq!(said(End::Duplicate(7), &[], true), duplicate);
+        assert_eq!(said(End::Duplicate(7), &[]), duplicate);
         let taken = "after_contact_work_seconds nothing -> 30. undo.csv cannot take back: after_contact_work_seconds.";
-        assert_eq!(said(End::Done, &[limit_from_nothing()], false), plain("added", taken));
+        assert_eq!(said(End::Done, &[limit_from_nothing()]), plain("added", taken));
         let both = format!("auto_accept no -> yes, {taken}");
-        assert_eq!(said(End::Done, &[auto_accept(), limit_from_nothing()], false), plain("updated", &both));
+        assert_eq!(said(End::Done, &[auto_accept(), limit_from_nothing()]), plain("updated", &both));
     }
 
     #[test]
@@ -136,7 +134,7 @@ mod tests {
         let message = Some("Not this number.");
         let code = Some("InvalidParameterException");
         let error = ConnectError::answered(Operation::UpdateUserConfig, 400, code, message, None);
-        let (status, code, message) = said(End::Failed(error), &[auto_accept()], false);
+        let (status, code, message) = said(End::Failed(error), &[auto_accept()]);
         assert_eq!((status, code.as_str()), ("failed", "InvalidParameterException"));
         assert_eq!(
             message,
@@ -145,7 +143,7 @@ mod tests {
 
         let given = ChannelSetting::of(&Channel::Voice, Setting::PhoneNumber);
         let needs = End::Needs(Needs { given, missing: Setting::PhoneType });
-        let (status, code, message) = said(needs, &[], true);
+        let (status, code, message) = said(needs, &[]);
         assert_eq!((status, code.as_str()), ("invalid", "needs_other_setting"));
         assert_eq!(
             message,
