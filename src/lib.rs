@@ -14,11 +14,11 @@
 //!
 //! - [`config`] reads the settings, once; [`event`] says what is to be imported because of what came in.
 //! - [`handler`] is the only file that knows `lambda_runtime`: it serves deliveries, one import after another.
-//! - [`import`] is the story of one import; [`state`] is what decides it for all its deliveries and which of them has it, and
-//!   [`journal`] what it did and is about to do, so that the next delivery goes on where this one ends or dies.
+//! - [`import`] is the story of one import; [`begin`] finds the object that is meant, [`state`] is what decides the import for
+//!   all its deliveries and which of them has it, and [`journal`] what it did and is about to do, so that the next delivery
+//!   goes on where this one ends or dies.
 //! - [`input`] turns bytes into records; [`kind`] knows what a row means, what calls it takes and makes them: the story knows
-//!   a kind of file only as a [`kind::Kind`];
-//!   [`users`] and [`attributes`] translate names, and [`near`] guesses what was meant.
+//!   a kind of file only as a [`kind::Kind`]; [`users`] and [`attributes`] translate names, and [`near`] guesses what was meant.
 //! - [`outcome`] is what became of a row; [`report`] writes it as bytes and [`publish`] as objects.
 //! - [`connect`], [`store`] and [`queue`] are the services in our words: the only files that know the AWS SDK.
 //!
@@ -39,6 +39,8 @@ pub mod config;
 pub mod event;
 pub mod handler;
 pub mod import;
+
+mod begin;
 pub mod state;
 
 pub mod attributes;
