@@ -32,28 +32,15 @@
 //! - A list that was not read to its end is an error, never a short list.
 //! - Nothing is spawned: all that an import does lives in one future, and ends when that is dropped. Lambda freezes a
 //!   process between invocations, and a task that was left would wake in the next one. (So nothing here need be `Send`.)
-//! - No row is held as text: [`input::Names`] keeps each name once, and the file is read a second time for the report.
+//! - No row is held as text: [`input::Interner`] keeps each name once, and the file is read a second time for the report.
 //! - Time is tokio's; the wall clock is read once per delivery.
 
-pub mod config;
-pub mod event;
-pub mod handler;
-pub mod import;
-
-mod begin;
-pub mod state;
-
-pub mod attributes;
-pub mod input;
-pub mod journal;
 pub mod kind;
-pub mod near;
-pub mod users;
-
-pub mod outcome;
-pub mod publish;
+pub mod resolve;
 pub mod report;
-
 pub mod connect;
-pub mod queue;
 pub mod store;
+pub mod input;
+pub mod options;
+pub mod outcome;
+pub mod settings;

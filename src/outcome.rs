@@ -1,6 +1,31 @@
-//! What became of a row: a status, a code that machines read, and what is needed to say it in a sentence.
+//! What became of a row, of a user and of an import: statuses, codes that machines read, and what a sentence needs. Pure data.
+
+use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
+
+/// A row of the file by its number, from 0 on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RowId(pub u32);
+
+impl RowId {
+    /// Its place in a list of all rows.
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// A line of the file, from 1 on, as an editor counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Line(pub u32);
+
+impl std::fmt::Display for Line {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
 
 /// What became of a row, in the report's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -65,7 +90,7 @@ impl Status {
     }
 
     /// Whether the row is to be mended and dropped again: it goes to `retry.csv`.
-    pub const fn is_to_retry(self) -> bool {
+    pub const fn needs_retry(self) -> bool {
         matches!(self, Self::Invalid | Self::Failed | Self::Pending)
     }
 
@@ -131,7 +156,7 @@ pub enum Code {
     VoiceOnly,
     /// A setting that cannot be without another one, which is neither in the file nor there.
     NeedsOtherSetting,
-    /// Code and message are a [`Texts`] entry: Connect's own, or what only the moment knew.
+    /// Code and message are kept elsewhere ([`Note::Message`]): Connect's own, or what only the moment knew.
     Text,
 }
 
@@ -166,16 +191,35 @@ impl Code {
 }
 
 /// What became of a row, small enough to be kept for a million of them. The sentence is made when the report is written,
-/// from the row itself and from `detail`.
+/// from the row itself and from the [`Note`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Outcome {
     /// What became of it.
     pub status: Status,
     /// Why.
     pub code: Code,
-    /// What the sentence needs besides: the line of another row, a [`Texts`] entry, levels; each code has its own.
-    pub detail: u32,
+    /// What [`Outcome::note`] unpacks.
+    detail: u32,
 }
+
+/// What a sentence about an outcome needs besides the row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// Nothing.
+    None,
+    /// Another row, by its line.
+    Line(Line),
+    /// A message that is kept elsewhere.
+    Message(MessageId),
+    /// The level before the change, in hundredths: the service may hold others than whole ones.
+    LevelBefore(u32),
+    /// How many proficiencies the user would have.
+    SetSize(u32),
+}
+
+/// A message that was kept, by its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MessageId(pub u32);
 
 impl Outcome {
     /// Not yet tried.
@@ -186,75 +230,89 @@ impl Outcome {
         Self { status, code: Code::None, detail: 0 }
     }
 
-    /// A row that the service refused, with what it said as a [`Texts`] entry.
-    pub const fn failed(text: u32) -> Self {
-        Self { status: Status::Failed, code: Code::Text, detail: text }
+    /// A row that we refuse for what it says.
+    pub const fn invalid(code: Code) -> Self {
+        Self { status: Status::Invalid, code, detail: 0 }
     }
 
-    /// A row that we refuse.
-    pub const fn invalid(code: Code, detail: u32) -> Self {
-        Self { status: Status::Invalid, code, detail }
+    /// A row that contradicts the one on another line.
+    pub const fn conflicting(other: Line) -> Self {
+        Self { status: Status::Invalid, code: Code::ConflictingRows, detail: other.0 }
+    }
+
+    /// A row that says the same as the one on another line.
+    pub const fn duplicate(of: Line) -> Self {
+        Self { status: Status::Duplicate, code: Code::DuplicateRow, detail: of.0 }
+    }
+
+    /// An addition for which there is no room: the user would have so many proficiencies.
+    pub const fn too_many(set_size: u32) -> Self {
+        Self { status: Status::Invalid, code: Code::TooManyProficiencies, detail: set_size }
+    }
+
+    /// A level that was changed or removed, and what it was before in hundredths.
+    pub const fn from_level(status: Status, hundredths: u32) -> Self {
+        Self { status, code: Code::None, detail: hundredths }
+    }
+
+    /// A row with a message that is kept elsewhere.
+    pub const fn with_message(status: Status, message: MessageId) -> Self {
+        Self { status, code: Code::Text, detail: message.0 }
+    }
+
+    /// The same in a dry run.
+    #[must_use]
+    pub const fn in_a_dry_run(self) -> Self {
+        Self { status: self.status.in_a_dry_run(), ..self }
+    }
+
+    /// What its sentence needs besides the row.
+    pub const fn note(self) -> Note {
+        match self.code {
+            Code::DuplicateRow | Code::ConflictingRows => Note::Line(Line(self.detail)),
+            Code::TooManyProficiencies => Note::SetSize(self.detail),
+            Code::Text => Note::Message(MessageId(self.detail)),
+            Code::None if self.detail > 0 => Note::LevelBefore(self.detail),
+            _ => Note::None,
+        }
     }
 }
 
-/// An [`Outcome`] by itself: with its text, if it has one.
+/// An [`Outcome`] that stands by itself, for the journal: with its message, if it has one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Told {
+pub struct StoredOutcome {
     status: Status,
     #[serde(default, skip_serializing_if = "is_default")]
     code: Code,
     #[serde(default, skip_serializing_if = "is_default")]
     detail: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    text: Option<Box<(String, String)>>,
+    message: Option<Box<(String, String)>>,
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 
-impl Told {
+impl StoredOutcome {
+    /// The outcome with its message (a code and a sentence), which is asked for only where there is one.
+    pub fn new(outcome: Outcome, message: impl FnOnce(MessageId) -> (String, String)) -> Self {
+        let Outcome { status, code, detail } = outcome;
+        match outcome.note() {
+            Note::Message(id) => Self { status, code, detail: 0, message: Some(Box::new(message(id))) },
+            _ => Self { status, code, detail, message: None },
+        }
+    }
+
+    /// The outcome again; its message, if it has one, is kept by `keep`.
+    pub fn restore(&self, keep: impl FnOnce(&str, &str) -> MessageId) -> Outcome {
+        let detail = self.message.as_ref().map_or(self.detail, |message| keep(&message.0, &message.1).0);
+        Outcome { status: self.status, code: self.code, detail }
+    }
+
     /// What became of the row.
     pub fn status(&self) -> Status {
         self.status
-    }
-}
-
-/// What Connect said, each code and message once.
-#[derive(Debug, Default)]
-pub struct Texts {
-    all: Vec<(String, String)>,
-    places: std::collections::HashMap<(String, String), u32>,
-}
-
-impl Texts {
-    /// The place of a code and message.
-    pub fn keep(&mut self, code: &str, message: &str) -> u32 {
-        let text = (code.to_owned(), message.to_owned());
-        let next = u32::try_from(self.all.len()).unwrap_or(u32::MAX);
-        let place = *self.places.entry(text.clone()).or_insert(next);
-        if place == next {
-            self.all.push(text);
-        }
-        place
-    }
-
-    /// An outcome that stands by itself.
-    pub fn tell(&self, Outcome { status, code, detail }: Outcome) -> Told {
-        let text = (code == Code::Text).then(|| self.get(detail));
-        let text = text.map(|(code, said)| Box::new((code.to_owned(), said.to_owned())));
-        Told { status, code, detail, text }
-    }
-
-    /// The outcome that was told.
-    pub fn hear(&mut self, told: &Told) -> Outcome {
-        let detail = told.text.as_ref().map_or(told.detail, |text| self.keep(&text.0, &text.1));
-        Outcome { status: told.status, code: told.code, detail }
-    }
-
-    /// The code and message at a place.
-    pub fn get(&self, place: u32) -> (&str, &str) {
-        self.all.get(place as usize).map_or(("", ""), |(code, message)| (code, message))
     }
 }
 
@@ -286,7 +344,7 @@ impl Counts {
 
     /// Rows that are invalid, failed or pending.
     pub fn to_retry(&self) -> u64 {
-        Status::ALL.into_iter().filter(|status| status.is_to_retry()).map(|status| self.of(status)).sum()
+        Status::ALL.into_iter().filter(|status| status.needs_retry()).map(|status| self.of(status)).sum()
     }
 }
 
@@ -306,7 +364,7 @@ impl<'de> Deserialize<'de> for Counts {
 
 /// What the report says of a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Words {
+pub struct RowReport {
     /// `import_status`.
     pub status: Status,
     /// `import_code`.
@@ -314,7 +372,7 @@ pub struct Words {
     /// `import_message`.
     pub message: String,
     /// Whether the row goes to `retry.csv`.
-    pub is_to_retry: bool,
+    pub needs_retry: bool,
 }
 
 /// The summary's `users`.
@@ -328,4 +386,55 @@ pub struct UserCounts {
     pub unchanged: u64,
     /// Those with an invalid or a failed row. They may have changed, too.
     pub with_errors: u64,
+}
+
+/// What became of an import.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ImportStatus {
+    /// Every row is as the file says.
+    Succeeded,
+    /// It is over, and some rows are not as the file says.
+    CompletedWithErrors,
+    /// Nothing was written.
+    Rejected,
+    /// Stopped by the system.
+    Failed,
+    /// Stopped by a person.
+    Cancelled,
+    /// Not over yet.
+    InProgress,
+}
+
+/// What replacing the set of one user would do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Preview {
+    /// How many the user has now.
+    pub held: u32,
+    /// How many of them the file does not name.
+    pub implied: u32,
+    /// Whether the user has already just what the file says.
+    pub is_right: bool,
+    /// Whether its rows were all that the file says of it. Of others, nothing is removed.
+    pub is_whole: bool,
+}
+
+/// What is wrong with a row, a file or an import: a code for machines and a sentence for people.
+///
+/// Of a row the code is a [`Code`]; of a file or an import it is one of ours (`not_csv`, `missing_column`, ...) or a
+/// service's own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{message}")]
+pub struct Problem<C = Cow<'static, str>> {
+    /// Stable and machine-readable.
+    pub code: C,
+    /// What is wrong, and what to do about it.
+    pub message: String,
+}
+
+impl<C> Problem<C> {
+    /// A problem with its sentence.
+    pub fn new(code: impl Into<C>, message: impl Into<String>) -> Self {
+        Self { code: code.into(), message: message.into() }
+    }
 }

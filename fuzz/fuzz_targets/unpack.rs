@@ -3,7 +3,7 @@
 
 use std::io::Read as _;
 
-use connect_bulk_import::input::{Refusal, Unpacker};
+use connect_bulk_import::input::{Refusal, Decompressor};
 use libfuzzer_sys::fuzz_target;
 
 /// More than this need not come out: bombs are the reader's to count.
@@ -33,7 +33,7 @@ fuzz_target!(|data: (u8, &[u8])| {
 });
 
 fn unpack(bytes: &[u8], size: usize) -> Result<Vec<u8>, Refusal> {
-    let mut unpacker = Unpacker::default();
+    let mut unpacker = Decompressor::default();
     let mut all = Vec::new();
     for mut piece in bytes.chunks(size).chain([&[][..]]) {
         loop {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::Operation;
+use super::operation::Operation;
 
 /// What a failed call means for what comes next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,7 +16,7 @@ pub enum ErrorKind {
     /// The service understood and said no. Sent again it would say no again.
     Refused,
     /// Never sent: the import had stopped.
-    Stopped,
+    NotSent,
 }
 
 /// A call that did not succeed, with Connect's own code and message.
@@ -34,7 +34,7 @@ pub struct ConnectError {
     /// The service's request id, for a support case.
     pub request_id: Option<String>,
     /// Whether the whole import has to stop: a refusal that would meet every user alike.
-    pub is_systemic: bool,
+    pub stops_import: bool,
 }
 
 /// Codes that mean "too fast". `LimitExceededException`, which also comes as a 429, is not among them: for Connect it is
@@ -110,7 +110,7 @@ impl ConnectError {
         request_id: Option<&str>,
     ) -> Self {
         let mut kind = ErrorKind::of_answer(status, code);
-        if kind == ErrorKind::Refused && operation.is_about_the_instance() {
+        if kind == ErrorKind::Refused && operation.is_instance_wide() {
             kind = ErrorKind::Denied;
         }
         Self {
@@ -119,7 +119,7 @@ impl ConnectError {
             code: code.map_or_else(|| format!("Http{status}"), str::to_owned),
             message: message.unwrap_or("the service gave no message").to_owned(),
             request_id: request_id.map(str::to_owned),
-            is_systemic: false,
+            stops_import: false,
         }
     }
 
@@ -136,7 +136,7 @@ impl ConnectError {
     }
 
     /// What to say of it to whoever reads the report.
-    pub fn sentence(&self) -> String {
+    pub fn user_message(&self) -> String {
         match self.kind {
             ErrorKind::Throttled | ErrorKind::Unavailable => {
                 format!("Amazon Connect did not do this: {}", self.message)
@@ -146,8 +146,8 @@ impl ConnectError {
     }
 
     /// A call that was never sent, for an import that was stopped by `cause`.
-    pub(super) fn stopped(operation: Operation, cause: &Self) -> Self {
-        Self { operation, kind: ErrorKind::Stopped, ..cause.clone() }
+    pub(super) fn not_sent(operation: Operation, cause: &Self) -> Self {
+        Self { operation, kind: ErrorKind::NotSent, ..cause.clone() }
     }
 
     /// A call without a whole answer.
@@ -158,7 +158,7 @@ impl ConnectError {
             code: code.to_owned(),
             message: message.to_string(),
             request_id: None,
-            is_systemic: false,
+            stops_import: false,
         }
     }
 }

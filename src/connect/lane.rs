@@ -11,25 +11,18 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex, Notify};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::pace::{Bucket, Spacing};
-use super::{ConnectError, ErrorKind, Operation, Rates};
+use super::breaker::CircuitBreaker;
+use super::error::{ConnectError, ErrorKind};
+use super::operation::Operation;
+use super::rate::{TokenBucket, Rates, AdaptiveRate};
 
 /// A call that fails this often, while the service answers others, is given up.
 const MAX_ATTEMPTS: u32 = 8;
 /// Backoff of a call that failed by itself: full jitter below this, doubled each time, up to the longest.
 const FIRST_BACKOFF: Duration = Duration::from_millis(500);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(20);
-/// How long a lane rests when the service is down, doubled each time, up to the longest.
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// Pauses without an answer after which a lane doubts that it is the service that is down: about a minute.
 const PAUSES_BEFORE_DOUBT: u32 = 7;
-/// Refusals of permission in a row that stop an import if the operation never succeeded in it. Not the first one: for all
-/// that the documents say, a user who does not exist may be answered so.
-const FIRST_DENIALS_THAT_STOP: u32 = 3;
-/// Refusals of permission in a row that stop an import although the operation has succeeded before.
-const DENIALS_THAT_STOP: u32 = 10;
-
 /// What a lane did, for the summary.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Calls {
@@ -54,7 +47,7 @@ impl Calls {
 #[derive(Debug)]
 pub struct Lanes {
     lanes: Vec<Lane>,
-    total: Option<Queue>,
+    total: Option<FairBucket>,
     /// The refusal that stopped the import: calls that still wait are not sent.
     stopped: RefCell<Option<ConnectError>>,
     random: RefCell<fastrand::Rng>,
@@ -65,7 +58,7 @@ impl Lanes {
     pub fn new(rates: &Rates, seed: u64) -> Self {
         Self {
             lanes: Operation::ALL.map(|operation| Lane::new(operation, rates)).into(),
-            total: rates.total().map(|rate| Queue { turn: Mutex::new(()), bucket: Bucket::new(rate) }),
+            total: rates.total().map(|rate| FairBucket { turn: Mutex::new(()), bucket: TokenBucket::new(rate) }),
             stopped: RefCell::default(),
             random: RefCell::new(fastrand::Rng::with_seed(seed)),
         }
@@ -79,7 +72,7 @@ impl Lanes {
             total.bucket.drain();
         }
         for lane in &self.lanes {
-            lane.health.replace(Health::default());
+            lane.health.replace(CircuitBreaker::default());
             lane.calls.replace(Calls::default());
             if is_resumed {
                 lane.queue.bucket.drain();
@@ -114,10 +107,10 @@ impl Lanes {
             };
             match error.kind {
                 ErrorKind::Throttled => continue,
-                ErrorKind::Refused | ErrorKind::Stopped => return Err(error),
+                ErrorKind::Refused | ErrorKind::NotSent => return Err(error),
                 ErrorKind::Denied => {
-                    error.is_systemic = lane.health.borrow_mut().denied(&error);
-                    if error.is_systemic {
+                    error.stops_import = lane.health.borrow_mut().denied(&error);
+                    if error.stops_import {
                         self.stop(&error);
                     }
                     return Err(error);
@@ -129,7 +122,7 @@ impl Lanes {
                 (health.answers, health.pauses)
             };
             let others_succeed = answers > seen;
-            let is_long_down = pauses >= PAUSES_BEFORE_DOUBT && !operation.is_about_the_instance();
+            let is_long_down = pauses >= PAUSES_BEFORE_DOUBT && !operation.is_instance_wide();
             if others_succeed || (is_long_down && self.is_answered(&probe).await) {
                 failures += 1;
                 if failures == MAX_ATTEMPTS {
@@ -157,7 +150,7 @@ impl Lanes {
         lane.turn(&self.stopped, self.total.as_ref()).await;
         let _under_way = UnderWay::new(lane);
         if let Some(cause) = &*self.stopped.borrow() {
-            return Err(ConnectError::stopped(lane.operation, cause));
+            return Err(ConnectError::not_sent(lane.operation, cause));
         }
         let sent = Instant::now();
         {
@@ -181,7 +174,7 @@ impl Lanes {
                     lane.health.borrow_mut().answered(false);
                     lane.spacing.borrow_mut().succeeded();
                 }
-                ErrorKind::Denied | ErrorKind::Unavailable | ErrorKind::Stopped => {}
+                ErrorKind::Denied | ErrorKind::Unavailable | ErrorKind::NotSent => {}
             },
         }
         answer
@@ -217,9 +210,9 @@ impl Lanes {
 #[derive(Debug)]
 struct Lane {
     operation: Operation,
-    queue: Queue,
-    spacing: RefCell<Spacing>,
-    health: RefCell<Health>,
+    queue: FairBucket,
+    spacing: RefCell<AdaptiveRate>,
+    health: RefCell<CircuitBreaker>,
     calls: RefCell<Calls>,
     /// Attempts under way.
     under_way: RefCell<u32>,
@@ -228,12 +221,12 @@ struct Lane {
 
 /// A bucket and the line in front of it: tokio's mutex is fair, so whoever came first goes first.
 #[derive(Debug)]
-struct Queue {
+struct FairBucket {
     turn: Mutex<()>,
-    bucket: Bucket,
+    bucket: TokenBucket,
 }
 
-impl Queue {
+impl FairBucket {
     async fn turn(&self) {
         let _first_in_line = self.turn.lock().await;
         while let Err(wait) = self.bucket.take() {
@@ -247,8 +240,8 @@ impl Lane {
         let rate = rates.of(operation);
         Self {
             operation,
-            queue: Queue { turn: Mutex::new(()), bucket: Bucket::new(rate) },
-            spacing: RefCell::new(Spacing::new(rate.per_second)),
+            queue: FairBucket { turn: Mutex::new(()), bucket: TokenBucket::new(rate) },
+            spacing: RefCell::new(AdaptiveRate::new(rate.per_second)),
             health: RefCell::default(),
             calls: RefCell::default(),
             under_way: RefCell::default(),
@@ -258,7 +251,7 @@ impl Lane {
 
     /// Waits until this call may go: its place in line, the end of a pause, the call that tries the lane, the spacing,
     /// and the tokens. What is found after a wait may have changed meanwhile, so each wait begins anew.
-    async fn turn(&self, stopped: &RefCell<Option<ConnectError>>, mut total: Option<&Queue>) {
+    async fn turn(&self, stopped: &RefCell<Option<ConnectError>>, mut total: Option<&FairBucket>) {
         let _first_in_line = self.queue.turn.lock().await;
         while stopped.borrow().is_none() {
             let (paused_until, is_up) = {
@@ -283,45 +276,6 @@ impl Lane {
                 return;
             }
         }
-    }
-}
-
-/// What is known of an operation in this import.
-#[derive(Debug, Default)]
-struct Health {
-    /// Successes and refusals: whatever shows that the service works.
-    answers: u64,
-    has_succeeded: bool,
-    /// Whether the last that was heard was an answer. Down, one call at a time goes through.
-    is_up: bool,
-    pauses: u32,
-    paused_until: Option<Instant>,
-    denials: u32,
-    last_denial: Option<ConnectError>,
-}
-
-impl Health {
-    fn answered(&mut self, is_success: bool) {
-        let has_succeeded = self.has_succeeded || is_success;
-        *self = Self { answers: self.answers + 1, has_succeeded, is_up: true, ..Self::default() };
-    }
-
-    /// The service is down. Calls that were under way together make one pause.
-    fn pause(&mut self, share: f64) {
-        self.is_up = false;
-        if self.paused_until.is_none_or(|until| until <= Instant::now()) {
-            let longest = LONGEST_PAUSE.min(FIRST_PAUSE * 2_u32.pow(self.pauses.min(10)));
-            self.pauses += 1;
-            self.paused_until = Some(Instant::now() + longest.mul_f64(f64::midpoint(1.0, share)));
-        }
-    }
-
-    /// Counts a refusal of permission, and says whether it stops the import.
-    fn denied(&mut self, error: &ConnectError) -> bool {
-        self.denials += 1;
-        self.last_denial = Some(error.clone());
-        let enough = if self.has_succeeded { DENIALS_THAT_STOP } else { FIRST_DENIALS_THAT_STOP };
-        error.operation.is_about_the_instance() || self.denials >= enough
     }
 }
 

@@ -1,106 +1,27 @@
 //! Amazon Connect, in our words: what can be asked and done there, each call at the pace of its lane.
 //!
 //! [`Connect`] is what the rest of the program sees. Below it: [`sdk`] (the only place that knows `aws_sdk_connect`, one
-//! attempt a call), [`lane`] (whose turn it is, and whether to try again) and [`pace`] (how fast).
+//! attempt a call), [`lane`] (whose turn it is, and whether to try again) and [`rate`] (how fast).
 
-mod config;
+mod breaker;
 mod error;
 mod lane;
 mod operation;
-mod pace;
+mod rate;
 mod sdk;
+mod types;
+mod user_config;
 
-use std::collections::{BTreeMap, HashSet};
-use std::fmt;
-use std::sync::Arc;
+use std::collections::HashSet;
 
-pub use config::{Channel, ChannelSetting, List, Setting, UserConfig, Value};
 pub use error::{ConnectError, ErrorKind};
 pub use lane::{Calls, Lanes};
 pub use operation::Operation;
-pub use pace::{Rate, Rates};
+pub use rate::{Rate, Rates};
+pub use types::{DirectoryUser, Level, MAX_ITEMS_PER_CALL, ProficiencyKey, PredefinedAttribute, Proficiencies, Proficiency};
+pub use user_config::{Channel, ChannelSetting, List, Setting, UserConfig, Value};
 
-/// The items of one write call. The service model gives the lists no maximum; tools in the field send at most ten.
-pub const MAX_ITEMS_PER_CALL: usize = 10;
-
-/// What a proficiency is known by: one attribute may have several values per user.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Pair {
-    /// The predefined attribute's name, 1 to 100 characters.
-    pub attribute: Arc<str>,
-    /// One of the attribute's values, 1 to 100 characters.
-    pub value: Arc<str>,
-}
-
-impl fmt::Display for Pair {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}={}", self.attribute, self.value)
-    }
-}
-
-/// How well: 1.0 to 5.0 on the wire, of which the documents allow the whole numbers.
-#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
-pub struct Level(f32);
-
-impl Level {
-    /// A level as the file may name it.
-    pub fn whole(level: u8) -> Self {
-        Self(f32::from(level))
-    }
-
-    /// A level as the service says it.
-    pub fn from_wire(level: f32) -> Self {
-        Self(level)
-    }
-
-    /// The number that goes to the service.
-    pub fn to_wire(self) -> f32 {
-        self.0
-    }
-}
-
-impl fmt::Display for Level {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-/// A pair and its level.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Proficiency {
-    /// Which attribute and value.
-    pub pair: Pair,
-    /// How well.
-    pub level: Level,
-}
-
-/// All that one user has.
-pub type Proficiencies = BTreeMap<Pair, Level>;
-
-/// One user of the directory.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DirectoryUser {
-    /// The user's id.
-    pub id: String,
-    /// The login name; case counts.
-    pub username: String,
-}
-
-/// A predefined attribute and its values.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PredefinedAttribute {
-    /// The name, unique in the instance whatever the case.
-    pub name: String,
-    /// The values that a user may have.
-    pub values: Vec<String>,
-}
-
-/// One page of an answer that comes in pages.
-#[derive(Debug)]
-pub(crate) struct Page<T> {
-    items: Vec<T>,
-    next_token: Option<String>,
-}
+use types::Page;
 
 /// The instance, at the pace that its quotas allow.
 #[derive(Debug)]
@@ -161,7 +82,7 @@ impl Connect {
     }
 
     /// Takes pairs away from a user, at most [`MAX_ITEMS_PER_CALL`] at a time.
-    pub async fn disassociate(&self, user_id: &str, pairs: &[Pair]) -> Result<(), ConnectError> {
+    pub async fn disassociate(&self, user_id: &str, pairs: &[ProficiencyKey]) -> Result<(), ConnectError> {
         self.call(Operation::DisassociateUserProficiencies, async || self.sdk.disassociate(user_id, pairs).await).await
     }
 

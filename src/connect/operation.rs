@@ -62,7 +62,7 @@ impl Operation {
     }
 
     /// Whether it speaks of the instance and not of one user, so that a refusal of any kind stops the import.
-    pub const fn is_about_the_instance(self) -> bool {
+    pub const fn is_instance_wide(self) -> bool {
         matches!(self, Self::ListUsers | Self::SearchPredefinedAttributes)
     }
 }

@@ -13,7 +13,7 @@ const GUARDED: u64 = 10;
 /// does not.
 pub(super) fn mode<K: Kind>(options: &Options, header: &Header) -> Result<Mode, Refusal> {
     match (options.mode, K::replaces(header)) {
-        (Mode::Replace, Replaces::No(why)) if options.is_mode_asked => {
+        (Mode::Replace, Replaces::No(why)) if options.mode_is_explicit => {
             Err(Refusal::new("replace_not_possible", format!("{why}. Import it without mode=replace.")))
         }
         (Mode::Replace, Replaces::No(_)) => Ok(Mode::Merge),

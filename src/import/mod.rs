@@ -23,7 +23,7 @@ use crate::connect::Connect;
 use crate::input::{Header, Record, Refusal};
 use crate::journal::{Journal, Replay};
 use crate::kind::{AnyRows, Heard, Kind, SCHEMAS, proficiency};
-use crate::publish::{self, AsRead, SummaryObject};
+use crate::publish::{self, FirstPass, SummaryObject};
 use crate::report::{ImportStatus, Summary, object};
 use crate::state::{Answer, Asked, Begun, ImportError, Standing, State};
 use crate::store::{Store, StoreError};
@@ -268,10 +268,10 @@ impl Importer {
         let words = |place, header: &Header, record: &Record<'_>| {
             let mut words = end.rows.words(place, header, record, heard);
             // Dropped again, the rows to mend must be the whole truth for their users, too.
-            words.is_to_retry |= to_retry.as_ref().is_some_and(|(users, these)| ledger.is_one_of(place, users, these));
+            words.needs_retry |= to_retry.as_ref().is_some_and(|(users, these)| ledger.is_one_of(place, users, these));
             words
         };
-        let file = AsRead { source, header, n_rows: ledger.len(), unreadable: end.unreadable.as_ref() };
+        let file = FirstPass { source, header, n_rows: ledger.len(), unreadable: end.unreadable.as_ref() };
         publish::tables(&self.store, report, file, SCHEMAS, words).await?;
         publish::plain(&self.store, report, object::REMOVED, proficiency::REMOVED, end.rows.removed()).await?;
         if let Some(users) = end.users.as_ref().filter(|_| !options.dry_run) {
@@ -283,7 +283,7 @@ impl Importer {
     /// Renews the summary for as long as the import runs. It ends where a newer delivery has written its own.
     async fn renew(&self, summary: &mut SummaryObject, run: &Run) {
         loop {
-            tokio::time::sleep(publish::RENEWED_EVERY).await;
+            tokio::time::sleep(publish::REFRESH_INTERVAL).await;
             match summary.write(&self.store, &self.unfinished(run)).await {
                 Err(error) if error.is_precondition() => return,
                 Err(error) => warn!(import_id = run.begun.import_id, "the summary could not be renewed: {error}"),

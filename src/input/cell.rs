@@ -19,7 +19,7 @@ fn is_number(cell: &str) -> bool {
 }
 
 /// The cell as a report has it.
-pub fn guarded(cell: &str) -> Cow<'_, str> {
+pub fn escape_formula(cell: &str) -> Cow<'_, str> {
     let quoted = cell.trim_start_matches('\'');
     if begins_a_formula(quoted) && (quoted.len() < cell.len() || !is_number(cell)) {
         Cow::Owned(format!("'{cell}"))
@@ -28,8 +28,8 @@ pub fn guarded(cell: &str) -> Cow<'_, str> {
     }
 }
 
-/// The cell as it was meant: the inverse of [`guarded`].
-pub fn unguarded(cell: &str) -> &str {
+/// The cell as it was meant: the inverse of [`escape_formula`].
+pub fn unescape_formula(cell: &str) -> &str {
     match cell.strip_prefix('\'') {
         Some(rest) if begins_a_formula(rest.trim_start_matches('\'')) => rest,
         _ => cell,
@@ -82,11 +82,11 @@ mod tests {
             ("jdoe", "jdoe"),
             ("", ""),
         ] {
-            assert_eq!(guarded(cell), written);
-            assert_eq!(unguarded(written), cell);
+            assert_eq!(escape_formula(cell), written);
+            assert_eq!(unescape_formula(written), cell);
         }
-        assert_eq!(unguarded("'t Hooft"), "'t Hooft");
-        assert_eq!(unguarded("'=x"), "=x");
+        assert_eq!(unescape_formula("'t Hooft"), "'t Hooft");
+        assert_eq!(unescape_formula("'=x"), "=x");
     }
 
     #[test]
@@ -112,8 +112,8 @@ mod tests {
     proptest! {
         #[test]
         fn what_was_written_reads_back(cell in "['=+@0-9a ,.\t\r-]{0,8}") {
-            let written = guarded(&cell);
-            prop_assert_eq!(unguarded(&written), cell.as_str());
+            let written = escape_formula(&cell);
+            prop_assert_eq!(unescape_formula(&written), cell.as_str());
             prop_assert!(!begins_a_formula(&written) || is_number(&written), "{:?} runs", written);
         }
     }

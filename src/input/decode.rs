@@ -11,7 +11,8 @@
 
 use encoding_rs::{Decoder as Streaming, Encoding as Name, UTF_16BE, UTF_16LE, WINDOWS_1252};
 
-use super::{Refusal, foreign};
+use super::sniff;
+use crate::outcome::Problem;
 
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
@@ -64,9 +65,9 @@ impl Encoding {
 impl Decoder {
     /// The text of the next bytes; of a letter that is not whole yet it comes with the bytes that follow. A byte order
     /// mark is part of it.
-    pub fn decode<'b>(&'b mut self, bytes: &'b [u8]) -> Result<&'b str, Refusal> {
+    pub fn decode<'b>(&'b mut self, bytes: &'b [u8]) -> Result<&'b str, Problem> {
         if matches!(self.encoding, Encoding::Unknown) {
-            if self.held.len() + bytes.len() < foreign::HEAD_BYTES {
+            if self.held.len() + bytes.len() < sniff::HEAD_BYTES {
                 self.held.extend_from_slice(bytes);
                 return Ok("");
             }
@@ -76,7 +77,7 @@ impl Decoder {
     }
 
     /// The file ends here: the text of what is left.
-    pub fn finish(&mut self) -> Result<&str, Refusal> {
+    pub fn finish(&mut self) -> Result<&str, Problem> {
         if matches!(self.encoding, Encoding::Unknown) {
             self.begin(&[])?;
         }
@@ -84,11 +85,11 @@ impl Decoder {
     }
 
     /// Finds out what the file is, from its first bytes.
-    fn begin(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
-        let n_missing = foreign::HEAD_BYTES.saturating_sub(self.held.len());
+    fn begin(&mut self, bytes: &[u8]) -> Result<(), Problem> {
+        let n_missing = sniff::HEAD_BYTES.saturating_sub(self.held.len());
         let mut head = self.held.clone();
         head.extend_from_slice(&bytes[..bytes.len().min(n_missing)]);
-        foreign::refuse(&head)?;
+        sniff::refuse(&head)?;
         self.encoding = match head.as_slice() {
             [0xff, 0xfe, ..] => Encoding::other(UTF_16LE),
             [0xfe, 0xff, ..] => Encoding::other(UTF_16BE),
@@ -222,11 +223,11 @@ mod tests {
             let bytes = [head, &b"a".repeat(n_ascii), &bytes].concat();
             let cuts: Vec<_> = cuts.iter().map(|cut| cut.index(bytes.len() + 1)).collect();
             if let Ok(text) = std::str::from_utf8(&bytes)
-                && foreign::refuse(&bytes).is_ok()
+                && sniff::refuse(&bytes).is_ok()
             {
                 prop_assert_eq!(decode(&bytes, &cuts), text);
             }
-            if foreign::refuse(&bytes[..bytes.len().min(foreign::HEAD_BYTES)]).is_ok() {
+            if sniff::refuse(&bytes[..bytes.len().min(sniff::HEAD_BYTES)]).is_ok() {
                 prop_assert_eq!(decode(&bytes, &cuts), decode(&bytes, &[]));
             }
         }

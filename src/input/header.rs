@@ -1,6 +1,7 @@
 //! The header: which column is which.
 
-use super::{Refusal, trimmed, unguarded};
+use super::{trimmed, unescape_formula};
+use crate::outcome::Problem;
 
 /// A column that a kind of file knows.
 #[derive(Clone, Copy, Debug)]
@@ -10,12 +11,12 @@ pub struct Column {
     /// Other names for it, as [`normal`] has them.
     pub aliases: &'static [&'static str],
     /// Whether the file is refused without it.
-    pub need: Need,
+    pub presence: Presence,
 }
 
 /// Whether a kind of file can be without a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Need {
+pub enum Presence {
     /// It cannot.
     Required,
     /// It can, if it has another one of these.
@@ -35,7 +36,7 @@ const MAX_NAME_LETTERS: usize = 40;
 
 /// A name without regard to case, spaces, `_` and `-`, and to what a report puts in front of a formula.
 fn normal(name: &str) -> String {
-    let kept = trimmed(unguarded(trimmed(name)))
+    let kept = trimmed(unescape_formula(trimmed(name)))
         .chars()
         .filter(|letter| !matches!(letter, '_' | '-') && !letter.is_whitespace());
     kept.flat_map(char::to_lowercase).collect()
@@ -49,17 +50,17 @@ pub struct Header {
     /// All cells, as they were.
     pub cells: Vec<String>,
     /// Where each column of the schema is, in the schema's order.
-    places: Vec<Option<usize>>,
+    columns: Vec<Option<usize>>,
     /// Which cells go to the report: all but the report's own.
     pub carried: Vec<usize>,
-    /// Which of the schemas it fits, by its place.
+    /// Which of the schemas it fits, by its index.
     pub schema: usize,
 }
 
 impl Header {
     /// Finds a schema's columns among the cells. Where none fits, the objection is that of the schema of which there are the
     /// most; where several fit, which is meant cannot be told.
-    pub(super) fn understand(schemas: &[Schema], delimiter: u8, cells: &[String]) -> Result<Self, Refusal> {
+    pub(super) fn understand(schemas: &[Schema], delimiter: u8, cells: &[String]) -> Result<Self, Problem> {
         let is_ours = |cell: &str| trimmed(cell).to_lowercase().starts_with(OURS);
         let names: Vec<_> = cells.iter().map(|cell| if is_ours(cell) { String::new() } else { normal(cell) }).collect();
         let mut fitting = Vec::new();
@@ -82,8 +83,8 @@ impl Header {
         Ok(Self {
             delimiter,
             cells: cells.to_vec(),
-            places: found.iter().map(|found| found.first().copied()).collect(),
-            carried: (0..cells.len()).filter(|&place| !is_ours(&cells[place])).collect(),
+            columns: found.iter().map(|found| found.first().copied()).collect(),
+            carried: (0..cells.len()).filter(|&index| !is_ours(&cells[index])).collect(),
             schema,
         })
     }
@@ -94,18 +95,18 @@ impl Header {
     }
 
     /// Where a column of the schema is, if the file has it.
-    pub fn place(&self, column: usize) -> Option<usize> {
-        self.places[column]
+    pub fn index_of(&self, column: usize) -> Option<usize> {
+        self.columns[column]
     }
 
-    /// The name of the column at a place as a sentence has it: in quotes, and not longer than a sentence bears.
-    pub fn shown(&self, place: usize) -> Option<String> {
-        self.cells.get(place).filter(|name| !trimmed(name).is_empty()).map(|name| shown(name))
+    /// The name of the column at an index as a sentence has it: in quotes, and not longer than a sentence bears.
+    pub fn shown(&self, index: usize) -> Option<String> {
+        self.cells.get(index).filter(|name| !trimmed(name).is_empty()).map(|name| shown(name))
     }
 
     /// How many columns of the schema were found.
     pub(super) fn n_found(&self) -> usize {
-        self.places.iter().flatten().count()
+        self.columns.iter().flatten().count()
     }
 }
 
@@ -113,14 +114,14 @@ impl Column {
     /// Where a column is among these names: by its plain name, else by another.
     fn find(&self, names: &[String]) -> Vec<usize> {
         let among = |wanted: &[&str]| -> Vec<usize> {
-            (0..names.len()).filter(|&place| wanted.contains(&names[place].as_str())).collect()
+            (0..names.len()).filter(|&index| wanted.contains(&names[index].as_str())).collect()
         };
         let plain = among(&[&normal(self.name)]);
         if plain.is_empty() { among(self.aliases) } else { plain }
     }
 }
 
-fn ambiguous(one: Schema, other: Schema) -> Refusal {
+fn ambiguous(one: Schema, other: Schema) -> Problem {
     let only = |schema: Schema, other: Schema| {
         let is_own = |column: &&Column| other.iter().all(|of_other| of_other.name != column.name);
         let names: Vec<_> = schema.iter().filter(is_own).take(3).map(|column| format!("`{}`", column.name)).collect();
@@ -131,11 +132,11 @@ fn ambiguous(one: Schema, other: Schema) -> Refusal {
         only(one, other),
         only(other, one)
     );
-    Refusal::new("ambiguous_kind", message)
+    Problem::new("ambiguous_kind", message)
 }
 
 /// Whether the columns that a file cannot be without are there, and none is there twice.
-fn check(schema: Schema, found: &[Vec<usize>], cells: &[String]) -> Result<(), Refusal> {
+fn check(schema: Schema, found: &[Vec<usize>], cells: &[String]) -> Result<(), Problem> {
     for (column, found) in schema.iter().zip(found) {
         if let [first, second, ..] = found[..] {
             let message = format!(
@@ -144,18 +145,18 @@ fn check(schema: Schema, found: &[Vec<usize>], cells: &[String]) -> Result<(), R
                 shown(&cells[first]),
                 shown(&cells[second])
             );
-            return Err(Refusal::new("duplicate_column", message));
+            return Err(Problem::new("duplicate_column", message));
         }
     }
     let missing = |what: &str| {
         let message = format!("{what} The first row must name the columns; found were: {}.", all_shown(cells));
-        Err(Refusal::new("missing_column", message))
+        Err(Problem::new("missing_column", message))
     };
     let are_missing = schema.iter().zip(found).filter(|(_, found)| found.is_empty()).map(|(column, _)| column);
-    if let Some(column) = are_missing.clone().find(|column| column.need == Need::Required) {
+    if let Some(column) = are_missing.clone().find(|column| column.presence == Presence::Required) {
         return missing(&format!("There is no column `{}`.", column.name));
     }
-    let one_of = |column: &&Column| column.need == Need::OneOf;
+    let one_of = |column: &&Column| column.presence == Presence::OneOf;
     let n_one_of = schema.iter().filter(one_of).count();
     let names: Vec<_> = are_missing.filter(one_of).map(|column| format!("`{}`", column.name)).collect();
     if n_one_of > 0 && names.len() == n_one_of {
@@ -185,22 +186,22 @@ mod tests {
     use super::*;
 
     const SCHEMA: Schema = &[
-        Column { name: "user", aliases: &["username", "agent"], need: Need::Required },
-        Column { name: "level", aliases: &["proficiencylevel"], need: Need::Required },
-        Column { name: "action", aliases: &[], need: Need::Optional },
+        Column { name: "user", aliases: &["username", "agent"], presence: Presence::Required },
+        Column { name: "level", aliases: &["proficiencylevel"], presence: Presence::Required },
+        Column { name: "action", aliases: &[], presence: Presence::Optional },
     ];
 
     const OTHER: Schema = &[
-        Column { name: "user", aliases: &["username", "agent"], need: Need::Required },
-        Column { name: "channel", aliases: &[], need: Need::Required },
-        Column { name: "phone_type", aliases: &[], need: Need::OneOf },
-        Column { name: "phone_number", aliases: &[], need: Need::OneOf },
+        Column { name: "user", aliases: &["username", "agent"], presence: Presence::Required },
+        Column { name: "channel", aliases: &[], presence: Presence::Required },
+        Column { name: "phone_type", aliases: &[], presence: Presence::OneOf },
+        Column { name: "phone_number", aliases: &[], presence: Presence::OneOf },
     ];
 
     fn understand(cells: &[&str]) -> Result<Vec<Option<usize>>, String> {
         let cells: Vec<_> = cells.iter().map(|&cell| cell.to_owned()).collect();
         Header::understand(&[SCHEMA, OTHER], b',', &cells)
-            .map(|header| header.places)
+            .map(|header| header.columns)
             .map_err(|error| error.to_string())
     }
 
@@ -267,6 +268,6 @@ mod tests {
     fn the_reports_own_columns_are_dropped() {
         let cells = ["user", "import_level", "level", "Import_Status"].map(str::to_owned).to_vec();
         let header = Header::understand(&[SCHEMA, OTHER], b',', &cells).unwrap();
-        assert_eq!((header.place(1), header.carried), (Some(2), vec![0, 2]));
+        assert_eq!((header.index_of(1), header.carried), (Some(2), vec![0, 2]));
     }
 }

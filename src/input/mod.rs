@@ -11,10 +11,10 @@
 //! ```
 //!
 //! - [`unpack`] unpacks gzip, 64 KiB at a time.
-//! - [`decode`] turns bytes into text, whatever the encoding; [`foreign`] refuses by name what is no text.
+//! - [`decode`] turns bytes into text, whatever the encoding; [`sniff`] refuses by name what is no text.
 //! - [`table`] finds the delimiter and the [`Header`] in the first record, and hands on each [`Record`] below it that
 //!   [`records`] finds.
-//! - [`cell`] says what a cell means; [`names`] keeps each text once.
+//! - [`cell`] says what a cell means; [`interner`] keeps each text once.
 //!
 //! A file is read twice, once to plan and once to write the report, and both must see the same rows. So every stage is a
 //! function of the bytes alone: where the pieces end changes nothing, and nothing is decided later that would change what
@@ -22,38 +22,19 @@
 
 mod cell;
 mod decode;
-mod foreign;
 mod header;
-mod names;
+mod interner;
 mod reader;
 mod records;
+mod sniff;
 mod table;
 mod unpack;
 
-use std::borrow::Cow;
-
-pub use cell::{guarded, has_control, trimmed, unguarded};
+pub use cell::{escape_formula, has_control, trimmed, unescape_formula};
 pub use decode::Decoder;
-pub use header::{Column, Header, Need, Schema};
-pub use names::{Name, Names};
+pub use header::{Column, Header, Presence, Schema};
+pub use interner::{Symbol, Interner};
 pub use reader::Reader;
 pub use records::Record;
 pub use table::Visit;
-pub use unpack::Unpacker;
-
-/// Why a file is not imported, with a sentence for the person who dropped it.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct Refusal {
-    /// Stable and machine-readable: `not_csv`, `empty_file`, `missing_column`, ...
-    pub code: Cow<'static, str>,
-    /// What is wrong, and what to do about it.
-    pub message: String,
-}
-
-impl Refusal {
-    /// A refusal with its sentence.
-    pub fn new(code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
-        Self { code: code.into(), message: message.into() }
-    }
-}
+pub use unpack::Decompressor;

@@ -1,12 +1,13 @@
 //! A file, from its bytes to its rows: all stages in a line.
 
 use super::decode::Decoder;
-use super::table::{Table, Visit};
-use super::unpack::Unpacker;
-use super::{Header, Refusal, Schema};
+use super::table::{TableParser, Visit};
+use super::unpack::Decompressor;
+use super::{Header, Schema};
+use crate::outcome::Problem;
 
 /// A file may hold so much text, unpacked. Two million rows of a thousand letters are as much; a gzip bomb is
-/// more, and so would be texts that [`super::Names`] cannot hold.
+/// more, and so would be texts that [`super::Interner`] cannot hold.
 const MAX_TEXT_BYTES: u64 = 2 << 30;
 
 /// And so many bytes, as it lies in the bucket: UTF-16 takes two for a letter, and an archive may go on and hold nothing.
@@ -15,9 +16,9 @@ const MAX_BYTES: u64 = 4 << 30;
 /// Reads a file of one of these schemas that is handed to it piece by piece.
 #[derive(Debug)]
 pub struct Reader {
-    unpacker: Unpacker,
+    unpacker: Decompressor,
     decoder: Decoder,
-    table: Table,
+    table: TableParser,
     n_bytes: u64,
     n_text_bytes: u64,
 }
@@ -26,9 +27,9 @@ impl Reader {
     /// A reader at the beginning of a file.
     pub fn new(schemas: &'static [Schema]) -> Self {
         Self {
-            unpacker: Unpacker::default(),
+            unpacker: Decompressor::default(),
             decoder: Decoder::default(),
-            table: Table::new(schemas),
+            table: TableParser::new(schemas),
             n_bytes: 0,
             n_text_bytes: 0,
         }
@@ -44,7 +45,7 @@ impl Reader {
     ///
     /// A step reads 64 KiB of text at most, however little of it there is in a packed file: who writes down each row need
     /// not hold more of them than fit into that.
-    pub fn step(&mut self, bytes: &[u8], visit: &mut Visit<'_>) -> Result<usize, Refusal> {
+    pub fn step(&mut self, bytes: &[u8], visit: &mut Visit<'_>) -> Result<usize, Problem> {
         let (taken, plain) = self.unpacker.take(bytes)?;
         count(&mut self.n_bytes, taken, MAX_BYTES, "bytes")?;
         let text = self.decoder.decode(plain)?;
@@ -54,7 +55,7 @@ impl Reader {
     }
 
     /// Takes all of the next bytes.
-    pub fn push(&mut self, mut bytes: &[u8], visit: &mut Visit<'_>) -> Result<(), Refusal> {
+    pub fn push(&mut self, mut bytes: &[u8], visit: &mut Visit<'_>) -> Result<(), Problem> {
         while !bytes.is_empty() {
             let taken = self.step(bytes, visit)?;
             bytes = &bytes[taken..];
@@ -63,7 +64,7 @@ impl Reader {
     }
 
     /// The file ends here: visits the rows that are left.
-    pub fn finish(&mut self, visit: &mut Visit<'_>) -> Result<(), Refusal> {
+    pub fn finish(&mut self, visit: &mut Visit<'_>) -> Result<(), Problem> {
         loop {
             let (_, plain) = self.unpacker.take(&[])?;
             if plain.is_empty() {
@@ -79,11 +80,11 @@ impl Reader {
     }
 }
 
-fn count(n: &mut u64, more: usize, most: u64, what: &str) -> Result<(), Refusal> {
+fn count(n: &mut u64, more: usize, most: u64, what: &str) -> Result<(), Problem> {
     *n += more as u64;
     if *n > most {
         let message = format!("The file holds more than {} GiB of {what}. Split it into smaller files.", most >> 30);
-        return Err(Refusal::new("file_too_large", message));
+        return Err(Problem::new("file_too_large", message));
     }
     Ok(())
 }
@@ -96,17 +97,17 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::input::{Column, Need, Record};
+    use crate::input::{Column, Presence, Record};
 
     const SCHEMA: Schema = &[
-        Column { name: "user", aliases: &["agent"], need: Need::Required },
-        Column { name: "value", aliases: &[], need: Need::Required },
+        Column { name: "user", aliases: &["agent"], presence: Presence::Required },
+        Column { name: "value", aliases: &[], presence: Presence::Required },
     ];
 
     /// Delimiter, and of each row the line and its cells; or the code of what is wrong.
     type Read = Result<(u8, Vec<(u32, String)>), Cow<'static, str>>;
 
-    fn read_in_pieces(bytes: &[u8], size: usize) -> Result<(u8, Vec<(u32, String)>), Refusal> {
+    fn read_in_pieces(bytes: &[u8], size: usize) -> Result<(u8, Vec<(u32, String)>), Problem> {
         let mut rows = Vec::new();
         let mut reader = Reader::new(&[SCHEMA]);
         let mut visit = |_: &Header, record: Record<'_>| {
@@ -119,7 +120,7 @@ mod tests {
     }
 
     /// Reads the bytes whole and in pieces, which must be the same.
-    fn read_bytes(bytes: &[u8]) -> Result<(u8, Vec<(u32, String)>), Refusal> {
+    fn read_bytes(bytes: &[u8]) -> Result<(u8, Vec<(u32, String)>), Problem> {
         let whole = read_in_pieces(bytes, usize::MAX);
         for size in [1, 2, 3, 4, 127, 128, 129] {
             assert_eq!(read_in_pieces(bytes, size), whole, "in pieces of {size} bytes");

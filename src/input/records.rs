@@ -10,7 +10,7 @@
 
 use memchr::{memchr, memchr2_iter, memchr3_iter};
 
-use super::Refusal;
+use crate::outcome::Problem;
 
 /// Excel has 32,767 characters in a cell at most. A record larger than this is no row of a table.
 const MAX_RECORD_BYTES: usize = 1 << 20;
@@ -27,10 +27,10 @@ pub struct Record<'r> {
 }
 
 impl<'r> Record<'r> {
-    /// A cell by its place, from 0 on.
-    pub fn get(&self, place: usize) -> Option<&'r str> {
-        let end = *self.ends.get(place)?;
-        let start = place.checked_sub(1).map_or(0, |before| self.ends[before]);
+    /// A cell by its index, from 0 on.
+    pub fn get(&self, index: usize) -> Option<&'r str> {
+        let end = *self.ends.get(index)?;
+        let start = index.checked_sub(1).map_or(0, |before| self.ends[before]);
         Some(&self.text[start..end])
     }
 
@@ -62,7 +62,7 @@ impl<'r> Record<'r> {
 #[derive(Debug)]
 pub(super) struct Records {
     delimiter: u8,
-    state: State,
+    state: CellState,
     /// The cells of the record under way, end to end.
     text: String,
     ends: Vec<usize>,
@@ -76,7 +76,7 @@ pub(super) struct Records {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+enum CellState {
     /// No record is under way.
     Between,
     /// At the beginning of a cell.
@@ -92,14 +92,14 @@ enum State {
 }
 
 /// What takes a record.
-pub(super) trait Each: FnMut(Record<'_>) -> Result<(), Refusal> {}
-impl<F: FnMut(Record<'_>) -> Result<(), Refusal>> Each for F {}
+pub(super) trait Each: FnMut(Record<'_>) -> Result<(), Problem> {}
+impl<F: FnMut(Record<'_>) -> Result<(), Problem>> Each for F {}
 
 impl Records {
     pub(super) fn new(delimiter: u8) -> Self {
         Self {
             delimiter,
-            state: State::Between,
+            state: CellState::Between,
             text: String::new(),
             ends: Vec::new(),
             line: 1,
@@ -110,19 +110,19 @@ impl Records {
     }
 
     /// Takes the next text and hands on each record that it completes.
-    pub(super) fn push(&mut self, text: &str, mut each: impl Each) -> Result<(), Refusal> {
+    pub(super) fn push(&mut self, text: &str, mut each: impl Each) -> Result<(), Problem> {
         let mut rest = text;
         while let Some(&next) = rest.as_bytes().first() {
             let taken = match self.state {
-                State::Between => self.skip_blank_lines(rest),
-                State::Start if next == b'"' => {
+                CellState::Between => self.skip_blank_lines(rest),
+                CellState::Start if next == b'"' => {
                     self.opened = self.line;
-                    self.state = State::Quoted;
+                    self.state = CellState::Quoted;
                     1
                 }
-                State::Start | State::Plain => self.plain(rest, &mut each)?,
-                State::Quoted => self.quoted(rest)?,
-                State::Quote | State::Closed => self.behind_quote(next)?,
+                CellState::Start | CellState::Plain => self.plain(rest, &mut each)?,
+                CellState::Quoted => self.quoted(rest)?,
+                CellState::Quote | CellState::Closed => self.behind_quote(next)?,
             };
             rest = &rest[taken..];
         }
@@ -130,10 +130,10 @@ impl Records {
     }
 
     /// The file ends here: hands on the record that has no line end.
-    pub(super) fn finish(&mut self, mut each: impl Each) -> Result<(), Refusal> {
+    pub(super) fn finish(&mut self, mut each: impl Each) -> Result<(), Problem> {
         match self.state {
-            State::Between => Ok(()),
-            State::Quoted if self.opened < self.line => Err(self.unclosed("the file ends before the next quote")),
+            CellState::Between => Ok(()),
+            CellState::Quoted if self.opened < self.line => Err(self.unclosed("the file ends before the next quote")),
             _ => {
                 self.end_cell()?;
                 self.end_record(&mut each)
@@ -154,13 +154,13 @@ impl Records {
         if blank < text.len() {
             self.last_was_cr = false;
             self.began = self.line;
-            self.state = State::Start;
+            self.state = CellState::Start;
         }
         blank
     }
 
     /// Takes cells from within one that is not quoted, up to the end of the record or to a quoted one.
-    fn plain(&mut self, text: &str, each: &mut impl Each) -> Result<usize, Refusal> {
+    fn plain(&mut self, text: &str, each: &mut impl Each) -> Result<usize, Problem> {
         let bytes = text.as_bytes();
         let mut start = 0;
         for end in memchr3_iter(self.delimiter, b'\n', b'\r', bytes) {
@@ -173,17 +173,17 @@ impl Records {
                 return Ok(start);
             }
             if bytes.get(start).is_none_or(|&next| next == b'"') {
-                self.state = State::Start;
+                self.state = CellState::Start;
                 return Ok(start);
             }
         }
         self.take(&text[start..])?;
-        self.state = State::Plain;
+        self.state = CellState::Plain;
         Ok(bytes.len())
     }
 
     /// Takes a quoted cell up to the next quote.
-    fn quoted(&mut self, text: &str) -> Result<usize, Refusal> {
+    fn quoted(&mut self, text: &str) -> Result<usize, Problem> {
         let bytes = text.as_bytes();
         let len = memchr(b'"', bytes).unwrap_or(bytes.len());
         // No more than fits: what is refused must not depend on where the pieces end.
@@ -193,24 +193,24 @@ impl Records {
             return Ok(len);
         }
         self.last_was_cr = false;
-        self.state = State::Quote;
+        self.state = CellState::Quote;
         Ok(len + 1)
     }
 
     /// A quote within a quoted cell closes it, unless another follows. Text behind it belongs to the cell.
-    fn behind_quote(&mut self, next: u8) -> Result<usize, Refusal> {
+    fn behind_quote(&mut self, next: u8) -> Result<usize, Problem> {
         let is_of_several_lines = self.opened < self.line;
         match next {
-            b'"' if self.state == State::Quote => {
+            b'"' if self.state == CellState::Quote => {
                 self.take("\"")?;
-                self.state = State::Quoted;
+                self.state = CellState::Quoted;
                 return Ok(1);
             }
-            b'\r' | b'\n' => self.state = State::Plain,
-            _ if next == self.delimiter || !is_of_several_lines => self.state = State::Plain,
+            b'\r' | b'\n' => self.state = CellState::Plain,
+            _ if next == self.delimiter || !is_of_several_lines => self.state = CellState::Plain,
             b' ' | b'\t' => {
                 self.take(if next == b' ' { " " } else { "\t" })?;
-                self.state = State::Closed;
+                self.state = CellState::Closed;
                 return Ok(1);
             }
             _ => return Err(self.unclosed(&format!("the next quote, on line {}, has text behind it", self.line))),
@@ -218,36 +218,36 @@ impl Records {
         Ok(0)
     }
 
-    fn take(&mut self, text: &str) -> Result<(), Refusal> {
+    fn take(&mut self, text: &str) -> Result<(), Problem> {
         if self.text.len() + text.len() <= MAX_RECORD_BYTES {
             self.text.push_str(text);
             return Ok(());
         }
         let began = self.began;
-        if self.state == State::Quoted && self.opened < self.line {
+        if self.state == CellState::Quoted && self.opened < self.line {
             return Err(self.unclosed("the next quote is more than a million letters further down"));
         }
         let message = format!("The row on line {began} is longer than a million letters. This is not a table.");
-        Err(Refusal::new("row_too_large", message))
+        Err(Problem::new("row_too_large", message))
     }
 
-    fn end_cell(&mut self) -> Result<(), Refusal> {
+    fn end_cell(&mut self) -> Result<(), Problem> {
         if self.ends.len() == MAX_CELLS {
             let message = format!(
                 "The row on line {} has more than {MAX_CELLS} cells, which is more than Excel has columns.",
                 self.began
             );
-            return Err(Refusal::new("row_too_large", message));
+            return Err(Problem::new("row_too_large", message));
         }
         self.ends.push(self.text.len());
         Ok(())
     }
 
-    fn end_record(&mut self, each: &mut impl Each) -> Result<(), Refusal> {
+    fn end_record(&mut self, each: &mut impl Each) -> Result<(), Problem> {
         let handed_on = each(Record { line: self.began, text: &self.text, ends: &self.ends });
         self.text.clear();
         self.ends.clear();
-        self.state = State::Between;
+        self.state = CellState::Between;
         handed_on
     }
 
@@ -269,13 +269,13 @@ impl Records {
         self.last_was_cr = after_cr == Some(bytes.len());
     }
 
-    fn unclosed(&self, why: &str) -> Refusal {
+    fn unclosed(&self, why: &str) -> Problem {
         let message = format!(
             "The quote (\") that opens a cell on line {} is not closed where it should be: {why}. Close it, or take it \
              away. Where a cell is to hold a quote, write it twice.",
             self.opened
         );
-        Refusal::new("unclosed_quote", message)
+        Problem::new("unclosed_quote", message)
     }
 }
 
@@ -287,7 +287,7 @@ mod tests {
 
     type Read = Vec<(u32, Vec<String>)>;
 
-    fn read(pieces: &[&str]) -> Result<Read, Refusal> {
+    fn read(pieces: &[&str]) -> Result<Read, Problem> {
         let mut found = Vec::new();
         let mut records = Records::new(b',');
         let mut each = |record: Record<'_>| {

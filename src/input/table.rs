@@ -1,7 +1,8 @@
 //! A table: its delimiter and header first, then row after row.
 
 use super::records::{Record, Records};
-use super::{Header, Refusal, Schema};
+use super::{Header, Schema};
+use crate::outcome::Problem;
 
 /// What may separate cells, the likeliest first.
 const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
@@ -13,24 +14,24 @@ const MAX_ROWS: u32 = 2_000_000;
 const BOM: char = '\u{feff}';
 
 /// What to do with each row: everything but the rows that hold nothing.
-pub type Visit<'v> = dyn FnMut(&Header, Record<'_>) -> Result<(), Refusal> + 'v;
+pub type Visit<'v> = dyn FnMut(&Header, Record<'_>) -> Result<(), Problem> + 'v;
 
 /// A table of one of these schemas that is handed over piece by piece.
 #[derive(Debug)]
-pub(super) struct Table {
+pub(super) struct TableParser {
     schemas: &'static [Schema],
-    state: State,
+    state: Stage,
 }
 
 #[derive(Debug)]
-enum State {
+enum Stage {
     /// The first text, until it holds a header.
     Head(String),
-    Rows(Box<Rows>),
+    Body(Box<Body>),
 }
 
 #[derive(Debug)]
-struct Rows {
+struct Body {
     header: Header,
     records: Records,
     /// How many records are still to come before the first row.
@@ -38,23 +39,23 @@ struct Rows {
     n_rows: u32,
 }
 
-impl Table {
+impl TableParser {
     pub(super) fn new(schemas: &'static [Schema]) -> Self {
-        Self { schemas, state: State::Head(String::new()) }
+        Self { schemas, state: Stage::Head(String::new()) }
     }
 
     pub(super) fn header(&self) -> Option<&Header> {
         match &self.state {
-            State::Head(_) => None,
-            State::Rows(rows) => Some(&rows.header),
+            Stage::Head(_) => None,
+            Stage::Body(rows) => Some(&rows.header),
         }
     }
 
     /// Takes the next text and visits each row that it completes.
-    pub(super) fn push(&mut self, text: &str, visit: &mut Visit<'_>) -> Result<(), Refusal> {
+    pub(super) fn push(&mut self, text: &str, visit: &mut Visit<'_>) -> Result<(), Problem> {
         match &mut self.state {
-            State::Rows(rows) => rows.push(text, visit),
-            State::Head(head) => {
+            Stage::Body(rows) => rows.push(text, visit),
+            Stage::Head(head) => {
                 head.push_str(text);
                 let may_hold_header = text.contains(['\r', '\n']) || head.len() >= HEAD_BYTES;
                 if may_hold_header { self.begin(false, visit) } else { Ok(()) }
@@ -63,38 +64,38 @@ impl Table {
     }
 
     /// The file ends here.
-    pub(super) fn finish(&mut self, visit: &mut Visit<'_>) -> Result<(), Refusal> {
-        if matches!(self.state, State::Head(_)) {
+    pub(super) fn finish(&mut self, visit: &mut Visit<'_>) -> Result<(), Problem> {
+        if matches!(self.state, Stage::Head(_)) {
             self.begin(true, visit)?;
         }
         match &mut self.state {
-            State::Rows(rows) => rows.finish(visit),
-            State::Head(_) => {
-                Err(Refusal::new("empty_file", "The file is empty. Its first row must name the columns."))
+            Stage::Body(rows) => rows.finish(visit),
+            Stage::Head(_) => {
+                Err(Problem::new("empty_file", "The file is empty. Its first row must name the columns."))
             }
         }
     }
 
     /// Understands the header in the first text, if it holds all of it, and goes on with what follows it.
-    fn begin(&mut self, is_end: bool, visit: &mut Visit<'_>) -> Result<(), Refusal> {
-        let State::Head(head) = &mut self.state else { return Ok(()) };
+    fn begin(&mut self, is_end: bool, visit: &mut Visit<'_>) -> Result<(), Problem> {
+        let Stage::Head(head) = &mut self.state else { return Ok(()) };
         let Some(found) = find_header(self.schemas, head, is_end)? else { return Ok(()) };
         let head = std::mem::take(head);
         let records = Records::new(found.header.delimiter);
-        let mut rows = Rows { header: found.header, records, n_before: found.n_before, n_rows: 0 };
+        let mut rows = Body { header: found.header, records, n_before: found.n_before, n_rows: 0 };
         let begun = rows.push(without_mark(&head), visit);
-        self.state = State::Rows(Box::new(rows));
+        self.state = Stage::Body(Box::new(rows));
         begun
     }
 }
 
-impl Rows {
-    fn push(&mut self, text: &str, visit: &mut Visit<'_>) -> Result<(), Refusal> {
+impl Body {
+    fn push(&mut self, text: &str, visit: &mut Visit<'_>) -> Result<(), Problem> {
         let Self { header, records, n_before, n_rows } = self;
         records.push(text, |record| visit_row(header, n_before, n_rows, record, visit))
     }
 
-    fn finish(&mut self, visit: &mut Visit<'_>) -> Result<(), Refusal> {
+    fn finish(&mut self, visit: &mut Visit<'_>) -> Result<(), Problem> {
         let Self { header, records, n_before, n_rows } = self;
         records.finish(|record| visit_row(header, n_before, n_rows, record, visit))
     }
@@ -106,7 +107,7 @@ fn visit_row(
     n_rows: &mut u32,
     record: Record<'_>,
     visit: &mut Visit<'_>,
-) -> Result<(), Refusal> {
+) -> Result<(), Problem> {
     if record.is_empty() {
         return Ok(());
     }
@@ -116,7 +117,7 @@ fn visit_row(
     }
     if *n_rows == MAX_ROWS {
         let message = format!("The file has more than {MAX_ROWS} rows. Split it into smaller files.");
-        return Err(Refusal::new("too_many_rows", message));
+        return Err(Problem::new("too_many_rows", message));
     }
     *n_rows += 1;
     visit(header, record)
@@ -127,7 +128,7 @@ fn without_mark(text: &str) -> &str {
     text.trim_start_matches(BOM)
 }
 
-struct Found {
+struct FoundHeader {
     header: Header,
     /// How many records it takes to get to the first row.
     n_before: u8,
@@ -136,7 +137,7 @@ struct Found {
 /// The header at the beginning of a file: read with each delimiter, and the one that makes most of it is the file's.
 ///
 /// Nothing is decided before each of them is, so that it does not depend on how much of the file has come.
-fn find_header(schemas: &[Schema], head: &str, is_end: bool) -> Result<Option<Found>, Refusal> {
+fn find_header(schemas: &[Schema], head: &str, is_end: bool) -> Result<Option<FoundHeader>, Problem> {
     let is_end = is_end && head.len() <= HEAD_BYTES;
     let is_all = is_end || head.len() >= HEAD_BYTES;
     let head = without_mark(&head[..head.floor_char_boundary(HEAD_BYTES)]);
@@ -146,7 +147,7 @@ fn find_header(schemas: &[Schema], head: &str, is_end: bool) -> Result<Option<Fo
         Separator::Unknown | Separator::Unsaid => (DELIMITERS.to_vec(), 1, head),
     };
     let mut best: Option<Header> = None;
-    let mut objection: Option<(usize, Refusal)> = None;
+    let mut objection: Option<(usize, Problem)> = None;
     for delimiter in delimiters {
         let (n_cells, read) = match first_record(text, delimiter, is_end) {
             First::Cells(cells) => (cells.len(), Header::understand(schemas, delimiter, &cells)),
@@ -165,16 +166,16 @@ fn find_header(schemas: &[Schema], head: &str, is_end: bool) -> Result<Option<Fo
         }
     }
     match (best, objection) {
-        (Some(header), _) => Ok(Some(Found { header, n_before })),
+        (Some(header), _) => Ok(Some(FoundHeader { header, n_before })),
         (None, Some((_, refusal))) => Err(refusal),
         (None, None) => Ok(None),
     }
 }
 
-fn no_header() -> Refusal {
+fn no_header() -> Problem {
     let message =
         "The file does not begin with a row that names the columns: it is not a table. Save the table as CSV.";
-    Refusal::new("not_csv", message)
+    Problem::new("not_csv", message)
 }
 
 /// What the line `sep=;` says, which Excel writes above the header, understands and does not show.
@@ -209,7 +210,7 @@ enum First {
     /// It has not come, or is not whole.
     Nothing,
     /// It cannot be read so, after so many cells.
-    Refused(usize, Refusal),
+    Refused(usize, Problem),
 }
 
 fn first_record(text: &str, delimiter: u8, is_end: bool) -> First {
@@ -220,7 +221,7 @@ fn first_record(text: &str, delimiter: u8, is_end: bool) -> First {
             return Ok(());
         }
         first = Some(record.cells().map(str::to_owned).collect::<Vec<_>>());
-        Err(Refusal::new(ENOUGH, ""))
+        Err(Problem::new(ENOUGH, ""))
     };
     let mut records = Records::new(delimiter);
     let read = records.push(text, &mut keep).and_then(|()| if is_end { records.finish(&mut keep) } else { Ok(()) });
@@ -229,7 +230,7 @@ fn first_record(text: &str, delimiter: u8, is_end: bool) -> First {
         (Some(cells), _) if cells.iter().any(|cell| super::has_control(cell)) => {
             let message =
                 "The file is not text: its first row holds control characters. Save the table as \"CSV UTF-8\".";
-            First::Refused(cells.len(), Refusal::new("not_csv", message))
+            First::Refused(cells.len(), Problem::new("not_csv", message))
         }
         (Some(cells), _) => First::Cells(cells),
         (None, Ok(())) => First::Nothing,

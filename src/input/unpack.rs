@@ -6,7 +6,7 @@
 
 use flate2::{Crc, Decompress, FlushDecompress, Status};
 
-use super::Refusal;
+use crate::outcome::Problem;
 
 /// So many bytes at most come out of one step.
 pub(super) const STEP_BYTES: usize = 64 << 10;
@@ -21,7 +21,7 @@ const MAGIC: u8 = 0x1f;
 
 /// Bytes as they come, unpacked if they are packed.
 #[derive(Debug, Default)]
-pub struct Unpacker(Option<Kind>);
+pub struct Decompressor(Option<Kind>);
 
 #[derive(Debug)]
 enum Kind {
@@ -29,10 +29,10 @@ enum Kind {
     Gzip(Box<Gunzip>),
 }
 
-impl Unpacker {
+impl Decompressor {
     /// Takes some of the next bytes. Returns how many it took, and what they come to: at most 64 KiB. To be called again
     /// with the rest, and at the end with nothing, until nothing comes any more.
-    pub fn take<'b>(&'b mut self, bytes: &'b [u8]) -> Result<(usize, &'b [u8]), Refusal> {
+    pub fn take<'b>(&'b mut self, bytes: &'b [u8]) -> Result<(usize, &'b [u8]), Problem> {
         let Some(&first) = bytes.first() else {
             return match &mut self.0 {
                 Some(Kind::Gzip(gunzip)) => gunzip.take(&[]),
@@ -50,9 +50,9 @@ impl Unpacker {
     }
 
     /// The file ends here: nothing that was packed may be missing.
-    pub fn finish(&self) -> Result<(), Refusal> {
+    pub fn finish(&self) -> Result<(), Problem> {
         match &self.0 {
-            Some(Kind::Gzip(gunzip)) if !gunzip.is_whole() => Err(Refusal::new(
+            Some(Kind::Gzip(gunzip)) if !gunzip.is_whole() => Err(Problem::new(
                 "cut_short",
                 "The gzip archive ends before its contents do: a part of it is missing. Pack it again, and drop it again.",
             )),
@@ -73,7 +73,7 @@ struct Gunzip {
 #[derive(Debug)]
 enum Stage {
     /// The bytes of the header that have come.
-    Header(Vec<u8>),
+    HeaderLength(Vec<u8>),
     Body,
     /// The bytes of the trailer that have come.
     Trailer(Vec<u8>),
@@ -84,7 +84,7 @@ enum Stage {
 impl Default for Gunzip {
     fn default() -> Self {
         Self {
-            stage: Stage::Header(Vec::new()),
+            stage: Stage::HeaderLength(Vec::new()),
             inflate: Decompress::new(false),
             crc: Crc::new(),
             out: vec![0; STEP_BYTES],
@@ -100,9 +100,9 @@ impl std::fmt::Debug for Gunzip {
 }
 
 impl Gunzip {
-    fn take(&mut self, bytes: &[u8]) -> Result<(usize, &[u8]), Refusal> {
+    fn take(&mut self, bytes: &[u8]) -> Result<(usize, &[u8]), Problem> {
         match &mut self.stage {
-            Stage::Header(found) => {
+            Stage::HeaderLength(found) => {
                 let known = found.len();
                 if known == 0 && self.n_members > 0 && bytes.first() == Some(&0) {
                     self.stage = Stage::Padding;
@@ -110,12 +110,12 @@ impl Gunzip {
                 }
                 found.extend_from_slice(&bytes[..bytes.len().min(HEADER_STEP_BYTES)]);
                 let taken = match header_len(found).ok_or_else(damaged)? {
-                    Header::Whole(len) => {
+                    HeaderLength::Whole(len) => {
                         self.stage = Stage::Body;
                         len - known
                     }
-                    Header::Begun if found.len() <= MAX_HEADER_BYTES => found.len() - known,
-                    Header::Begun => return Err(damaged()),
+                    HeaderLength::Begun if found.len() <= MAX_HEADER_BYTES => found.len() - known,
+                    HeaderLength::Begun => return Err(damaged()),
                 };
                 Ok((taken, &[]))
             }
@@ -133,7 +133,7 @@ impl Gunzip {
         }
     }
 
-    fn inflate(&mut self, bytes: &[u8]) -> Result<(usize, &[u8]), Refusal> {
+    fn inflate(&mut self, bytes: &[u8]) -> Result<(usize, &[u8]), Problem> {
         let before = (self.inflate.total_in(), self.inflate.total_out());
         let status = self.inflate.decompress(bytes, &mut self.out, FlushDecompress::None).map_err(|_| damaged())?;
         let moved = |total: u64, before: u64| usize::try_from(total - before).unwrap_or(usize::MAX);
@@ -148,7 +148,7 @@ impl Gunzip {
         Ok((taken, &self.out[..written]))
     }
 
-    fn end_member(&mut self, trailer: [u8; TRAILER_BYTES]) -> Result<(), Refusal> {
+    fn end_member(&mut self, trailer: [u8; TRAILER_BYTES]) -> Result<(), Problem> {
         let found = u64::from(self.crc.sum()) | u64::from(self.crc.amount()) << 32;
         if u64::from_le_bytes(trailer) != found {
             return Err(damaged());
@@ -156,27 +156,27 @@ impl Gunzip {
         self.n_members += 1;
         self.crc.reset();
         self.inflate.reset(false);
-        self.stage = Stage::Header(Vec::new());
+        self.stage = Stage::HeaderLength(Vec::new());
         Ok(())
     }
 
     fn is_whole(&self) -> bool {
         match &self.stage {
-            Stage::Header(found) => found.is_empty() && self.n_members > 0,
+            Stage::HeaderLength(found) => found.is_empty() && self.n_members > 0,
             Stage::Padding => true,
             Stage::Body | Stage::Trailer(_) => false,
         }
     }
 }
 
-enum Header {
+enum HeaderLength {
     Begun,
     /// So many bytes long.
     Whole(usize),
 }
 
 /// How long the header at the beginning of these bytes is, or nothing if they are none.
-fn header_len(bytes: &[u8]) -> Option<Header> {
+fn header_len(bytes: &[u8]) -> Option<HeaderLength> {
     const FIXED_BYTES: usize = 10;
     const DEFLATE: u8 = 8;
     let magic = [MAGIC, 0x8b, DEFLATE];
@@ -184,25 +184,25 @@ fn header_len(bytes: &[u8]) -> Option<Header> {
     if bytes[..n_known] != magic[..n_known] {
         return None;
     }
-    let Some(&flags) = bytes.get(magic.len()) else { return Some(Header::Begun) };
+    let Some(&flags) = bytes.get(magic.len()) else { return Some(HeaderLength::Begun) };
     let [has_crc, has_extra, has_name, has_comment] = [2, 4, 8, 16].map(|flag| flags & flag != 0);
     if flags & 0b1110_0000 != 0 {
         return None;
     }
     let mut len = FIXED_BYTES;
     if has_extra {
-        let Some(&[low, high]) = bytes.get(len..).and_then(<[u8]>::first_chunk) else { return Some(Header::Begun) };
+        let Some(&[low, high]) = bytes.get(len..).and_then(<[u8]>::first_chunk) else { return Some(HeaderLength::Begun) };
         len += 2 + usize::from(u16::from_le_bytes([low, high]));
     }
     for has_text in [has_name, has_comment] {
         if has_text {
-            let Some(text) = bytes.get(len..) else { return Some(Header::Begun) };
-            let Some(end) = memchr::memchr(0, text) else { return Some(Header::Begun) };
+            let Some(text) = bytes.get(len..) else { return Some(HeaderLength::Begun) };
+            let Some(end) = memchr::memchr(0, text) else { return Some(HeaderLength::Begun) };
             len += end + 1;
         }
     }
     if has_crc {
-        let Some(&said) = bytes.get(len..).and_then(<[u8]>::first_chunk) else { return Some(Header::Begun) };
+        let Some(&said) = bytes.get(len..).and_then(<[u8]>::first_chunk) else { return Some(HeaderLength::Begun) };
         let mut crc = Crc::new();
         crc.update(&bytes[..len]);
         if crc.sum() & 0xffff != u32::from(u16::from_le_bytes(said)) {
@@ -210,11 +210,11 @@ fn header_len(bytes: &[u8]) -> Option<Header> {
         }
         len += said.len();
     }
-    Some(if len <= bytes.len() { Header::Whole(len) } else { Header::Begun })
+    Some(if len <= bytes.len() { HeaderLength::Whole(len) } else { HeaderLength::Begun })
 }
 
-fn damaged() -> Refusal {
-    Refusal::new(
+fn damaged() -> Problem {
+    Problem::new(
         "damaged_archive",
         "The gzip archive is damaged and cannot be unpacked. Pack it again, and drop it again.",
     )
@@ -238,7 +238,7 @@ mod tests {
 
     /// What comes out, or the code of what is wrong.
     fn unpack(bytes: &[u8], size: usize) -> Result<Vec<u8>, String> {
-        let mut unpacker = Unpacker::default();
+        let mut unpacker = Decompressor::default();
         let mut all = Vec::new();
         for mut piece in bytes.chunks(size).chain([&[][..]]) {
             loop {

@@ -1,35 +1,20 @@
 //! What the checks of a row have in common, whatever the kind of file.
 
-use crate::input::{Column, Header, Need, Record, has_control, trimmed, unguarded};
-use crate::outcome::Code;
+use crate::input::{Column, Header, Presence, Record, has_control, trimmed, unescape_formula};
+use crate::outcome::{Code, Problem};
 
 /// Every kind's first column: whom the row is about.
 pub(super) const USER_COLUMN: Column =
-    Column { name: "user", aliases: &["username", "userid", "agent", "agentid", "login"], need: Need::Required };
+    Column { name: "user", aliases: &["username", "userid", "agent", "agentid", "login"], presence: Presence::Required };
 /// Its place in every schema.
 pub(super) const USER: usize = 0;
 /// A user is an ARN at the longest.
 pub(super) const MAX_USER_LETTERS: usize = 250;
 
-/// Why a row is refused, with a sentence that says what to do.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Invalid {
-    /// The report's `import_code`.
-    pub code: Code,
-    /// The report's `import_message`.
-    pub message: String,
-}
-
-impl Invalid {
-    pub(super) fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into() }
-    }
-}
-
 /// The cell of a column of the schema, without what surrounds it; nothing where the file lacks the column.
 pub(super) fn cell<'r>(header: &Header, record: &Record<'r>, column: usize) -> &'r str {
-    let cell = header.place(column).and_then(|place| record.get(place)).unwrap_or_default();
-    trimmed(unguarded(trimmed(cell)))
+    let cell = header.index_of(column).and_then(|place| record.get(place)).unwrap_or_default();
+    trimmed(unescape_formula(trimmed(cell)))
 }
 
 /// The user that a row names, also where the row is otherwise wrong; but not what is no name at all.
@@ -38,7 +23,7 @@ pub(super) fn user_of<'r>(header: &Header, record: &Record<'r>) -> Option<&'r st
 }
 
 /// The row has as many cells as the header, not counting those at its end that have no name, or hold nothing.
-pub(super) fn check_whole(header: &Header, record: &Record<'_>) -> Result<(), Invalid> {
+pub(super) fn check_whole(header: &Header, record: &Record<'_>) -> Result<(), Problem<Code>> {
     let (n_cells, n_columns) = (record.len(), header.cells.len());
     let mut beyond = (n_columns..n_cells).filter_map(|place| record.get(place));
     let is_too_long = beyond.any(|cell| !trimmed(cell).is_empty());
@@ -49,11 +34,11 @@ pub(super) fn check_whole(header: &Header, record: &Record<'_>) -> Result<(), In
         "The row has {n_cells} cells and the header {}. Is a delimiter missing, or one too many?",
         header.n_named()
     );
-    Err(Invalid::new(Code::WrongCellCount, message))
+    Err(Problem::new(Code::WrongCellCount, message))
 }
 
 /// No cell may hold a control character; tabs and line breaks may stand in columns that are carried through.
-pub(super) fn check_visible(header: &Header, record: &Record<'_>, named: &[(&str, &str)]) -> Result<(), Invalid> {
+pub(super) fn check_visible(header: &Header, record: &Record<'_>, named: &[(&str, &str)]) -> Result<(), Problem<Code>> {
     if record.is_visible() {
         return Ok(());
     }
@@ -66,23 +51,23 @@ pub(super) fn check_visible(header: &Header, record: &Record<'_>, named: &[(&str
     } else {
         return Ok(());
     };
-    Err(Invalid::new(Code::InvalidCharacter, message))
+    Err(Problem::new(Code::InvalidCharacter, message))
 }
 
 /// Each of the cells holds something.
-pub(super) fn check_given(named: &[(&str, &str)]) -> Result<(), Invalid> {
+pub(super) fn check_given(named: &[(&str, &str)]) -> Result<(), Problem<Code>> {
     let missing: Vec<_> = named.iter().filter(|(_, cell)| cell.is_empty()).map(|(name, _)| *name).collect();
     if missing.is_empty() {
         return Ok(());
     }
-    Err(Invalid::new(Code::MissingField, format!("Nothing is said in: {}.", missing.join(", "))))
+    Err(Problem::new(Code::MissingField, format!("Nothing is said in: {}.", missing.join(", "))))
 }
 
 /// The cell has at most so many letters.
-pub(super) fn check_length(name: &str, cell: &str, most: usize) -> Result<(), Invalid> {
+pub(super) fn check_length(name: &str, cell: &str, most: usize) -> Result<(), Problem<Code>> {
     if cell.len() > most && cell.chars().count() > most {
         let message = format!("The {name} is longer than {most} characters.");
-        return Err(Invalid::new(Code::TooLong, message));
+        return Err(Problem::new(Code::TooLong, message));
     }
     Ok(())
 }

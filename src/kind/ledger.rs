@@ -2,16 +2,15 @@
 
 use std::collections::HashMap;
 
-use crate::input::{Name, Names};
-use crate::journal::Replay;
-use crate::outcome::{Counts, Outcome, Status, Texts, Told, UserCounts};
-use crate::users::Users;
+use crate::input::{Symbol, Interner};
+use crate::outcome::{Counts, Outcome, Status, Messages, StoredOutcome, UserCounts};
+use crate::resolve::Users;
 
 /// A row of the file: 16 bytes.
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     line: u32,
-    user: Name,
+    user: Symbol,
     outcome: Outcome,
 }
 
@@ -19,10 +18,10 @@ struct Entry {
 #[derive(Debug, Default)]
 pub struct Ledger {
     entries: Vec<Entry>,
-    users: Names,
+    users: Interner,
     counts: Counts,
     /// What Connect said.
-    pub texts: Texts,
+    pub texts: Messages,
     /// The rows that are to be tried, user by user; see [`Work`].
     to_try: Vec<u32>,
 }
@@ -31,7 +30,7 @@ pub struct Ledger {
 #[derive(Clone, Copy, Debug)]
 pub struct Work {
     /// The user, as [`Users`] names it.
-    pub user: Name,
+    pub user: Symbol,
     /// Whether these are all that the file says of the user: none of its rows is wrong, and none is done already.
     pub is_whole: bool,
     start: u32,
@@ -67,9 +66,9 @@ impl Ledger {
     }
 
     /// The user that a row names, as the file has it.
-    pub fn user(&self, place: u32) -> (Name, &str) {
+    pub fn user(&self, place: u32) -> (Symbol, &str) {
         let name = self.entries[place as usize].user;
-        (name, self.users.text(name))
+        (name, self.users.resolve(name))
     }
 
     /// What became of a row. Nothing is known of a row beyond the last.
@@ -116,18 +115,18 @@ impl Ledger {
     }
 
     /// The users that rows name, each once, in the order of the file: rows to be tried, or all.
-    pub fn wanted_users(&self, is_all: bool) -> Vec<(Name, &str)> {
+    pub fn wanted_users(&self, is_all: bool) -> Vec<(Symbol, &str)> {
         let mut is_wanted = vec![false; self.users.len()];
         for entry in self.entries.iter().filter(|entry| is_all || entry.outcome.status == Status::Pending) {
-            is_wanted[entry.user.index()] = entry.user != Name::EMPTY;
+            is_wanted[entry.user.index()] = entry.user != Symbol::EMPTY;
         }
         self.users.iter().filter(|(name, _)| is_wanted[name.index()]).collect()
     }
 
     /// Whom names of the file meant when the journal was written.
-    pub fn users_meant(&self, replay: &Replay) -> HashMap<Name, String> {
+    pub fn recorded_users<'u>(&self, recorded: impl Iterator<Item = (u32, &'u str)>) -> HashMap<Symbol, String> {
         let entry = |place: u32| self.entries.get(place as usize);
-        let meant = replay.users_meant().filter_map(|(place, id)| Some((entry(place)?.user, id.to_owned())));
+        let meant = recorded.filter_map(|(place, id)| Some((entry(place)?.user, id.to_owned())));
         meant.collect()
     }
 
@@ -189,10 +188,10 @@ impl Ledger {
     /// names nobody below one of the user's: so it is where cells of a spreadsheet were merged.
     pub fn users_with_errors(&self, users: &Users) -> Vec<bool> {
         let mut is_wrong = self.users_with(users, |status| matches!(status, Status::Invalid | Status::Failed));
-        users.perhaps_meant().for_each(|user| is_wrong[user.index()] = true);
+        users.possible_matches().for_each(|user| is_wrong[user.index()] = true);
         let mut above = None;
         for entry in &self.entries {
-            if entry.user != Name::EMPTY {
+            if entry.user != Symbol::EMPTY {
                 above = users.user(entry.user);
             } else if let Some(user) = above {
                 is_wrong[user.index()] = true;
@@ -219,15 +218,15 @@ impl Ledger {
     }
 
     /// What became of the rows of one user, for the journal.
-    pub fn told(&self, work: Work) -> Vec<(u32, Told)> {
+    pub fn told(&self, work: Work) -> Vec<(u32, StoredOutcome)> {
         let told = |&place: &u32| (place, self.texts.tell(self.entries[place as usize].outcome));
         self.places(work).iter().map(told).filter(|(_, told)| told.status() != Status::Pending).collect()
     }
 
     /// Takes over what earlier deliveries did.
-    pub fn restore(&mut self, replay: &Replay) {
+    pub fn restore<'t>(&mut self, rows_done: impl Iterator<Item = (u32, &'t StoredOutcome)>) {
         let n_rows = self.entries.len();
-        for (place, told) in replay.rows_done().filter(|(place, _)| (*place as usize) < n_rows) {
+        for (place, told) in rows_done.filter(|(place, _)| (*place as usize) < n_rows) {
             let outcome = self.texts.hear(told);
             self.set(place, outcome);
         }
@@ -245,7 +244,7 @@ impl Ledger {
         left
     }
 
-    /// Users in the file by what became of their rows. Names that nobody has count, too.
+    /// Users in the file by what became of their rows. Interner that nobody has count, too.
     ///
     /// A user may be changed, or not right, besides: then the place of one of its rows is given.
     pub fn users(
@@ -262,10 +261,10 @@ impl Ledger {
         let n_known = users.map_or(0, Users::len);
         let index = |entry: &Entry| {
             let known = users.and_then(|users| users.user(entry.user));
-            known.map_or(n_known + entry.user.index(), Name::index)
+            known.map_or(n_known + entry.user.index(), Symbol::index)
         };
         let mut flags = vec![0_u8; n_known + self.users.len()];
-        for entry in self.entries.iter().filter(|entry| entry.user != Name::EMPTY) {
+        for entry in self.entries.iter().filter(|entry| entry.user != Symbol::EMPTY) {
             flags[index(entry)] |= match entry.outcome.status {
                 Status::Unchanged | Status::Duplicate => UNCHANGED,
                 Status::Pending => PENDING,

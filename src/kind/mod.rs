@@ -13,10 +13,9 @@ use serde::de::DeserializeOwned;
 
 use crate::connect::{Connect, ConnectError, Operation};
 use crate::input::{Header, Record, Schema};
-use crate::outcome::{Status, UserCounts, Words};
-use crate::users::Users;
+use crate::outcome::{Status, Preview, UserCounts, RowReport};
+use crate::resolve::Users;
 
-pub use cells::Invalid;
 pub use ledger::{Ledger, Work};
 
 /// A kind of file: all rows of one file, and what is done because of them.
@@ -70,8 +69,8 @@ pub trait Kind: Default {
     fn items(&self, work: Work) -> Vec<Self::Item>;
 
     /// What replacing a user's set would do, for the guard. Only of a kind whose files may be the whole truth.
-    async fn survey(_: &Connect, _user_id: &str, _: &[Self::Item]) -> Result<Survey, ConnectError> {
-        Ok(Survey::default())
+    async fn survey(_: &Connect, _user_id: &str, _: &[Self::Item]) -> Result<Preview, ConnectError> {
+        Ok(Preview::default())
     }
 
     /// Brings a user to what the items say, as far as the terms allow.
@@ -94,7 +93,7 @@ pub trait Kind: Default {
     fn recall(&mut self, place: u32, aside: Self::Aside);
 
     /// What the report says of the row at this place, which is `record`, in words.
-    fn words(&self, place: usize, header: &Header, record: &Record<'_>, heard: Heard<'_, Self>) -> Words;
+    fn words(&self, place: usize, header: &Header, record: &Record<'_>, heard: Heard<'_, Self>) -> RowReport;
 
     /// Users in the file by what became of them.
     fn users(&self, users: Option<&Users>) -> UserCounts;
@@ -123,9 +122,9 @@ pub trait Kind: Default {
     /// whole truth for its users.
     fn users_to_retry(&self, users: &Users) -> Vec<bool> {
         let ledger = self.ledger();
-        let mut to_retry = ledger.users_with(users, Status::is_to_retry);
+        let mut to_retry = ledger.users_with(users, Status::needs_retry);
         let left = self.left().filter_map(|place| users.user(ledger.user(place).0));
-        for user in left.chain(users.perhaps_meant()) {
+        for user in left.chain(users.possible_matches()) {
             to_retry[user.index()] = true;
         }
         to_retry
@@ -177,19 +176,6 @@ pub enum Replaces {
     Yes,
     /// It may not, and why.
     No(&'static str),
-}
-
-/// What replacing the set of one user would do.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, serde::Deserialize)]
-pub struct Survey {
-    /// How many the user has now.
-    pub held: u32,
-    /// How many of them the file does not name.
-    pub implied: u32,
-    /// Whether the user has already just what the file says.
-    pub is_right: bool,
-    /// Whether its rows were all that the file says of it. Of others, nothing is removed.
-    pub is_whole: bool,
 }
 
 /// What holds for bringing one user to what the file says.

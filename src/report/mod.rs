@@ -3,10 +3,12 @@
 mod plain;
 mod summary;
 mod table;
+mod write;
 
-pub use plain::Plain;
-pub use summary::{ImportStatus, Summary};
+pub use plain::PlainTable;
+pub use summary::Summary;
 pub use table::Table;
+pub use write::{FirstPass, REFRESH_INTERVAL, SummaryObject, plain, read_rows, tables};
 
 /// The report's objects, in the folder of the import.
 pub mod object {

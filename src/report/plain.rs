@@ -1,15 +1,15 @@
 //! `undo.csv` and `removed.csv`: tables of our own, in the form of a file to drop.
 
-use crate::input::guarded;
+use crate::input::escape_formula;
 
 /// A table, as bytes that are taken out as they come.
 #[derive(Debug)]
-pub struct Plain {
+pub struct PlainTable {
     csv: csv::Writer<Vec<u8>>,
     n_rows: usize,
 }
 
-impl Plain {
+impl PlainTable {
     /// A table that begins with its header.
     pub fn new(header: &[&str]) -> Self {
         let mut table = Self { csv: csv::Writer::from_writer(Vec::new()), n_rows: 0 };
@@ -25,7 +25,7 @@ impl Plain {
 
     fn write(&mut self, row: &[impl AsRef<str>]) {
         for cell in row {
-            let written = self.csv.write_field(guarded(cell.as_ref()).as_bytes());
+            let written = self.csv.write_field(escape_formula(cell.as_ref()).as_bytes());
             written.expect("a vector takes all that is written to it");
         }
         self.csv.write_record(None::<&[u8]>).expect("a vector takes all that is written to it");

@@ -3,34 +3,16 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use crate::config::Mode;
 use crate::connect::Calls;
-use crate::outcome::{Counts, UserCounts};
-
-/// What became of an import.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ImportStatus {
-    /// Every row is as the file says.
-    Succeeded,
-    /// It is over, and some rows are not as the file says.
-    CompletedWithErrors,
-    /// Nothing was written.
-    Rejected,
-    /// Stopped by the system.
-    Failed,
-    /// Stopped by a person.
-    Cancelled,
-    /// Not over yet.
-    InProgress,
-}
+use crate::options::Mode;
+use crate::outcome::{Counts, ImportStatus, UserCounts};
 
 /// The import in numbers.
 #[derive(Clone, Debug, Serialize)]
 pub struct Summary {
-    /// Names the report's folder.
+    /// Interner the report's folder.
     pub import_id: String,
     /// `s3://bucket/key`.
     pub source: String,

@@ -1,6 +1,6 @@
 //! `results.csv` and `retry.csv`: the file's own columns, and beside each row what became of it.
 
-use crate::input::{Header, Record, guarded, unguarded};
+use crate::input::{Header, Record, escape_formula, unescape_formula};
 use crate::outcome::Status;
 
 /// Without it Excel takes the file for Windows-1252.
@@ -35,7 +35,7 @@ impl Table {
     fn write<'c>(&mut self, cells: impl Iterator<Item = &'c str>) {
         self.cells.clear();
         for cell in cells {
-            self.cells.push_field(&guarded(unguarded(cell)));
+            self.cells.push_field(&escape_formula(unescape_formula(cell)));
         }
         self.csv.write_record(&self.cells).expect("a vector takes all that is written to it");
     }

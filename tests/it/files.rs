@@ -92,7 +92,7 @@ async fn a_western_letter_far_down_is_found_without_reading_again() {
 #[tokio::test(start_paused = true)]
 async fn lines_cells_and_blanks_are_as_an_editor_and_a_person_see_them() {
     let world = World::new(centre());
-    let csv = "sep=;\r\n\r\nUser Name; Skill ;VALUE;Level;Note;;\r\n\
+    let csv = "sep=;\r\n\r\nUser Symbol; Skill ;VALUE;Level;Note;;\r\n\
                \u{a0}agent000\u{a0};Language;German\u{200b};3,0;\"two\r\nlines; \"\"and\"\" a quote\";;\r\n\
                ;;\u{a0};;\r\n\r\n\
                agent001;\"Lang\r\nuage\";German;3;;;\r\n\
@@ -113,7 +113,7 @@ async fn lines_cells_and_blanks_are_as_an_editor_and_a_person_see_them() {
         14 | added |  | "#]]
     .assert_eq(&said.join("\n"));
     let results = report.results.unwrap();
-    assert!(results.starts_with("\u{feff}User Name; Skill ;VALUE;Level;Note;;;import_line;"), "{results}");
+    assert!(results.starts_with("\u{feff}User Symbol; Skill ;VALUE;Level;Note;;;import_line;"), "{results}");
     assert!(
         results.contains(
             "\u{a0}agent000\u{a0};Language;German\u{200b};3,0;\"two\r\nlines; \"\"and\"\" a quote\";;;4;added"

@@ -52,16 +52,16 @@ impl Desk {
         Self::new(with_lists(instance(1), 0, lists), switches, faults)
     }
 
-    async fn bring(&self, rows: &[&str]) -> Told {
+    async fn bring(&self, rows: &[&str]) -> StoredOutcome {
         self.bring_on(rows, PLAIN).await
     }
 
-    async fn bring_on(&self, rows: &[&str], terms: Terms<'_>) -> Told {
+    async fn bring_on(&self, rows: &[&str], terms: Terms<'_>) -> StoredOutcome {
         self.bring_user(0, rows, terms, || {}).await
     }
 
     /// Brings a user to what the rows say; `meanwhile` happens between the first read and the first write.
-    async fn bring_user(&self, n: usize, rows: &[&str], terms: Terms<'_>, meanwhile: impl Fn()) -> Told {
+    async fn bring_user(&self, n: usize, rows: &[&str], terms: Terms<'_>, meanwhile: impl Fn()) -> StoredOutcome {
         let before = RefCell::new(None);
         let id = user_id(n);
         let n_written = self.n_calls(Operation::UpdateUserConfig);
@@ -78,7 +78,7 @@ impl Desk {
             .iter()
             .zip(&fates)
             .filter_map(|(item, fate)| undo(&id, &item.cells.channel(), fate.changes.iter().map(Change::before)));
-        Told {
+        StoredOutcome {
             rows: rows.map(|row| (row.status.name(), row.code, row.message)).collect(),
             undo: undo.map(|row| row[1..].join(",")).collect(),
             is_pending: fates.iter().any(|fate| fate.end == End::Pending),
@@ -111,7 +111,7 @@ impl Desk {
 
 /// What was said of one user's rows.
 #[derive(Debug)]
-struct Told {
+struct StoredOutcome {
     rows: Vec<(&'static str, String, String)>,
     /// Rows of the undo file, from the channel on.
     undo: Vec<String>,
@@ -121,7 +121,7 @@ struct Told {
     before: Option<Held>,
 }
 
-impl Told {
+impl StoredOutcome {
     fn statuses(&self) -> Vec<&str> {
         self.rows.iter().map(|(status, ..)| *status).collect()
     }

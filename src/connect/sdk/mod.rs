@@ -1,7 +1,7 @@
 //! The adapter: our words to and from `aws_sdk_connect`. One attempt a call, no rules.
 #![expect(clippy::disallowed_types, reason = "this is the adapter")]
 
-mod config;
+mod user_config;
 
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_connect::Client;
@@ -10,7 +10,10 @@ use aws_sdk_connect::operation::RequestId;
 use aws_sdk_connect::types::{UserProficiency, UserProficiencyDisassociate};
 use aws_smithy_types::error::display::DisplayErrorContext;
 
-use super::{ConnectError, DirectoryUser, Level, Operation, Page, Pair, PredefinedAttribute, Proficiency, UserConfig};
+use super::error::ConnectError;
+use super::operation::Operation;
+use super::types::{DirectoryUser, Level, Page, ProficiencyKey, PredefinedAttribute, Proficiency};
+use super::user_config::UserConfig;
 
 /// The largest pages that the service model allows.
 const USERS_PER_PAGE: i32 = 1000;
@@ -32,7 +35,7 @@ impl Sdk {
     pub(super) async fn list_users(&self, token: Option<String>) -> Result<Page<DirectoryUser>, ConnectError> {
         let operation = Operation::ListUsers;
         let call = self.client.list_users().instance_id(&self.instance_id);
-        let answer = call.max_results(USERS_PER_PAGE).set_next_token(token).send().await.map_err(of(operation))?;
+        let answer = call.max_results(USERS_PER_PAGE).set_next_token(token).send().await.map_err(connect_error(operation))?;
         let users = answer.user_summary_list.unwrap_or_default().into_iter().map(|user| {
             let whole = user.id.zip(user.username).map(|(id, username)| DirectoryUser { id, username });
             whole.ok_or_else(|| ConnectError::incomplete(operation, "a user without id or username"))
@@ -46,7 +49,7 @@ impl Sdk {
     ) -> Result<Page<PredefinedAttribute>, ConnectError> {
         let operation = Operation::SearchPredefinedAttributes;
         let call = self.client.search_predefined_attributes().instance_id(&self.instance_id);
-        let answer = call.max_results(ATTRIBUTES_PER_PAGE).set_next_token(token).send().await.map_err(of(operation))?;
+        let answer = call.max_results(ATTRIBUTES_PER_PAGE).set_next_token(token).send().await.map_err(connect_error(operation))?;
         let attributes = answer.predefined_attributes.unwrap_or_default().into_iter();
         let items = attributes.map(|attribute| predefined(operation, attribute)).collect::<Result<_, _>>()?;
         Ok(Page { items, next_token: answer.next_token })
@@ -55,7 +58,7 @@ impl Sdk {
     pub(super) async fn describe_predefined_attribute(&self, name: &str) -> Result<PredefinedAttribute, ConnectError> {
         let operation = Operation::DescribePredefinedAttribute;
         let call = self.client.describe_predefined_attribute().instance_id(&self.instance_id).name(name);
-        let answer = call.send().await.map_err(of(operation))?;
+        let answer = call.send().await.map_err(connect_error(operation))?;
         let attribute = answer.predefined_attribute;
         predefined(
             operation,
@@ -70,9 +73,9 @@ impl Sdk {
     ) -> Result<Page<Proficiency>, ConnectError> {
         let call = self.client.list_user_proficiencies().instance_id(&self.instance_id).user_id(user_id);
         let call = call.max_results(PROFICIENCIES_PER_PAGE).set_next_token(token);
-        let answer = call.send().await.map_err(of(Operation::ListUserProficiencies))?;
+        let answer = call.send().await.map_err(connect_error(Operation::ListUserProficiencies))?;
         let held = answer.user_proficiency_list.unwrap_or_default().into_iter().map(|held| Proficiency {
-            pair: Pair { attribute: held.attribute_name.into(), value: held.attribute_value.into() },
+            pair: ProficiencyKey { attribute: held.attribute_name.into(), value: held.attribute_value.into() },
             level: Level::from_wire(held.level),
         });
         Ok(Page { items: held.collect(), next_token: answer.next_token })
@@ -81,16 +84,16 @@ impl Sdk {
     pub(super) async fn associate(&self, user_id: &str, items: &[Proficiency]) -> Result<(), ConnectError> {
         let call = self.client.associate_user_proficiencies().instance_id(&self.instance_id).user_id(user_id);
         let call = call.set_user_proficiencies(Some(to_wire(items)?));
-        call.send().await.map_err(of(Operation::AssociateUserProficiencies)).map(drop)
+        call.send().await.map_err(connect_error(Operation::AssociateUserProficiencies)).map(drop)
     }
 
     pub(super) async fn update(&self, user_id: &str, items: &[Proficiency]) -> Result<(), ConnectError> {
         let call = self.client.update_user_proficiencies().instance_id(&self.instance_id).user_id(user_id);
         let call = call.set_user_proficiencies(Some(to_wire(items)?));
-        call.send().await.map_err(of(Operation::UpdateUserProficiencies)).map(drop)
+        call.send().await.map_err(connect_error(Operation::UpdateUserProficiencies)).map(drop)
     }
 
-    pub(super) async fn disassociate(&self, user_id: &str, pairs: &[Pair]) -> Result<(), ConnectError> {
+    pub(super) async fn disassociate(&self, user_id: &str, pairs: &[ProficiencyKey]) -> Result<(), ConnectError> {
         let operation = Operation::DisassociateUserProficiencies;
         let call = self.client.disassociate_user_proficiencies().instance_id(&self.instance_id).user_id(user_id);
         let items = pairs.iter().map(|pair| {
@@ -98,19 +101,19 @@ impl Sdk {
             item.attribute_name(&*pair.attribute).attribute_value(&*pair.value).build()
         });
         let items = items.collect::<Result<_, _>>().map_err(|error| ConnectError::incomplete(operation, error))?;
-        call.set_user_proficiencies(Some(items)).send().await.map_err(of(operation)).map(drop)
+        call.set_user_proficiencies(Some(items)).send().await.map_err(connect_error(operation)).map(drop)
     }
 
     pub(super) async fn describe_user(&self, user_id: &str) -> Result<UserConfig, ConnectError> {
         let operation = Operation::DescribeUser;
         let call = self.client.describe_user().instance_id(&self.instance_id).user_id(user_id);
-        let user = call.send().await.map_err(of(operation))?.user;
-        config::from_wire(user.ok_or_else(|| ConnectError::incomplete(operation, "an answer without the user"))?)
+        let user = call.send().await.map_err(connect_error(operation))?.user;
+        user_config::from_wire(user.ok_or_else(|| ConnectError::incomplete(operation, "an answer without the user"))?)
     }
 
     pub(super) async fn update_user_config(&self, user_id: &str, lists: &UserConfig) -> Result<(), ConnectError> {
         let operation = Operation::UpdateUserConfig;
-        let lists = config::Lists::of(lists).map_err(|error| ConnectError::incomplete(operation, error))?;
+        let lists = user_config::Lists::of(lists).map_err(|error| ConnectError::incomplete(operation, error))?;
         let call = self.client.update_user_config().instance_id(&self.instance_id).user_id(user_id);
         let call = call
             .set_auto_accept_configs(lists.auto_accept)
@@ -118,13 +121,13 @@ impl Sdk {
             .set_phone_number_configs(lists.phone_number)
             .set_persistent_connection_configs(lists.persistent_connection)
             .set_voice_enhancement_configs(lists.voice_enhancement);
-        call.send().await.map_err(of(operation)).map(drop)
+        call.send().await.map_err(connect_error(operation)).map(drop)
     }
 
     /// The smallest question about the instance itself.
     pub(super) async fn probe(&self) -> Result<(), ConnectError> {
         let call = self.client.search_predefined_attributes().instance_id(&self.instance_id).max_results(1);
-        call.send().await.map_err(of(Operation::SearchPredefinedAttributes)).map(drop)
+        call.send().await.map_err(connect_error(Operation::SearchPredefinedAttributes)).map(drop)
     }
 }
 
@@ -148,7 +151,7 @@ fn predefined(
     Ok(PredefinedAttribute { name, values: values.cloned().unwrap_or_default() })
 }
 
-fn of<E>(operation: Operation) -> impl Fn(SdkError<E>) -> ConnectError
+fn connect_error<E>(operation: Operation) -> impl Fn(SdkError<E>) -> ConnectError
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
     SdkError<E>: RequestId,

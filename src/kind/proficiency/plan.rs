@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::connect::{Level, MAX_ITEMS_PER_CALL, Pair, Proficiencies, Proficiency};
+use crate::connect::{Level, MAX_ITEMS_PER_CALL, ProficiencyKey, Proficiencies, Proficiency};
 
 /// What the file says of one pair of one user.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Item {
     /// Which attribute and value.
-    pub pair: Pair,
+    pub pair: ProficiencyKey,
     /// What is to become of it.
     pub want: Want,
 }
@@ -30,13 +30,13 @@ pub enum Step {
     /// What the user does not have yet.
     Associate(Vec<Proficiency>),
     /// What the user has and shall not have.
-    Disassociate(Vec<Pair>),
+    Disassociate(Vec<ProficiencyKey>),
 }
 
 impl Step {
     /// The pairs that the call is about.
-    pub fn pairs(&self) -> impl Iterator<Item = &Pair> {
-        let (levels, pairs): (&[Proficiency], &[Pair]) = match self {
+    pub fn pairs(&self) -> impl Iterator<Item = &ProficiencyKey> {
+        let (levels, pairs): (&[Proficiency], &[ProficiencyKey]) = match self {
             Self::Update(items) | Self::Associate(items) => (items, &[]),
             Self::Disassociate(pairs) => (&[], pairs),
         };
@@ -134,7 +134,7 @@ fn take<T>(queue: &mut VecDeque<T>, n: usize) -> impl Iterator<Item = Vec<T>> + 
 }
 
 /// A pair without regard to case: names and values are unique so in an instance.
-fn folded(pair: &Pair) -> (String, String) {
+fn folded(pair: &ProficiencyKey) -> (String, String) {
     (pair.attribute.to_lowercase(), pair.value.to_lowercase())
 }
 
@@ -162,8 +162,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn pair(value: u8) -> Pair {
-        Pair { attribute: "A".into(), value: format!("v{value:02}").into() }
+    fn pair(value: u8) -> ProficiencyKey {
+        ProficiencyKey { attribute: "A".into(), value: format!("v{value:02}").into() }
     }
 
     fn held(values: impl IntoIterator<Item = u8>) -> Proficiencies {
@@ -225,7 +225,7 @@ mod tests {
 
     #[test]
     fn a_pair_is_spelled_as_the_user_has_it() {
-        let other_case = Pair { attribute: "a".into(), value: "V01".into() };
+        let other_case = ProficiencyKey { attribute: "a".into(), value: "V01".into() };
         let items = in_held_spelling(&[Item { pair: other_case, want: Want::Absent }], &held([1]));
         assert_eq!(items, [absent(1)]);
     }

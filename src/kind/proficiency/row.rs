@@ -1,18 +1,18 @@
 //! One row by itself.
 
-use crate::input::{Column, Header, Need, Record, Schema};
+use crate::input::{Column, Header, Presence, Record, Schema};
 use crate::kind::cells::{
-    Invalid, MAX_USER_LETTERS, USER, USER_COLUMN, cell, check_given, check_length, check_visible, check_whole,
+    MAX_USER_LETTERS, USER, USER_COLUMN, cell, check_given, check_length, check_visible, check_whole,
 };
-use crate::outcome::Code;
+use crate::outcome::{Code, Problem};
 
 /// The columns of a proficiencies file.
 pub const SCHEMA: Schema = &[
     USER_COLUMN,
-    Column { name: "attribute", aliases: &["attributename", "skill", "proficiency"], need: Need::Required },
-    Column { name: "value", aliases: &["attributevalue"], need: Need::Required },
-    Column { name: "level", aliases: &["proficiencylevel"], need: Need::Required },
-    Column { name: "action", aliases: &[], need: Need::Optional },
+    Column { name: "attribute", aliases: &["attributename", "skill", "proficiency"], presence: Presence::Required },
+    Column { name: "value", aliases: &["attributevalue"], presence: Presence::Required },
+    Column { name: "level", aliases: &["proficiencylevel"], presence: Presence::Required },
+    Column { name: "action", aliases: &[], presence: Presence::Optional },
 ];
 
 const ATTRIBUTE: usize = 1;
@@ -37,7 +37,7 @@ pub struct Checked<'r> {
 }
 
 /// Checks a row by itself: whole, no field missing, a level and an action that mean something.
-pub fn check<'r>(header: &Header, record: &Record<'r>) -> Result<Checked<'r>, Invalid> {
+pub fn check<'r>(header: &Header, record: &Record<'r>) -> Result<Checked<'r>, Problem<Code>> {
     check_whole(header, record)?;
     let user = cell(header, record, USER);
     let attribute = cell(header, record, ATTRIBUTE);
@@ -55,7 +55,7 @@ pub fn check<'r>(header: &Header, record: &Record<'r>) -> Result<Checked<'r>, In
         _ if action.eq_ignore_ascii_case("remove") => true,
         _ => {
             let message = format!("The action '{action}' is neither 'set' nor 'remove'.");
-            return Err(Invalid::new(Code::InvalidAction, message));
+            return Err(Problem::new(Code::InvalidAction, message));
         }
     };
     let needed = if is_removal { &named[..3] } else { &named[..4] };
@@ -65,14 +65,14 @@ pub fn check<'r>(header: &Header, record: &Record<'r>) -> Result<Checked<'r>, In
 }
 
 /// 1 to 5, whole: `3`, `3.0`, and `3,0` as a German Excel writes it.
-fn level_of(cell: &str) -> Result<u8, Invalid> {
+fn level_of(cell: &str) -> Result<u8, Problem<Code>> {
     let (whole, fraction) = cell.split_once(['.', ',']).unwrap_or((cell, "0"));
     let is_whole = !fraction.is_empty() && fraction.bytes().all(|digit| digit == b'0');
     match whole {
         "1" | "2" | "3" | "4" | "5" if is_whole => Ok(whole.as_bytes()[0] - b'0'),
         _ => {
             let message = format!("The level '{cell}' is not 1, 2, 3, 4 or 5.");
-            Err(Invalid::new(Code::InvalidLevel, message))
+            Err(Problem::new(Code::InvalidLevel, message))
         }
     }
 }

@@ -2,23 +2,23 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use crate::attributes::{Catalog, Match};
-use crate::connect::{Connect, ConnectError, Level, Operation, Pair};
-use crate::input::{Header, Name, Names, Record};
-use crate::kind::cells::{Invalid, user_of};
-use crate::kind::{Brought, Heard, Kind, Ledger, OfUser, Replaces, Survey, Terms, Work};
-use crate::outcome::{Code, Outcome, Status, UserCounts, Words};
-use crate::users::Users;
+use crate::resolve::{Catalog, Match};
+use crate::connect::{Connect, ConnectError, Level, Operation, ProficiencyKey};
+use crate::input::{Header, Symbol, Interner, Record};
+use crate::kind::cells::user_of;
+use crate::kind::{Brought, Heard, Kind, Ledger, OfUser, Replaces, Terms, Work};
+use crate::outcome::{Code, Outcome, Problem, Status, Preview, UserCounts, RowReport};
+use crate::resolve::Users;
 
-use super::apply::{Aside, Before, Fate, Held, bring, survey};
+use super::target::{Aside, Before, Fate, Held, bring, survey};
 use super::plan::{Item, Want};
 use super::row::{ACTION, check};
 
 /// What a row says: 12 bytes. Its texts are kept once for all rows.
 #[derive(Clone, Copy, Debug)]
 struct Said {
-    attribute: Name,
-    value: Name,
+    attribute: Symbol,
+    value: Symbol,
     /// 1 to 5; 0 says `remove`.
     level: u8,
 }
@@ -29,7 +29,7 @@ pub struct Rows {
     ledger: Ledger,
     said: Vec<Said>,
     /// Attributes and values.
-    terms: Names,
+    terms: Interner,
     /// What came of users besides what their rows say, by the place of the user's first row.
     asides: BTreeMap<u32, Aside>,
 }
@@ -40,18 +40,18 @@ impl Rows {
         let mut seen = std::collections::HashSet::new();
         let said = self.ledger.pending().map(|place| self.said[place as usize]);
         let pairs = said.map(|said| (said.attribute, said.value)).filter(|pair| seen.insert(*pair));
-        pairs.map(|(attribute, value)| (self.terms.text(attribute), self.terms.text(value))).collect()
+        pairs.map(|(attribute, value)| (self.terms.resolve(attribute), self.terms.resolve(value))).collect()
     }
 
     fn match_to_instance(&mut self, users: &Users, catalog: &Catalog, begun: &BTreeSet<u32>) {
-        let mut known: HashMap<(Name, Name), Result<(Name, Name), Outcome>> = HashMap::new();
+        let mut known: HashMap<(Symbol, Symbol), Result<(Symbol, Symbol), Outcome>> = HashMap::new();
         // The system's own pairs have no spelling that is known: the first row's counts for all.
-        let mut spelled: HashMap<(String, String), (Name, Name)> = HashMap::new();
+        let mut spelled: HashMap<(String, String), (Symbol, Symbol)> = HashMap::new();
         for place in self.ledger.pending().collect::<Vec<_>>() {
             let Said { attribute, value, .. } = self.said[place as usize];
             let (terms, texts) = (&mut self.terms, &mut self.ledger.texts);
             let found = *known.entry((attribute, value)).or_insert_with(|| {
-                match catalog.find(terms.text(attribute), terms.text(value)) {
+                match catalog.find(terms.resolve(attribute), terms.resolve(value)) {
                     Match::Known { attribute, value } => Ok(*spelled
                         .entry((attribute.to_lowercase(), value.to_lowercase()))
                         .or_insert_with(|| (terms.intern(&attribute), terms.intern(&value)))),
@@ -149,7 +149,7 @@ impl Kind for Rows {
             }
             Err(refusal) => {
                 let user = user_of(header, record).unwrap_or_default();
-                let nothing = Said { attribute: Name::EMPTY, value: Name::EMPTY, level: 0 };
+                let nothing = Said { attribute: Symbol::EMPTY, value: Symbol::EMPTY, level: 0 };
                 (user, nothing, Outcome::invalid(refusal.code, 0))
             }
         };
@@ -158,7 +158,7 @@ impl Kind for Rows {
     }
 
     fn replaces(header: &Header) -> Replaces {
-        match header.place(ACTION) {
+        match header.index_of(ACTION) {
             None => Replaces::Yes,
             Some(_) => Replaces::No("The file has a column `action`, so it says itself what is to be removed"),
         }
@@ -181,13 +181,13 @@ impl Kind for Rows {
         let item = |&place: &u32| {
             let said = &self.said[place as usize];
             let want = if said.level == 0 { Want::Absent } else { Want::Level(Level::whole(said.level)) };
-            let (attribute, value) = (self.terms.text(said.attribute), self.terms.text(said.value));
-            Item { pair: Pair { attribute: attribute.into(), value: value.into() }, want }
+            let (attribute, value) = (self.terms.resolve(said.attribute), self.terms.resolve(said.value));
+            Item { pair: ProficiencyKey { attribute: attribute.into(), value: value.into() }, want }
         };
         self.ledger.places(work).iter().map(item).collect()
     }
 
-    async fn survey(connect: &Connect, user_id: &str, items: &[Item]) -> Result<Survey, ConnectError> {
+    async fn survey(connect: &Connect, user_id: &str, items: &[Item]) -> Result<Preview, ConnectError> {
         survey(connect, user_id, items).await
     }
 
@@ -212,7 +212,7 @@ impl Kind for Rows {
                 Fate::TooMany(size) => {
                     Outcome::invalid(Code::TooManyProficiencies, u32::try_from(*size).unwrap_or(u32::MAX))
                 }
-                Fate::Failed(error) => Outcome::failed(self.ledger.texts.keep(&error.code, &error.sentence())),
+                Fate::Failed(error) => Outcome::failed(self.ledger.texts.keep(&error.code, &error.user_message())),
                 Fate::Pending => continue,
             };
             self.ledger.set(place, outcome);
@@ -226,7 +226,7 @@ impl Kind for Rows {
         self.asides.insert(place, aside);
     }
 
-    fn words(&self, place: usize, header: &Header, record: &Record<'_>, heard: Heard<'_, Self>) -> Words {
+    fn words(&self, place: usize, header: &Header, record: &Record<'_>, heard: Heard<'_, Self>) -> RowReport {
         let outcome = self.ledger.outcome(place).unwrap_or(Outcome::PENDING);
         let Outcome { status, code, detail } = outcome;
         let checked = check(header, record);
@@ -237,7 +237,7 @@ impl Kind for Rows {
                 code.clone_into(&mut name);
                 said.clone_into(&mut message);
             }
-            (_, Err(Invalid { message: sentence, .. })) => message = sentence,
+            (_, Err(Problem { message: sentence, .. })) => message = sentence,
             (Code::UnknownUser, Ok(row)) => message = heard.users.map_or_else(String::new, |users| users.why(row.user)),
             (Code::UnknownAttribute | Code::UnknownValue, Ok(row)) => {
                 message = heard.known.map_or_else(String::new, |catalog| catalog.why(row.attribute, row.value));
@@ -267,7 +267,7 @@ impl Kind for Rows {
                 said => format!("{said}. {more}"),
             };
         }
-        Words { status, code: name, message, is_to_retry: status.is_to_retry() }
+        RowReport { status, code: name, message, needs_retry: status.needs_retry() }
     }
 
     fn users(&self, users: Option<&Users>) -> UserCounts {
@@ -299,7 +299,7 @@ impl Kind for Rows {
                 Status::Updated | Status::Removed => Some((f64::from(outcome.detail) / 100.0).to_string()),
                 _ => return None,
             };
-            Some(undone(place, self.terms.text(said.attribute), self.terms.text(said.value), level))
+            Some(undone(place, self.terms.resolve(said.attribute), self.terms.resolve(said.value), level))
         });
         let besides = self.asides.iter().flat_map(move |(place, aside)| {
             aside.undone().map(move |Before(attribute, value, level)| {

@@ -3,16 +3,16 @@
 use std::num::{NonZeroU32, NonZeroU64};
 
 use crate::connect::{Channel, Setting, Value};
-use crate::input::{Column, Header, Need, Record, Schema};
+use crate::input::{Column, Header, Presence, Record, Schema};
 use crate::kind::cells::{
-    Invalid, MAX_USER_LETTERS, USER, USER_COLUMN, cell, check_given, check_length, check_visible, check_whole,
+    MAX_USER_LETTERS, USER, USER_COLUMN, cell, check_given, check_length, check_visible, check_whole,
 };
-use crate::outcome::Code;
+use crate::outcome::{Code, Problem};
 
 /// The columns of a file of channel settings: user, channel, and each [`Setting`] in its order.
 pub const SCHEMA: Schema = &[
     USER_COLUMN,
-    Column { name: "channel", aliases: &[], need: Need::Required },
+    Column { name: "channel", aliases: &[], presence: Presence::Required },
     column(Setting::AutoAccept),
     column(Setting::AgentFirstCallbackAutoAccept),
     column(Setting::AfterContactWorkSeconds),
@@ -24,7 +24,7 @@ pub const SCHEMA: Schema = &[
 ];
 
 const fn column(setting: Setting) -> Column {
-    Column { name: setting.name(), aliases: &[], need: Need::OneOf }
+    Column { name: setting.name(), aliases: &[], presence: Presence::OneOf }
 }
 
 const CHANNEL: usize = 1;
@@ -118,7 +118,7 @@ impl Cells {
     }
 
     /// Takes what a cell says of a setting.
-    fn read(&mut self, setting: Setting, cell: &str) -> Result<(), Invalid> {
+    fn read(&mut self, setting: Setting, cell: &str) -> Result<(), Problem<Code>> {
         match setting {
             Setting::AutoAccept => self.auto_accept = Some(boolean(setting, cell)?),
             Setting::AgentFirstCallbackAutoAccept => {
@@ -150,7 +150,7 @@ pub(super) fn can_say(setting: Setting, value: &Value) -> bool {
 
 /// Checks a row by itself: whole, no field missing, cells that mean something, and settings that the channel can have.
 /// What hangs on other rows or on what the user has is the plan's matter.
-pub fn check<'r>(header: &Header, record: &Record<'r>) -> Result<Checked<'r>, Invalid> {
+pub fn check<'r>(header: &Header, record: &Record<'r>) -> Result<Checked<'r>, Problem<Code>> {
     check_whole(header, record)?;
     let (user, channel) = (cell(header, record, USER), cell(header, record, CHANNEL));
     let named = [("user", user), ("channel", channel)];
@@ -173,39 +173,39 @@ pub fn check<'r>(header: &Header, record: &Record<'r>) -> Result<Checked<'r>, In
                  of its own.",
                 cells.channel()
             );
-            return Err(Invalid::new(Code::VoiceOnly, message));
+            return Err(Problem::new(Code::VoiceOnly, message));
         }
         cells.read(setting, cell)?;
     }
     if is_empty {
         let message =
             "The row gives no setting: the cells of all settings are empty. Fill one in, or take the row out.";
-        return Err(Invalid::new(Code::NoSetting, message));
+        return Err(Problem::new(Code::NoSetting, message));
     }
     Ok(Checked { user, cells })
 }
 
-fn channel_of(cell: &str) -> Result<u8, Invalid> {
+fn channel_of(cell: &str) -> Result<u8, Problem<Code>> {
     let found = (0_u8..).zip(&Channel::ALL).find(|(_, channel)| channel.name().eq_ignore_ascii_case(cell));
     found.map(|(place, _)| place).ok_or_else(|| {
-        Invalid::new(Code::InvalidChannel, format!("The channel '{cell}' is not VOICE, CHAT, TASK or EMAIL."))
+        Problem::new(Code::InvalidChannel, format!("The channel '{cell}' is not VOICE, CHAT, TASK or EMAIL."))
     })
 }
 
-fn boolean(setting: Setting, cell: &str) -> Result<bool, Invalid> {
+fn boolean(setting: Setting, cell: &str) -> Result<bool, Problem<Code>> {
     match cell.to_lowercase().as_str() {
         "true" | "yes" | "on" | "1" => Ok(true),
         "false" | "no" | "off" | "0" => Ok(false),
         _ => {
             let message = format!("`{setting}` is '{cell}'. Write yes or no (or true, false, on, off, 1, 0).");
-            Err(Invalid::new(Code::InvalidBoolean, message))
+            Err(Problem::new(Code::InvalidBoolean, message))
         }
     }
 }
 
 /// A whole number, which a spreadsheet may write as `30.0`. Three digits after a point or comma are thousands to some and
 /// nothing to others, so they are refused.
-fn seconds(setting: Setting, cell: &str) -> Result<Seconds, Invalid> {
+fn seconds(setting: Setting, cell: &str) -> Result<Seconds, Problem<Code>> {
     let (whole, fraction) = cell.split_once(['.', ',']).unwrap_or((cell, "0"));
     let is_whole = matches!(fraction, "0" | "00") && whole.bytes().all(|digit| digit.is_ascii_digit());
     let number = whole.parse::<u32>().ok().filter(|number| is_whole && *number <= MAX_SECONDS);
@@ -213,20 +213,20 @@ fn seconds(setting: Setting, cell: &str) -> Result<Seconds, Invalid> {
         let message = format!(
             "`{setting}` is '{cell}'. Write whole seconds from 0 to {MAX_SECONDS}, without separators; 0 is without end."
         );
-        Invalid::new(Code::InvalidSeconds, message)
+        Problem::new(Code::InvalidSeconds, message)
     })
 }
 
 /// One of these words, in any case.
-fn word(setting: Setting, cell: &str, words: &[&str], code: Code) -> Result<u8, Invalid> {
+fn word(setting: Setting, cell: &str, words: &[&str], code: Code) -> Result<u8, Problem<Code>> {
     let found = (0_u8..).zip(words).find(|(_, word)| word.eq_ignore_ascii_case(cell));
     found
         .map(|(place, _)| place)
-        .ok_or_else(|| Invalid::new(code, format!("`{setting}` is '{cell}'. Write {}.", words.join(" or "))))
+        .ok_or_else(|| Problem::new(code, format!("`{setting}` is '{cell}'. Write {}.", words.join(" or "))))
 }
 
 /// The service model's pattern: `\+[1-9]\d{1,14}$`, which is E.164.
-fn phone_number(cell: &str) -> Result<NonZeroU64, Invalid> {
+fn phone_number(cell: &str) -> Result<NonZeroU64, Problem<Code>> {
     let digits = cell.strip_prefix('+').unwrap_or_default();
     let is_number = (2..=15).contains(&digits.len())
         && digits.bytes().all(|digit| digit.is_ascii_digit())
@@ -236,7 +236,7 @@ fn phone_number(cell: &str) -> Result<NonZeroU64, Invalid> {
             "`phone_number` is '{cell}'. Write a plus sign, the country's code and the number, digits only, such as \
              +4930901820."
         );
-        Invalid::new(Code::InvalidPhoneNumber, message)
+        Problem::new(Code::InvalidPhoneNumber, message)
     })
 }
 
@@ -246,7 +246,7 @@ pub(super) mod tests {
     use crate::input::Reader;
 
     /// The rows below a header, each checked.
-    pub(in super::super) fn check_rows(csv: &str) -> Vec<Result<(String, Cells), Invalid>> {
+    pub(in super::super) fn check_rows(csv: &str) -> Vec<Result<(String, Cells), Problem<Code>>> {
         let mut found = Vec::new();
         let mut reader = Reader::new(&[SCHEMA]);
         let mut visit = |header: &Header, record: Record<'_>| {
@@ -349,7 +349,7 @@ pub(super) mod tests {
         assert_eq!(size_of::<Cells>(), 24);
         let columns: Vec<_> = SCHEMA[SETTINGS..].iter().map(|column| column.name).collect();
         assert_eq!(columns, Setting::ALL.map(Setting::name));
-        assert!(SCHEMA[SETTINGS..].iter().all(|column| column.need == Need::OneOf));
+        assert!(SCHEMA[SETTINGS..].iter().all(|column| column.presence == Presence::OneOf));
     }
 
     #[test]

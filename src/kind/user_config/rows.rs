@@ -6,12 +6,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::connect::{Channel, Connect, ConnectError, Operation, Setting, Value};
 use crate::input::{Header, Record};
-use crate::kind::cells::{Invalid, user_of};
+use crate::kind::cells::user_of;
 use crate::kind::{Brought, Heard, Kind, Ledger, Replaces, Terms, Work};
-use crate::outcome::{Code, Outcome, UserCounts, Words};
-use crate::users::Users;
+use crate::outcome::{Code, Outcome, Problem, UserCounts, RowReport};
+use crate::resolve::Users;
 
-use super::apply::bring;
+use super::target::bring;
 use super::words::{UNDO_HEADER, undo, words};
 use super::{Before, Cells, Change, End, Fate, Held, Item, check, compare};
 
@@ -114,7 +114,7 @@ impl Kind for Rows {
         let places = self.ledger.places(work).to_vec();
         let mut aside = brought.aside.unwrap_or_default();
         for (&place, fate) in places.iter().zip(brought.fates) {
-            let Words { status, code, message, .. } = words(&fate);
+            let RowReport { status, code, message, .. } = words(&fate);
             if fate.end != End::Pending {
                 let is_plain = code.is_empty() && message.is_empty();
                 let outcome = Outcome::plain(status);
@@ -137,7 +137,7 @@ impl Kind for Rows {
         self.asides.insert(place, aside);
     }
 
-    fn words(&self, place: usize, header: &Header, record: &Record<'_>, heard: Heard<'_, Self>) -> Words {
+    fn words(&self, place: usize, header: &Header, record: &Record<'_>, heard: Heard<'_, Self>) -> RowReport {
         let Outcome { status, code, detail } = self.ledger.outcome(place).unwrap_or(Outcome::PENDING);
         let (mut name, mut message) = (code.name().to_owned(), String::new());
         match (code, check(header, record)) {
@@ -146,7 +146,7 @@ impl Kind for Rows {
                 code.clone_into(&mut name);
                 said.clone_into(&mut message);
             }
-            (_, Err(Invalid { message: sentence, .. })) => message = sentence,
+            (_, Err(Problem { message: sentence, .. })) => message = sentence,
             (Code::UnknownUser, Ok(row)) => message = heard.users.map_or_else(String::new, |users| users.why(row.user)),
             (Code::ConflictingRows, _) => {
                 message =
@@ -154,7 +154,7 @@ impl Kind for Rows {
             }
             _ => {}
         }
-        Words { status, code: name, message, is_to_retry: status.is_to_retry() }
+        RowReport { status, code: name, message, needs_retry: status.needs_retry() }
     }
 
     fn users(&self, users: Option<&Users>) -> UserCounts {

@@ -1,7 +1,7 @@
 //! What became of a row, in the report's words, and the row that takes it back. Pure.
 
 use crate::connect::{Channel, Setting, Value};
-use crate::outcome::{Code, Status, Words};
+use crate::outcome::{Code, Status, RowReport};
 
 use super::row::{SCHEMA, can_say};
 use super::{Change, End, Fate};
@@ -23,7 +23,7 @@ pub const UNDO_HEADER: [&str; N_COLUMNS] = {
 /// What the report says of a row.
 ///
 /// A row that changed settings was `added` if none of them was there before, and `updated` otherwise.
-pub fn words(fate: &Fate) -> Words {
+pub fn words(fate: &Fate) -> RowReport {
     let is_new = fate.changes.iter().all(|change| change.from.is_none());
     let (status, code, why) = match &fate.end {
         End::Done if fate.changes.is_empty() => (Status::Unchanged, Code::None.name(), None),
@@ -33,12 +33,12 @@ pub fn words(fate: &Fate) -> Words {
             (Status::Duplicate, Code::DuplicateRow.name(), Some(said))
         }
         End::Needs(needs) => (Status::Invalid, Code::NeedsOtherSetting.name(), Some(needs.to_string())),
-        End::Failed(error) => (Status::Failed, &*error.code, Some(error.sentence())),
+        End::Failed(error) => (Status::Failed, &*error.code, Some(error.user_message())),
         End::Pending => (Status::Pending, Code::None.name(), None),
     };
     let changed = (!fate.changes.is_empty()).then(|| changed(&fate.changes, fate.end == End::Done));
     let message = [why, changed].into_iter().flatten().collect::<Vec<_>>().join(" ");
-    Words { status, code: code.to_owned(), message, is_to_retry: status.is_to_retry() }
+    RowReport { status, code: code.to_owned(), message, needs_retry: status.needs_retry() }
 }
 
 /// `auto_accept no -> yes, phone_number nothing -> +4930901820. undo.csv cannot take back: phone_number.`

@@ -1,6 +1,6 @@
 //! Files that are no text tables, known by how they begin, so that each can be refused by its name.
 
-use super::Refusal;
+use crate::outcome::Problem;
 
 /// How many of a file's first bytes are needed to know it.
 pub(super) const HEAD_BYTES: usize = 128;
@@ -28,10 +28,10 @@ const OPEN_DOCUMENT: &[u8] = b"mimetypeapplication/vnd.oasis.opendocument";
 const ZIP_NAME_AT: usize = 30;
 
 /// Refuses what is known by its first bytes to be something else than text.
-pub(super) fn refuse(head: &[u8]) -> Result<(), Refusal> {
+pub(super) fn refuse(head: &[u8]) -> Result<(), Problem> {
     let known = KNOWN.iter().find(|(magic, _)| head.starts_with(magic)).map(|(_, said)| *said);
     match known.or_else(|| zip(head)).or_else(|| markup(head)) {
-        Some(said) => Err(Refusal::new("not_csv", said)),
+        Some(said) => Err(Problem::new("not_csv", said)),
         None => Ok(()),
     }
 }

@@ -5,13 +5,16 @@ use std::time::Duration;
 use bytes::Bytes;
 use tracing::warn;
 
-use crate::input::{Header, Reader, Record, Refusal, Schema};
-use crate::outcome::Words;
-use crate::report::{Plain, Summary, Table, object};
+use super::object;
+use super::plain::PlainTable;
+use super::summary::Summary;
+use super::table::Table;
+use crate::input::{Header, Reader, Record, Schema};
+use crate::outcome::{Problem, RowReport};
 use crate::store::{Location, Store, StoreError, Upload};
 
 /// How often `summary.json` is renewed while an import runs.
-pub const RENEWED_EVERY: Duration = Duration::from_secs(30);
+pub const REFRESH_INTERVAL: Duration = Duration::from_secs(30);
 /// Rows of a table of our own are handed to its upload so many at a time.
 const PIECE_ROWS: usize = 1000;
 
@@ -21,7 +24,7 @@ pub async fn read_rows(
     from: &Location,
     schemas: &'static [Schema],
     mut visit: impl FnMut(&Header, Record<'_>),
-) -> Result<Result<Header, (Option<Header>, Refusal)>, StoreError> {
+) -> Result<Result<Header, (Option<Header>, Problem)>, StoreError> {
     let mut body = store.read(from).await?.ok_or_else(|| StoreError::Gone(from.to_string()))?;
     let mut reader = Reader::new(schemas);
     let mut visit = |header: &Header, record: Record<'_>| {
@@ -43,14 +46,14 @@ pub async fn read_rows(
     let header = reader.header().cloned();
     Ok(match (finished, header) {
         (Ok(()), Some(header)) => Ok(header),
-        (Ok(()), None) => Err((None, Refusal::new("empty_file", "The file is empty."))),
+        (Ok(()), None) => Err((None, Problem::new("empty_file", "The file is empty."))),
         (Err(unreadable), header) => Err((header, unreadable)),
     })
 }
 
 /// What the first reading of a file found: the second must find the same.
 #[derive(Clone, Copy, Debug)]
-pub struct AsRead<'r> {
+pub struct FirstPass<'r> {
     /// Where the file is.
     pub source: &'r Location,
     /// Its header.
@@ -58,20 +61,20 @@ pub struct AsRead<'r> {
     /// How many rows were read.
     pub n_rows: usize,
     /// Where reading had to end before the file did.
-    pub unreadable: Option<&'r Refusal>,
+    pub unreadable: Option<&'r Problem>,
 }
 
 /// Writes `results.csv`, and `retry.csv` if there is something to retry. `words` says what became of the row at a place.
 pub async fn tables(
     store: &Store,
     folder: &Location,
-    file: AsRead<'_>,
+    file: FirstPass<'_>,
     schemas: &'static [Schema],
-    words: impl Fn(usize, &Header, &Record<'_>) -> Words,
+    words: impl Fn(usize, &Header, &Record<'_>) -> RowReport,
 ) -> Result<(), StoreError> {
     let header = file.header;
-    let mut results = Sheet::new(store, folder, object::RESULTS, header);
-    let mut retry = Sheet::new(store, folder, object::RETRY, header);
+    let mut results = RowSheet::new(store, folder, object::RESULTS, header);
+    let mut retry = RowSheet::new(store, folder, object::RETRY, header);
     let written = write_rows(store, file, schemas, &words, &mut results, &mut retry).await;
     if let Err(error) = written {
         for sheet in [results, retry] {
@@ -84,20 +87,20 @@ pub async fn tables(
     if retry.n_rows > 0 {
         retry.finish(header).await?;
     } else {
-        clear_away(store, folder, object::RETRY).await?;
+        delete_stale(store, folder, object::RETRY).await?;
     }
     results.finish(header).await
 }
 
 async fn write_rows(
     store: &Store,
-    file: AsRead<'_>,
+    file: FirstPass<'_>,
     schemas: &'static [Schema],
-    words: &impl Fn(usize, &Header, &Record<'_>) -> Words,
-    results: &mut Sheet,
-    retry: &mut Sheet,
+    words: &impl Fn(usize, &Header, &Record<'_>) -> RowReport,
+    results: &mut RowSheet,
+    retry: &mut RowSheet,
 ) -> Result<(), StoreError> {
-    let AsRead { source, n_rows, unreadable, .. } = file;
+    let FirstPass { source, n_rows, unreadable, .. } = file;
     let mut body = store.read(source).await?.ok_or_else(|| StoreError::Gone(source.to_string()))?;
     let mut reader = Reader::new(schemas);
     let mut place = 0;
@@ -112,7 +115,7 @@ async fn write_rows(
                 place += 1;
                 results.push(header, &record, &words);
                 // A file that ends before its end must be mended itself: what was read of it is no file to drop.
-                if words.is_to_retry && unreadable.is_none() {
+                if words.needs_retry && unreadable.is_none() {
                     retry.push(header, &record, &words);
                 }
                 Ok(())
@@ -141,7 +144,7 @@ async fn write_rows(
 }
 
 /// Takes away what an earlier delivery, that could not end the import, left of a file that there is none of now.
-async fn clear_away(store: &Store, folder: &Location, name: &str) -> Result<(), StoreError> {
+async fn delete_stale(store: &Store, folder: &Location, name: &str) -> Result<(), StoreError> {
     let at = Location::new(&folder.bucket, format!("{}{name}", folder.key));
     match store.head(&at).await? {
         Some(_) => store.delete(&at).await,
@@ -159,10 +162,10 @@ pub async fn plain(
 ) -> Result<(), StoreError> {
     let mut rows = rows.peekable();
     if rows.peek().is_none() {
-        return clear_away(store, folder, name).await;
+        return delete_stale(store, folder, name).await;
     }
     let mut upload = store.upload(Location::new(&folder.bucket, format!("{}{name}", folder.key)));
-    let mut table = Plain::new(header);
+    let mut table = PlainTable::new(header);
     while let Some(row) = rows.next() {
         table.push(&row);
         if table.n_rows() >= PIECE_ROWS || rows.peek().is_none() {
@@ -173,19 +176,19 @@ pub async fn plain(
 }
 
 /// One table on its way to the bucket.
-struct Sheet {
+struct RowSheet {
     table: Table,
     upload: Upload,
     n_rows: u64,
 }
 
-impl Sheet {
+impl RowSheet {
     fn new(store: &Store, folder: &Location, name: &str, header: &Header) -> Self {
         let to = Location::new(&folder.bucket, format!("{}{name}", folder.key));
         Self { table: Table::new(header), upload: store.upload(to), n_rows: 0 }
     }
 
-    fn push(&mut self, header: &Header, record: &Record<'_>, words: &Words) {
+    fn push(&mut self, header: &Header, record: &Record<'_>, words: &RowReport) {
         self.table.push(header, record, words.status, &words.code, &words.message);
         self.n_rows += 1;
     }

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use crate::connect::{Connect, ConnectError};
-use crate::input::{Name, Names};
-use crate::near::{Near, did_you_mean};
+use crate::input::{Symbol, Interner};
+use super::suggest::{Suggester, did_you_mean};
 
 /// How a row may name a user.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,11 +40,11 @@ fn is_uuid(text: &str) -> bool {
 pub struct Users {
     instance_id: String,
     /// By the name in the file: the id.
-    of_name: Vec<Option<Name>>,
-    ids: Names,
-    near: Near,
+    of_name: Vec<Option<Symbol>>,
+    ids: Interner,
+    suggester: Suggester,
     /// Users whom a misspelled name is near to.
-    perhaps_meant: Vec<Name>,
+    possible_matches: Vec<Symbol>,
 }
 
 impl Users {
@@ -55,11 +55,11 @@ impl Users {
     pub async fn find(
         connect: &Connect,
         instance_id: &str,
-        wanted: &[(Name, &str)],
-        meant: &HashMap<Name, String>,
+        wanted: &[(Symbol, &str)],
+        meant: &HashMap<Symbol, String>,
         replaces: bool,
     ) -> Result<Self, ConnectError> {
-        let is_asked = |(name, text): &(Name, &str)| {
+        let is_asked = |(name, text): &(Symbol, &str)| {
             !meant.contains_key(name) && matches!(reference(text, instance_id), Reference::Username(_))
         };
         let directory = if wanted.iter().any(is_asked) { connect.list_users().await? } else { Vec::new() };
@@ -68,7 +68,7 @@ impl Users {
 
         let n_names = wanted.iter().map(|(name, _)| name.index() + 1).max().unwrap_or(0);
         let mut of_name = vec![None; n_names];
-        let mut ids = Names::default();
+        let mut ids = Interner::default();
         let mut unknown = Vec::new();
         for (name, text) in wanted {
             let id = match reference(text, instance_id) {
@@ -83,29 +83,29 @@ impl Users {
             of_name[name.index()] = id.map(|id| ids.intern(&id));
         }
         let usernames = directory.iter().map(|user| user.username.clone());
-        let near = if unknown.is_empty() { Near::default() } else { Near::new(usernames) };
+        let suggester = if unknown.is_empty() { Suggester::default() } else { Suggester::new(usernames) };
         let perhaps = unknown
             .into_iter()
             .filter(|_| replaces)
-            .flat_map(|text| near.all_to(text))
+            .flat_map(|text| suggester.candidates(text))
             .filter_map(|name| by_username.get(name));
-        let perhaps_meant = perhaps.map(|id| ids.intern(id)).collect();
-        Ok(Self { instance_id: instance_id.to_owned(), of_name, ids, near, perhaps_meant })
+        let possible_matches = perhaps.map(|id| ids.intern(id)).collect();
+        Ok(Self { instance_id: instance_id.to_owned(), of_name, ids, suggester, possible_matches })
     }
 
     /// Users of the instance whom a name in the file that nobody has is near to.
-    pub fn perhaps_meant(&self) -> impl Iterator<Item = Name> {
-        self.perhaps_meant.iter().copied()
+    pub fn possible_matches(&self) -> impl Iterator<Item = Symbol> {
+        self.possible_matches.iter().copied()
     }
 
     /// The user that a name in the file means.
-    pub fn user(&self, name: Name) -> Option<Name> {
+    pub fn user(&self, name: Symbol) -> Option<Symbol> {
         self.of_name.get(name.index()).copied().flatten()
     }
 
     /// The id of a user.
-    pub fn id(&self, user: Name) -> &str {
-        self.ids.text(user)
+    pub fn id(&self, user: Symbol) -> &str {
+        self.ids.resolve(user)
     }
 
     /// How many users there are, and one more.
@@ -113,7 +113,7 @@ impl Users {
         self.ids.len()
     }
 
-    /// Never: see [`Names::is_empty`].
+    /// Never: see [`Interner::is_empty`].
     pub fn is_empty(&self) -> bool {
         self.ids.is_empty()
     }
@@ -122,7 +122,7 @@ impl Users {
     pub fn why(&self, text: &str) -> String {
         match reference(text, &self.instance_id) {
             Reference::Elsewhere => "This ARN is not that of a user of this instance.".to_owned(),
-            _ => match did_you_mean(self.near.to(text)).as_str() {
+            _ => match did_you_mean(self.suggester.best(text)).as_str() {
                 "" => format!("There is no user '{text}'."),
                 near => format!("There is no user '{text}'{near}?"),
             },

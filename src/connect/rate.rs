@@ -14,7 +14,7 @@ use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
 use tokio::time::Instant;
 
-use super::Operation;
+use super::operation::Operation;
 
 /// A quota: so many requests a second, so many at once.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -68,12 +68,12 @@ impl Clock for TokioClock {
 
 /// A token bucket: `governor`'s, on tokio's clock.
 #[derive(Debug)]
-pub(super) struct Bucket {
+pub(super) struct TokenBucket {
     limiter: RateLimiter<NotKeyed, InMemoryState, TokioClock, NoOpMiddleware<Duration>>,
     clock: TokioClock,
 }
 
-impl Bucket {
+impl TokenBucket {
     /// A full bucket.
     pub(super) fn new(rate: Rate) -> Self {
         let clock = TokioClock(Instant::now());
@@ -109,7 +109,7 @@ const NEAR: f64 = 0.95;
 
 /// The spacing in front of a bucket. While the rate is the configured one it does nothing.
 #[derive(Debug)]
-pub(super) struct Spacing {
+pub(super) struct AdaptiveRate {
     configured: f64,
     rate: f64,
     throttled_at_rate: f64,
@@ -118,7 +118,7 @@ pub(super) struct Spacing {
     last_turn: Option<Instant>,
 }
 
-impl Spacing {
+impl AdaptiveRate {
     pub(super) fn new(per_second: f64) -> Self {
         Self {
             configured: per_second,
@@ -172,7 +172,7 @@ mod tests {
 
     const RATE: Rate = Rate { per_second: 2.0, burst: NonZeroU32::new(5).unwrap() };
 
-    async fn sent_within(bucket: &Bucket, time: Duration) -> u32 {
+    async fn sent_within(bucket: &TokenBucket, time: Duration) -> u32 {
         let end = Instant::now() + time;
         let mut sent = 0;
         loop {
@@ -186,14 +186,14 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_bucket_gives_its_burst_and_then_its_rate() {
-        let bucket = Bucket::new(RATE);
+        let bucket = TokenBucket::new(RATE);
         assert_eq!(sent_within(&bucket, Duration::ZERO).await, 5);
         assert_eq!(sent_within(&bucket, Duration::from_secs(10)).await, 20);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_drained_bucket_fills_at_its_rate() {
-        let bucket = Bucket::new(RATE);
+        let bucket = TokenBucket::new(RATE);
         bucket.drain();
         tokio::time::advance(Duration::from_millis(499)).await;
         assert_eq!(bucket.take(), Err(Duration::from_millis(1)));
@@ -203,7 +203,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn throttles_of_calls_under_way_together_lower_the_rate_once() {
-        let mut spacing = Spacing::new(2.0);
+        let mut spacing = AdaptiveRate::new(2.0);
         let sent = Instant::now();
         tokio::time::advance(Duration::from_millis(80)).await;
         spacing.throttled(sent);
@@ -216,7 +216,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn success_brings_the_configured_rate_back() {
-        let mut spacing = Spacing::new(2.0);
+        let mut spacing = AdaptiveRate::new(2.0);
         for _ in 0..20 {
             tokio::time::advance(Duration::from_secs(1)).await;
             spacing.throttled(Instant::now());

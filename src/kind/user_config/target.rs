@@ -115,7 +115,7 @@ pub async fn bring(
     };
     let fates = user.fates();
     let is_done = fates.iter().all(|fate| fate.end != End::Pending);
-    Brought { fates, aside: aside(user.unseen()), is_done, stop: stop.filter(|error| error.is_systemic) }
+    Brought { fates, aside: aside(user.unseen()), is_done, stop: stop.filter(|error| error.stops_import) }
 }
 
 fn aside(unseen: Vec<Before>) -> Option<Aside> {
@@ -170,10 +170,10 @@ impl User<'_> {
                 self.done.extend(call);
                 continue;
             };
-            if error.kind == ErrorKind::Stopped {
+            if error.kind == ErrorKind::NotSent {
                 return Some(error);
             }
-            if error.is_systemic {
+            if error.stops_import {
                 self.give_up(&call, &error);
                 return Some(error);
             }
@@ -186,7 +186,7 @@ impl User<'_> {
                     // What this call did is not known and cannot be asked: it did not succeed.
                     self.unseen.extend(call.keys().cloned());
                     self.give_up(&call, &error);
-                    if unread.kind != ErrorKind::Stopped {
+                    if unread.kind != ErrorKind::NotSent {
                         self.give_up_the_rest(&unread);
                     }
                     return Some(unread);
@@ -280,11 +280,11 @@ impl User<'_> {
 
 /// A user that could not be read: nothing was tried by this delivery.
 fn unread(items: &[Item], before: Option<&UserConfig>, error: ConnectError) -> Brought<Rows> {
-    let is_untried = error.kind == ErrorKind::Stopped || error.is_systemic;
+    let is_untried = error.kind == ErrorKind::NotSent || error.stops_import;
     let end = if is_untried { End::Pending } else { End::Failed(error.clone()) };
     let unseen = before.map_or_else(Vec::new, |before| unseen(items, before));
     let fates = vec![Fate { end, changes: Vec::new() }; items.len()];
-    Brought { fates, aside: aside(unseen), is_done: !is_untried, stop: error.is_systemic.then_some(error) }
+    Brought { fates, aside: aside(unseen), is_done: !is_untried, stop: error.stops_import.then_some(error) }
 }
 
 #[cfg(test)]

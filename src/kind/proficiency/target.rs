@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::connect::{Connect, ConnectError, ErrorKind, Level, Operation, Pair, Proficiencies};
-use crate::kind::{Brought, Only, Survey, Terms};
+use crate::connect::{Connect, ConnectError, ErrorKind, Level, Operation, ProficiencyKey, Proficiencies};
+use crate::kind::{Brought, Only, Terms};
+use crate::outcome::Preview;
 
 use super::Rows;
 use super::plan::{Item, Step, Want, in_held_spelling, in_item_spelling, plan};
@@ -43,7 +44,7 @@ pub struct Held(pub Proficiencies);
 impl From<Vec<Before>> for Held {
     fn from(held: Vec<Before>) -> Self {
         let of = |Before(attribute, value, level): Before| {
-            Some((Pair { attribute: attribute.into(), value: value.into() }, Level::from_wire(level?)))
+            Some((ProficiencyKey { attribute: attribute.into(), value: value.into() }, Level::from_wire(level?)))
         };
         Self(held.into_iter().filter_map(of).collect())
     }
@@ -60,7 +61,7 @@ impl From<Held> for Vec<Before> {
 pub struct Before(pub String, pub String, pub Option<f32>);
 
 impl Before {
-    fn new(pair: &Pair, level: Option<Level>) -> Self {
+    fn new(pair: &ProficiencyKey, level: Option<Level>) -> Self {
         Self(pair.attribute.to_string(), pair.value.to_string(), level.map(Level::to_wire))
     }
 }
@@ -94,13 +95,13 @@ impl Aside {
 }
 
 /// What replacing a user's set by these items would do.
-pub(super) async fn survey(connect: &Connect, user_id: &str, items: &[Item]) -> Result<Survey, ConnectError> {
+pub(super) async fn survey(connect: &Connect, user_id: &str, items: &[Item]) -> Result<Preview, ConnectError> {
     let now = connect.list_user_proficiencies(user_id).await?;
     let user = User::new(items, None, now, usize::MAX, true);
     let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     let is_right = user.implied.is_empty() && user.items.iter().all(|item| user.fate(item) == Fate::Unchanged);
     let (held, implied) = (count(user.held.len()), count(user.implied.len()));
-    Ok(Survey { held, implied, is_right, is_whole: true })
+    Ok(Preview { held, implied, is_right, is_whole: true })
 }
 
 /// See [`Kind::bring`](crate::kind::Kind::bring).
@@ -119,10 +120,10 @@ pub(super) async fn bring(
     let now = match connect.list_user_proficiencies(user_id).await {
         Ok(now) => now,
         Err(error) => {
-            let is_untried = error.kind == ErrorKind::Stopped || error.is_systemic;
+            let is_untried = error.kind == ErrorKind::NotSent || error.stops_import;
             let fate = if is_untried { Fate::Pending } else { Fate::Failed(error.clone()) };
             let (fates, aside) = (vec![fate; items.len()], unseen(items, &terms));
-            return Brought { fates, aside, is_done: !is_untried, stop: error.is_systemic.then_some(error) };
+            return Brought { fates, aside, is_done: !is_untried, stop: error.stops_import.then_some(error) };
         }
     };
     let mut user = User::new(items, before.cloned(), now, terms.limit, terms.replaces);
@@ -144,7 +145,7 @@ pub(super) async fn bring(
     let fates: Vec<Fate> = user.items.iter().map(|item| user.fate(item)).collect();
     let (aside, is_untried) = user.aside();
     let is_done = !is_untried && !fates.contains(&Fate::Pending);
-    Brought { fates, aside, is_done, stop: stop.filter(|error| error.is_systemic) }
+    Brought { fates, aside, is_done, stop: stop.filter(|error| error.stops_import) }
 }
 
 /// What an earlier delivery may have written for a user that cannot be read.
@@ -168,22 +169,22 @@ struct User {
     /// Calls that succeeded. A later read may not show them yet.
     done: Vec<Step>,
     /// Items that cannot be added: the set would have so many.
-    too_many: BTreeMap<Pair, usize>,
+    too_many: BTreeMap<ProficiencyKey, usize>,
     /// Items that are given up, each with the last word of the service.
-    refused: BTreeMap<Pair, ConnectError>,
+    refused: BTreeMap<ProficiencyKey, ConnectError>,
     /// Items of calls that were refused: they are sent alone.
-    one_by_one: Vec<(Operation, Pair)>,
+    one_by_one: Vec<(Operation, ProficiencyKey)>,
     /// What was there before and the file does not name, where the file is the whole truth.
     implied: Proficiencies,
     /// Pairs of a call of which it is not known what it did.
-    unseen: BTreeSet<Pair>,
+    unseen: BTreeSet<ProficiencyKey>,
 }
 
 impl User {
     fn new(items: &[Item], before: Option<Proficiencies>, now: Proficiencies, limit: usize, replaces: bool) -> Self {
         let held = before.unwrap_or_else(|| now.clone());
         let items = in_held_spelling(items, &held);
-        let named: BTreeSet<&Pair> = items.iter().map(|item| &item.pair).collect();
+        let named: BTreeSet<&ProficiencyKey> = items.iter().map(|item| &item.pair).collect();
         let implied = held.iter().filter(|(pair, _)| replaces && !named.contains(pair));
         Self {
             limit: limit.max(held.len()).max(now.len()),
@@ -204,10 +205,10 @@ impl User {
     async fn write(&mut self, connect: &Connect, user_id: &str) -> Option<ConnectError> {
         loop {
             let Err((step, error)) = self.write_once(connect, user_id).await else { return None };
-            if error.kind == ErrorKind::Stopped {
+            if error.kind == ErrorKind::NotSent {
                 return Some(error);
             }
-            if error.is_systemic {
+            if error.stops_import {
                 self.give_up(&step, &error);
                 return Some(error);
             }
@@ -222,7 +223,7 @@ impl User {
                     // What this call did is not known and cannot be asked: it did not succeed.
                     self.unseen.extend(step.pairs().cloned());
                     self.give_up(&step, &error);
-                    if unread.kind != ErrorKind::Stopped {
+                    if unread.kind != ErrorKind::NotSent {
                         self.give_up_the_rest(&unread);
                     }
                     return Some(unread);
@@ -371,16 +372,16 @@ impl User {
     /// What came of the user besides what its rows say, and whether some of it was not even tried.
     fn aside(&self) -> (Option<Aside>, bool) {
         let is_wrong = |item: &Item| matches!(self.fate(item), Fate::Failed(_) | Fate::TooMany(_) | Fate::Pending);
-        let told: BTreeSet<&Pair> = self.items.iter().filter(|item| !is_wrong(item)).map(|item| &item.pair).collect();
+        let told: BTreeSet<&ProficiencyKey> = self.items.iter().filter(|item| !is_wrong(item)).map(|item| &item.pair).collect();
         let (left, gone): (Vec<_>, Vec<_>) = self.implied.iter().partition(|(pair, _)| self.now.contains_key(pair));
-        let is_gone = |pair: &Pair| gone.iter().any(|(other, _)| *other == pair);
+        let is_gone = |pair: &ProficiencyKey| gone.iter().any(|(other, _)| *other == pair);
         let unseen = self.unseen.iter().filter(|pair| !told.contains(pair) && !is_gone(pair));
         let unseen = unseen.map(|pair| Before::new(pair, self.held.get(pair).copied())).collect();
         let removed = gone.iter().map(|(pair, level)| Before::new(pair, Some(**level))).collect();
         // Of a user of whom a row is not right, it stays for that.
         let left = if self.items.iter().any(is_wrong) { Vec::new() } else { left };
         let is_untried = left.iter().any(|(pair, _)| !self.refused.contains_key(pair));
-        let because = left.iter().find_map(|(pair, _)| self.refused.get(pair)).map(ConnectError::sentence);
+        let because = left.iter().find_map(|(pair, _)| self.refused.get(pair)).map(ConnectError::user_message);
         let left = left.into_iter().map(|(pair, level)| Before::new(pair, Some(*level))).collect();
         (Aside { removed, unseen, left, left_because: because }.some(), is_untried)
     }

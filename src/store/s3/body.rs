@@ -1,11 +1,12 @@
 //! An object's bytes as they come. A connection that breaks half-way is taken up again where it broke; an object that
 //! ends before its size is an error.
 
+use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
 use bytes::Bytes;
 
-use super::s3::of;
-use super::{Location, Store, StoreError};
+use super::error::store_error;
+use crate::store::location::{Location, StoreError};
 
 /// A stream that broke so often without a byte in between is not tried again.
 const MAX_BREAKS: u32 = 5;
@@ -13,7 +14,7 @@ const MAX_BREAKS: u32 = 5;
 /// A stream of an object's bytes.
 #[derive(Debug)]
 pub struct Body {
-    store: Store,
+    client: Client,
     at: Location,
     etag: String,
     stream: ByteStream,
@@ -23,12 +24,12 @@ pub struct Body {
 }
 
 impl Body {
-    pub(super) async fn open(store: &Store, at: &Location) -> Result<Self, StoreError> {
-        let call = store.client.get_object().bucket(&at.bucket).key(&at.key).set_version_id(at.version_id.clone());
-        let object = call.send().await.map_err(of("GetObject", at))?;
+    pub(super) async fn open(client: Client, at: &Location) -> Result<Self, StoreError> {
+        let call = client.get_object().bucket(&at.bucket).key(&at.key).set_version_id(at.version_id.clone());
+        let object = call.send().await.map_err(store_error("GetObject", at))?;
         let size = object.content_length.and_then(|size| u64::try_from(size).ok()).unwrap_or_default();
         let etag = object.e_tag.unwrap_or_default();
-        Ok(Self { store: store.clone(), at: at.clone(), etag, stream: object.body, size, read: 0, breaks: 0 })
+        Ok(Self { client, at: at.clone(), etag, stream: object.body, size, read: 0, breaks: 0 })
     }
 
     /// The object's `ETag`.
@@ -65,10 +66,10 @@ impl Body {
                 ),
             });
         }
-        let call = self.store.client.get_object().bucket(&self.at.bucket).key(&self.at.key);
+        let call = self.client.get_object().bucket(&self.at.bucket).key(&self.at.key);
         let call = call.set_version_id(self.at.version_id.clone()).if_match(&self.etag);
         let call = call.range(format!("bytes={}-", self.read));
-        self.stream = call.send().await.map_err(of("GetObject", &self.at))?.body;
+        self.stream = call.send().await.map_err(store_error("GetObject", &self.at))?.body;
         Ok(())
     }
 }

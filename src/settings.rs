@@ -7,9 +7,10 @@ use std::num::NonZeroU32;
 use std::str::FromStr;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use crate::connect::{Operation, Rate, Rates};
+use crate::options::{Mode, Options, Percent, Prefixes};
 
 /// The instance, as id or ARN.
 pub const CONNECT_INSTANCE_ID: &str = "CONNECT_INSTANCE_ID";
@@ -42,93 +43,6 @@ pub const MAX_PROFICIENCIES_PER_USER: &str = "MAX_PROFICIENCIES_PER_USER";
 /// Kept back before Lambda's deadline.
 pub const DEADLINE_MARGIN_SECONDS: &str = "DEADLINE_MARGIN_SECONDS";
 
-/// What happens to what the file does not name.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Mode {
-    /// It stays.
-    #[default]
-    Merge,
-    /// Each user in the file ends with exactly what the file names for it.
-    Replace,
-}
-
-impl FromStr for Mode {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "merge" => Ok(Self::Merge),
-            "replace" => Ok(Self::Replace),
-            _ => Err(format!("'{text}' is neither 'merge' nor 'replace'")),
-        }
-    }
-}
-
-/// A share in percent, 0 to 100.
-#[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize)]
-#[serde(try_from = "f64")]
-pub struct Percent(f64);
-
-impl Percent {
-    /// Whether `part` of `whole` is more than this share.
-    #[expect(clippy::cast_precision_loss, reason = "row counts are far below 2^53")]
-    pub fn is_exceeded_by(self, part: u64, whole: u64) -> bool {
-        part as f64 * 100.0 > whole as f64 * self.0
-    }
-}
-
-impl TryFrom<f64> for Percent {
-    type Error = String;
-
-    fn try_from(percent: f64) -> Result<Self, String> {
-        let is_percent = (0.0..=100.0).contains(&percent);
-        if is_percent { Ok(Self(percent)) } else { Err(format!("{percent} is not between 0 and 100")) }
-    }
-}
-
-impl FromStr for Percent {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        Self::try_from(number::<f64>(text)?)
-    }
-}
-
-impl fmt::Display for Percent {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-/// What decides an import besides its file: fixed when it begins, for all its deliveries.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Options {
-    /// What happens to what the file does not name.
-    pub mode: Mode,
-    /// Whether the mode was asked for, by key or request: then a file that it does not fit is rejected.
-    pub is_mode_asked: bool,
-    /// Whether nothing is written.
-    pub dry_run: bool,
-    /// More invalid rows than this (of at least ten), and nothing is written.
-    pub max_invalid_percent: Percent,
-    /// More implied removals than this share, and nothing is written.
-    pub max_removals_percent: Percent,
-    /// The largest final set of a user.
-    pub max_proficiencies_per_user: usize,
-}
-
-/// Where objects are.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Prefixes {
-    /// Where objects are taken from.
-    pub import: String,
-    /// Where reports are written to.
-    pub report: String,
-    /// Where an import keeps what it must remember.
-    pub state: String,
-}
-
 /// All settings.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
@@ -149,18 +63,18 @@ pub struct Settings {
 /// All mistakes in the settings.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{} in the settings: {}", if .0.len() == 1 { "a mistake" } else { "mistakes" }, .0.join("; "))]
-pub struct Mistakes(pub Vec<String>);
+pub struct SettingsError(pub Vec<String>);
 
 impl Settings {
     /// Reads the process's environment.
     #[expect(clippy::disallowed_methods, reason = "this is the only reader of the environment")]
-    pub fn from_env() -> Result<Self, Mistakes> {
+    pub fn from_env() -> Result<Self, SettingsError> {
         Self::from_lookup(|name| std::env::var(name).ok())
     }
 
     /// Reads settings from wherever they are, by their names.
-    pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, Mistakes> {
-        let mut read = Reading { lookup, mistakes: Vec::new() };
+    pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
+        let mut read = EnvReader { lookup, mistakes: Vec::new() };
         let instance_id = read.required(CONNECT_INSTANCE_ID, instance_id);
         let prefixes = Prefixes {
             import: read.or(IMPORT_PREFIX, "incoming/", import_prefix),
@@ -176,7 +90,7 @@ impl Settings {
             report_bucket: read.optional(REPORT_BUCKET, |text| Ok(text.to_owned())),
             options: Options {
                 mode: read.or(MODE, "merge", Mode::from_str),
-                is_mode_asked: false,
+                mode_is_explicit: false,
                 dry_run: read.or(DRY_RUN, "false", boolean),
                 max_invalid_percent: read.or(MAX_INVALID_PERCENT, "50", Percent::from_str),
                 max_removals_percent: read.or(MAX_REMOVALS_PERCENT, "20", Percent::from_str),
@@ -205,17 +119,17 @@ impl Settings {
         if report.starts_with(state.as_str()) || state.starts_with(report.as_str()) {
             read.mistakes.push(format!("{REPORT_PREFIX} '{report}' and {STATE_PREFIX} '{state}' overlap"));
         }
-        if read.mistakes.is_empty() { Ok(settings) } else { Err(Mistakes(read.mistakes)) }
+        if read.mistakes.is_empty() { Ok(settings) } else { Err(SettingsError(read.mistakes)) }
     }
 }
 
 /// Reads setting after setting and keeps the mistakes. What stands in for a bad value is never used.
-struct Reading<L> {
+struct EnvReader<L> {
     lookup: L,
     mistakes: Vec<String>,
 }
 
-impl<L: Fn(&str) -> Option<String>> Reading<L> {
+impl<L: Fn(&str) -> Option<String>> EnvReader<L> {
     fn required(&mut self, name: &str, parse: impl Fn(&str) -> Result<String, String>) -> String {
         let Some(text) = (self.lookup)(name).filter(|text| !text.is_empty()) else {
             self.mistakes.push(format!("{name} is not set"));
@@ -330,13 +244,17 @@ mod tests {
         Settings::from_lookup(lookup).map_err(|mistakes| mistakes.0)
     }
 
+    fn percent(share: f64) -> Percent {
+        share.try_into().unwrap()
+    }
+
     #[test]
     fn the_defaults_are_the_documented_ones() {
         let settings = read(&[]).unwrap();
         assert_eq!(settings.rates.default, Rate { per_second: 2.0, burst: NonZeroU32::new(5).unwrap() });
         assert_eq!((settings.options.mode, settings.options.dry_run), (Mode::Merge, false));
-        assert_eq!(settings.options.max_invalid_percent, Percent(50.0));
-        assert_eq!(settings.options.max_removals_percent, Percent(20.0));
+        assert_eq!(settings.options.max_invalid_percent, percent(50.0));
+        assert_eq!(settings.options.max_removals_percent, percent(20.0));
         assert_eq!(settings.options.max_proficiencies_per_user, 10);
         assert_eq!(settings.deadline_margin, Duration::from_secs(30));
         assert_eq!((settings.report_bucket, settings.rates.total()), (None, None));

@@ -1,19 +1,22 @@
 //! The adapter to `aws_sdk_s3`. The SDK's own retries are on: S3's quotas are not what an import is paced by.
 #![expect(clippy::disallowed_types, reason = "this is the adapter")]
 
-use std::fmt;
+mod body;
+mod error;
+mod upload;
+
 use std::time::Duration;
 
 use aws_sdk_s3::Client;
-use aws_sdk_s3::config::Builder;
-use aws_sdk_s3::config::timeout::TimeoutConfig;
-use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::ByteStream;
-use aws_smithy_types::error::display::DisplayErrorContext;
 use bytes::Bytes;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::{Body, Head, Location, StoreError, Upload};
+pub use body::Body;
+pub use upload::Upload;
+
+use super::location::{Head, Location, StoreError};
+use error::{store_error, status, unhurried};
 
 /// What stays as it is in `x-amz-copy-source`.
 const COPY_SOURCE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
@@ -21,13 +24,10 @@ const COPY_SOURCE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remov
 const CONFLICTS: u32 = 5;
 const AFTER_CONFLICT: Duration = Duration::from_millis(200);
 
-/// A copy of 5 GB, and an upload of thousands of parts, take S3 minutes.
-const UNHURRIED: Duration = Duration::from_secs(300);
-
 /// Object storage.
 #[derive(Clone, Debug)]
 pub struct Store {
-    pub(super) client: Client,
+    client: Client,
 }
 
 impl Store {
@@ -39,7 +39,7 @@ impl Store {
     /// What S3 knows of an object, if it is there.
     pub async fn head(&self, at: &Location) -> Result<Option<Head>, StoreError> {
         let call = self.client.head_object().bucket(&at.bucket).key(&at.key).set_version_id(at.version_id.clone());
-        match call.send().await.map_err(of("HeadObject", at)) {
+        match call.send().await.map_err(store_error("HeadObject", at)) {
             // Of a bucket whose versioning was suspended, the version is called "null" and is overwritten in place.
             Ok(head) => Ok(Some(Head {
                 version_id: head.version_id.filter(|version| version != "null"),
@@ -52,7 +52,7 @@ impl Store {
 
     /// An object's bytes as a stream, if it is there.
     pub async fn read(&self, at: &Location) -> Result<Option<Body>, StoreError> {
-        match Body::open(self, at).await {
+        match Body::open(self.client.clone(), at).await {
             Ok(body) => Ok(Some(body)),
             Err(StoreError::Gone(_)) => Ok(None),
             Err(error) => Err(error),
@@ -109,7 +109,7 @@ impl Store {
                     conflicts += 1;
                     tokio::time::sleep(AFTER_CONFLICT).await;
                 }
-                Err(error) => return Err(of("PutObject", at)(error)),
+                Err(error) => return Err(store_error("PutObject", at)(error)),
             }
         }
     }
@@ -121,7 +121,7 @@ impl Store {
         // Tags would be copied, too, and reading and writing them are permissions of their own.
         let call = call.tagging_directive(aws_sdk_s3::types::TaggingDirective::Replace);
         let call = call.bucket(&to.bucket).key(&to.key).customize().config_override(unhurried());
-        call.send().await.map_err(of("CopyObject", from)).map(drop)
+        call.send().await.map_err(store_error("CopyObject", from)).map(drop)
     }
 
     /// The key of the newest object under a prefix, if there is one.
@@ -130,7 +130,7 @@ impl Store {
         let mut pages = self.client.list_objects_v2().bucket(bucket).prefix(prefix).into_paginator().send();
         let mut newest = None;
         while let Some(page) = pages.next().await {
-            let objects = page.map_err(of("ListObjectsV2", &at))?.contents.unwrap_or_default();
+            let objects = page.map_err(store_error("ListObjectsV2", &at))?.contents.unwrap_or_default();
             let files = objects.into_iter().filter_map(|object| Some((object.last_modified?, object.key?)));
             newest = newest.into_iter().chain(files.filter(|(_, key)| !key.ends_with('/'))).max();
         }
@@ -143,7 +143,7 @@ impl Store {
         let mut pages = self.client.list_objects_v2().bucket(bucket).prefix(prefix).into_paginator().send();
         let mut keys = Vec::new();
         while let Some(page) = pages.next().await {
-            let objects = page.map_err(of("ListObjectsV2", &at))?.contents.unwrap_or_default();
+            let objects = page.map_err(store_error("ListObjectsV2", &at))?.contents.unwrap_or_default();
             keys.extend(objects.into_iter().filter_map(|object| object.key));
         }
         Ok(keys)
@@ -152,41 +152,11 @@ impl Store {
     /// Deletes an object; none is no error.
     pub async fn delete(&self, at: &Location) -> Result<(), StoreError> {
         let call = self.client.delete_object().bucket(&at.bucket).key(&at.key);
-        call.send().await.map_err(of("DeleteObject", at)).map(drop)
+        call.send().await.map_err(store_error("DeleteObject", at)).map(drop)
     }
 
     /// Begins an object that is written piece by piece.
     pub fn upload(&self, to: Location) -> Upload {
-        Upload::new(self.clone(), to)
-    }
-}
-
-/// For requests that S3 answers when the work is done.
-pub(super) fn unhurried() -> Builder {
-    Builder::new().timeout_config(TimeoutConfig::builder().operation_attempt_timeout(UNHURRIED).build())
-}
-
-fn status<E>(error: &SdkError<E>) -> Option<u16> {
-    error.raw_response().map(|raw| raw.status().as_u16())
-}
-
-/// What an error of the SDK means to us.
-pub(super) fn of<E>(request: &'static str, at: &impl fmt::Display) -> impl Fn(SdkError<E>) -> StoreError
-where
-    E: ProvideErrorMetadata + std::error::Error + 'static,
-{
-    let what = format!("{request} {at}");
-    move |error| match (status(&error), error.code()) {
-        (Some(412), _) => StoreError::Precondition(what.clone()),
-        // 405 is S3's answer to a read of a delete marker by its version.
-        (Some(404 | 405), None | Some("NoSuchKey" | "NoSuchVersion" | "NotFound" | "MethodNotAllowed")) => {
-            StoreError::Gone(what.clone())
-        }
-        (status, code) => StoreError::Other {
-            what: what.clone(),
-            code: code
-                .map_or_else(|| status.map_or("NoAnswer".to_owned(), |status| format!("Http{status}")), str::to_owned),
-            message: DisplayErrorContext(&error).to_string(),
-        },
+        Upload::new(self.client.clone(), to)
     }
 }

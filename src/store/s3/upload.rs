@@ -1,11 +1,12 @@
 //! An object written piece by piece: in one request if it is small, else in parts, of which one is held at a time.
 
+use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use bytes::Bytes;
 
-use super::s3::of;
-use super::{Location, Store, StoreError};
+use super::error::store_error;
+use crate::store::location::{Location, StoreError};
 
 /// S3 takes parts of 5 MiB at least and 10,000 parts at most: with these, an object may have 80 GB.
 const PART_BYTES: usize = 8 << 20;
@@ -13,7 +14,7 @@ const PART_BYTES: usize = 8 << 20;
 /// An object that is being written. Nothing is to be seen of it until [`Upload::finish`].
 #[derive(Debug)]
 pub struct Upload {
-    store: Store,
+    client: Client,
     to: Location,
     buffer: Vec<u8>,
     upload_id: Option<String>,
@@ -21,8 +22,8 @@ pub struct Upload {
 }
 
 impl Upload {
-    pub(super) fn new(store: Store, to: Location) -> Self {
-        Self { store, to, buffer: Vec::new(), upload_id: None, parts: Vec::new() }
+    pub(super) fn new(client: Client, to: Location) -> Self {
+        Self { client, to, buffer: Vec::new(), upload_id: None, parts: Vec::new() }
     }
 
     /// Adds bytes, and sends a part once there is one.
@@ -39,34 +40,35 @@ impl Upload {
     pub async fn finish(mut self) -> Result<(), StoreError> {
         let rest = std::mem::take(&mut self.buffer);
         if self.upload_id.is_none() {
-            return self.store.write(&self.to, rest.into(), None).await.map(drop);
+            let call = self.client.put_object().bucket(&self.to.bucket).key(&self.to.key);
+            return call.body(ByteStream::from(rest)).send().await.map_err(store_error("PutObject", &self.to)).map(drop);
         }
         if !rest.is_empty() {
             self.send_part(rest.into()).await?;
         }
         let parts = CompletedMultipartUpload::builder().set_parts(Some(std::mem::take(&mut self.parts))).build();
-        let call = self.store.client.complete_multipart_upload().bucket(&self.to.bucket).key(&self.to.key);
+        let call = self.client.complete_multipart_upload().bucket(&self.to.bucket).key(&self.to.key);
         let call = call.set_upload_id(self.upload_id.clone()).multipart_upload(parts);
-        call.send().await.map_err(of("CompleteMultipartUpload", &self.to)).map(drop)
+        call.send().await.map_err(store_error("CompleteMultipartUpload", &self.to)).map(drop)
     }
 
     /// Gives it up: what was sent is not kept.
     pub async fn abort(self) -> Result<(), StoreError> {
         let Some(upload_id) = self.upload_id else { return Ok(()) };
-        let call = self.store.client.abort_multipart_upload().bucket(&self.to.bucket).key(&self.to.key);
-        call.upload_id(upload_id).send().await.map_err(of("AbortMultipartUpload", &self.to)).map(drop)
+        let call = self.client.abort_multipart_upload().bucket(&self.to.bucket).key(&self.to.key);
+        call.upload_id(upload_id).send().await.map_err(store_error("AbortMultipartUpload", &self.to)).map(drop)
     }
 
     async fn send_part(&mut self, bytes: Bytes) -> Result<(), StoreError> {
         if self.upload_id.is_none() {
-            let call = self.store.client.create_multipart_upload().bucket(&self.to.bucket).key(&self.to.key);
-            let begun = call.send().await.map_err(of("CreateMultipartUpload", &self.to))?;
+            let call = self.client.create_multipart_upload().bucket(&self.to.bucket).key(&self.to.key);
+            let begun = call.send().await.map_err(store_error("CreateMultipartUpload", &self.to))?;
             self.upload_id = begun.upload_id;
         }
         let number = i32::try_from(self.parts.len() + 1).unwrap_or(i32::MAX);
-        let call = self.store.client.upload_part().bucket(&self.to.bucket).key(&self.to.key);
+        let call = self.client.upload_part().bucket(&self.to.bucket).key(&self.to.key);
         let call = call.set_upload_id(self.upload_id.clone()).part_number(number).body(ByteStream::from(bytes));
-        let sent = call.send().await.map_err(of("UploadPart", &self.to))?;
+        let sent = call.send().await.map_err(store_error("UploadPart", &self.to))?;
         self.parts.push(CompletedPart::builder().part_number(number).set_e_tag(sent.e_tag).build());
         Ok(())
     }

@@ -10,7 +10,7 @@ use crate::config::Mode;
 use crate::connect::{ConnectError, Operation};
 use crate::input::{Header, Record, Refusal};
 use crate::journal::{Done, Planned, Replay};
-use crate::kind::{AnyRows, Kind, Only, SCHEMAS, Survey, Terms, Work, proficiency};
+use crate::kind::{AnyRows, Kind, Only, SCHEMAS, Preview, Terms, Work, proficiency};
 use crate::outcome::{Outcome, Status};
 use crate::publish;
 use crate::state::Begun;
@@ -84,7 +84,7 @@ impl Importer {
         }
 
         let replaces = run.mode.get() == Mode::Replace;
-        let (wanted, meant) = (rows.wanted_users(replaces), rows.users_meant(&replay));
+        let (wanted, meant) = (rows.wanted_users(replaces), rows.recorded_users(&replay));
         let found = Users::find(&self.connect, &self.settings.instance_id, &wanted, &meant, replaces).await;
         let users = match found {
             Ok(users) => end.users.insert(users),
@@ -154,12 +154,12 @@ impl Importer {
                 None => return None,
                 Some((id, work, Ok(survey))) => {
                     let implied = if work.is_whole { survey.implied } else { 0 };
-                    let survey = Survey { implied, is_whole: work.is_whole, ..survey };
+                    let survey = Preview { implied, is_whole: work.is_whole, ..survey };
                     run.journal.surveyed(id, survey, self.connect.lanes().calls());
                     before.surveyed.insert(id.to_owned(), survey);
                     before.just_surveyed.insert(id.to_owned());
                 }
-                Some((_, _, Err(error))) if error.is_systemic => return Some(error),
+                Some((_, _, Err(error))) if error.stops_import => return Some(error),
                 Some((id, _, Err(error))) => _ = before.unread.insert(id.to_owned(), error),
             }
             progress.n_users_done += 1;
@@ -261,7 +261,7 @@ struct Before<K: Kind> {
     /// Those of them whose rows were all that the file says of them.
     whole: BTreeSet<String>,
     /// What replacing their sets would do.
-    surveyed: BTreeMap<String, Survey>,
+    surveyed: BTreeMap<String, Preview>,
     /// Those of them that were surveyed by this delivery: later, others may have changed them.
     just_surveyed: BTreeSet<String>,
     /// Those that could not be surveyed.
@@ -284,7 +284,7 @@ impl<K: Kind> Before<K> {
             _ if !replaces => None,
             Some(survey) => (survey.is_right && self.just_surveyed.contains(id)).then_some(Surveyed::Right),
             None => {
-                let said = self.unread.get(id).map_or_else(String::new, |error| format!(" {}", error.sentence()));
+                let said = self.unread.get(id).map_or_else(String::new, |error| format!(" {}", error.user_message()));
                 let why = format!(
                     "What the user has could not be read before the first write, so nothing was done for it.{said} Drop \
                      retry.csv again."
@@ -359,7 +359,7 @@ fn died_too_often(deaths: u32) -> Refusal {
 
 /// What stopped an import, in words.
 fn refusal(error: &ConnectError) -> Refusal {
-    Refusal::new(error.code.clone(), format!("{} ({})", error.sentence(), error.operation))
+    Refusal::new(error.code.clone(), format!("{} ({})", error.user_message(), error.operation))
 }
 
 fn gone(begun: &Begun) -> Refusal {

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::connect::{Connect, ConnectError, ErrorKind, PredefinedAttribute};
-use crate::near::{Near, did_you_mean};
+use super::suggest::{Suggester, did_you_mean};
 
-/// Names and values with this beginning are the system's. The search does not list them; the service judges them.
+/// Interner and values with this beginning are the system's. The search does not list them; the service judges them.
 const SYSTEM: &str = "connect:";
 /// So many attributes that the search does not show are asked for one by one; past that the search's word counts.
 const MAX_ASKED: usize = 100;
@@ -33,16 +33,16 @@ pub enum Match {
 #[derive(Debug, Default)]
 pub struct Catalog {
     attributes: BTreeMap<String, Attribute>,
-    /// Names that the search does not show and that could not be asked for.
+    /// Interner that the search does not show and that could not be asked for.
     unread: BTreeMap<String, (String, String)>,
-    near: Near,
+    suggester: Suggester,
 }
 
 #[derive(Debug)]
 struct Attribute {
     name: Arc<str>,
     values: BTreeMap<String, Arc<str>>,
-    near: Near,
+    suggester: Suggester,
 }
 
 impl Catalog {
@@ -57,19 +57,19 @@ impl Catalog {
             match connect.describe_predefined_attribute(&name).await {
                 Ok(Some(attribute)) => catalog.add(attribute),
                 Ok(None) => {}
-                Err(error) if error.is_systemic || error.kind == ErrorKind::Stopped => return Err(error),
+                Err(error) if error.stops_import || error.kind == ErrorKind::NotSent => return Err(error),
                 // That it is there or not is known of the others: only rows of this name have to fail.
-                Err(error) => _ = catalog.unread.insert(name.to_lowercase(), (error.code.clone(), error.sentence())),
+                Err(error) => _ = catalog.unread.insert(name.to_lowercase(), (error.code.clone(), error.user_message())),
             }
         }
-        catalog.near = Near::new(catalog.attributes.values().map(|attribute| attribute.name.to_string()));
+        catalog.suggester = Suggester::new(catalog.attributes.values().map(|attribute| attribute.name.to_string()));
         Ok(catalog)
     }
 
     fn add(&mut self, attribute: PredefinedAttribute) {
         let values = attribute.values.iter().map(|value| (value.to_lowercase(), value.as_str().into())).collect();
-        let near = Near::new(attribute.values);
-        let known = Attribute { name: attribute.name.as_str().into(), values, near };
+        let suggester = Suggester::new(attribute.values);
+        let known = Attribute { name: attribute.name.as_str().into(), values, suggester };
         self.attributes.insert(attribute.name.to_lowercase(), known);
     }
 
@@ -97,12 +97,12 @@ impl Catalog {
     /// Why the instance does not know a pair.
     pub fn why(&self, attribute: &str, value: &str) -> String {
         let Some(known) = self.attributes.get(&attribute.to_lowercase()) else {
-            return match did_you_mean(self.near.to(attribute)).as_str() {
+            return match did_you_mean(self.suggester.best(attribute)).as_str() {
                 "" => format!("There is no predefined attribute '{attribute}' in this instance."),
                 near => format!("There is no predefined attribute '{attribute}'{near}?"),
             };
         };
-        match did_you_mean(known.near.to(value)).as_str() {
+        match did_you_mean(known.suggester.best(value)).as_str() {
             "" => format!("The attribute '{}' has no value '{value}'.", known.name),
             near => format!("The attribute '{}' has no value '{value}'{near}?", known.name),
         }

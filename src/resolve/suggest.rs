@@ -1,6 +1,6 @@
 //! "Did you mean ...?": the known text that a mistyped one is near to.
 //!
-//! Near is: the same but for case, the same before an `@`, or one letter off (missing, added, changed, or two swapped).
+//! Suggester is: the same but for case, the same before an `@`, or one letter off (missing, added, changed, or two swapped).
 //! Comparing each unknown text with each known one would take minutes where both are many. Two texts that are one letter
 //! off become equal when a letter is left out of one or both, so each known text is kept under each of its shortened
 //! forms, and a question costs as many look-ups as it has letters.
@@ -16,14 +16,14 @@ const MAX_LETTERS: usize = 100;
 
 /// Known texts, ready to be asked.
 #[derive(Debug, Default)]
-pub struct Near {
+pub struct Suggester {
     known: Vec<String>,
     folded: HashMap<String, u32>,
     /// Hashes of the shortened forms, sorted.
     shortened: Vec<(u64, u32)>,
 }
 
-impl Near {
+impl Suggester {
     /// An index of the known texts. Of two that are equally near, the earlier is meant.
     pub fn new(known: impl IntoIterator<Item = String>) -> Self {
         let known: Vec<String> = known.into_iter().collect();
@@ -47,7 +47,7 @@ impl Near {
     }
 
     /// The known text that was probably meant.
-    pub fn to(&self, text: &str) -> Option<&str> {
+    pub fn best(&self, text: &str) -> Option<&str> {
         let folded = fold(text);
         let local = folded.split_once('@').map(|(local, _)| local);
         let same = self.folded.get(&folded).or_else(|| self.folded.get(local?)).copied();
@@ -55,7 +55,7 @@ impl Near {
     }
 
     /// All known texts that may have been meant.
-    pub fn all_to(&self, text: &str) -> impl Iterator<Item = &str> {
+    pub fn candidates(&self, text: &str) -> impl Iterator<Item = &str> {
         let folded = fold(text);
         let same = self.folded.get(&folded).or_else(|| self.folded.get(folded.split_once('@')?.0)).copied();
         let near = same.map_or_else(|| self.all_one_letter_off(&folded), |place| vec![place]);
@@ -109,7 +109,7 @@ mod tests {
 
     fn near(text: &str) -> Option<String> {
         let known = ["JDoe", "asmith", "m.mueller@example.com", "Ann", "Zoë Wagner"].map(str::to_owned);
-        Near::new(known).to(text).map(str::to_owned)
+        Suggester::new(known).best(text).map(str::to_owned)
     }
 
     #[test]
@@ -136,14 +136,14 @@ mod tests {
     #[test]
     fn whatever_is_one_letter_off_is_found() {
         let known: Vec<String> = (0..500).map(|number| format!("agent{:04}", number * 7)).collect();
-        let near = Near::new(known.clone());
+        let near = Suggester::new(known.clone());
         for name in &known {
             let mut letters: Vec<char> = name.chars().collect();
             letters.swap(2, 3);
             let swapped: String = letters.iter().collect();
-            assert_eq!(near.to(&swapped), Some(name.as_str()));
-            assert_eq!(near.to(&name[1..]), Some(name.as_str()));
-            assert_eq!(near.to(&format!("{name}x")), Some(name.as_str()));
+            assert_eq!(suggester.best(&swapped), Some(name.as_str()));
+            assert_eq!(suggester.best(&name[1..]), Some(name.as_str()));
+            assert_eq!(suggester.best(&format!("{name}x")), Some(name.as_str()));
         }
     }
 }

@@ -22,8 +22,8 @@ use tokio::time::{Instant, sleep_until};
 use tracing::warn;
 
 use crate::connect::{Calls, Operation};
-use crate::kind::Survey;
-use crate::outcome::{Counts, Told};
+use crate::kind::Preview;
+use crate::outcome::{Counts, StoredOutcome};
 use crate::state::{Hold, Holder};
 use crate::store::{Location, Store, StoreError};
 
@@ -46,7 +46,7 @@ enum Record {
     /// What the parts before this one said of the import as a whole.
     Merged { deliveries: u32, deaths: u32, calls: CallsByName },
     /// What replacing a user's set would do.
-    Surveyed { user: String, survey: Survey },
+    Surveyed { user: String, survey: Preview },
     /// The guard against a mass removal was passed.
     GuardPassed,
     /// A user's first write is about to be made.
@@ -78,7 +78,7 @@ pub struct Done {
     /// Its id.
     pub user: String,
     /// What became of its rows, by their place in the file.
-    pub rows: Vec<(u32, Told)>,
+    pub rows: Vec<(u32, StoredOutcome)>,
     /// What came of it besides, in its kind's form.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub aside: Option<Value>,
@@ -92,7 +92,7 @@ pub struct Replay {
     /// What became of users. One may be there twice: rows that could not be tried the first time may be later.
     pub done: Vec<Done>,
     /// What replacing users' sets would do, by id.
-    pub surveyed: BTreeMap<String, Survey>,
+    pub surveyed: BTreeMap<String, Preview>,
     /// Whether the guard against a mass removal was passed.
     pub is_guard_passed: bool,
     /// What earlier deliveries called.
@@ -152,7 +152,7 @@ impl Replay {
 
     /// Rows that are done, by status.
     pub fn counts(&self) -> Counts {
-        let last: BTreeMap<u32, &Told> = self.rows_done().collect();
+        let last: BTreeMap<u32, &StoredOutcome> = self.rows_done().collect();
         let mut counts = Counts::default();
         for told in last.values() {
             counts.add(told.status());
@@ -161,12 +161,12 @@ impl Replay {
     }
 
     /// Rows that are done, by their place in the file; of a row that was done twice, the last word comes last.
-    pub fn rows_done(&self) -> impl Iterator<Item = (u32, &Told)> {
+    pub fn rows_done(&self) -> impl Iterator<Item = (u32, &StoredOutcome)> {
         self.done.iter().flat_map(|done| &done.rows).map(|(place, told)| (*place, told))
     }
 
     /// Whom rows of the file meant when their users were begun with: a name may mean somebody else by now, or nobody.
-    pub fn users_meant(&self) -> impl Iterator<Item = (u32, &str)> {
+    pub fn recorded_users(&self) -> impl Iterator<Item = (u32, &str)> {
         let under_way = self.under_way.values().flat_map(|plan| plan.places.iter().map(|&place| (place, &*plan.user)));
         let done = self.done.iter().flat_map(|done| done.rows.iter().map(|(place, _)| (*place, &*done.user)));
         under_way.chain(done)
@@ -268,7 +268,7 @@ impl Journal {
     }
 
     /// Keeps what replacing a user's set would do, and what was called so far.
-    pub fn surveyed(&self, user: &str, survey: Survey, calls: impl Iterator<Item = (Operation, Calls)>) {
+    pub fn surveyed(&self, user: &str, survey: Preview, calls: impl Iterator<Item = (Operation, Calls)>) {
         self.called(calls);
         self.add(Record::Surveyed { user: user.to_owned(), survey });
     }
@@ -470,8 +470,8 @@ mod tests {
             held: serde_json::json!([["A", "v", 3.0]]),
         };
         let done = |user: &str, rows| Record::Done(Done { user: user.to_owned(), rows, aside: None });
-        let told: Told = serde_json::from_str(r#"{"status":"added"}"#).unwrap();
-        let survey = Survey { held: 3, implied: 1, is_right: false, is_whole: true };
+        let told: StoredOutcome = serde_json::from_str(r#"{"status":"added"}"#).unwrap();
+        let survey = Preview { held: 3, implied: 1, is_right: false, is_whole: true };
         let records = [
             Record::Begun { nonce: 1 },
             Record::Surveyed { user: "done".to_owned(), survey },

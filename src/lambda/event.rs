@@ -50,7 +50,7 @@ pub struct Request {
     pub mode: Option<Mode>,
     /// Instead of the setting `DRY_RUN`.
     pub dry_run: Option<bool>,
-    /// Names the import: another request of that name resumes it.
+    /// Interner the import: another request of that name resumes it.
     pub import_id: Option<String>,
     /// Instead of the setting `MAX_INVALID_PERCENT`.
     pub max_invalid_percent: Option<Percent>,
@@ -70,9 +70,9 @@ impl Request {
 /// A message of an SQS batch.
 #[derive(Debug)]
 pub struct Message {
-    /// Names it in the answer.
+    /// Interner it in the answer.
     pub id: String,
-    /// Names it in requests to the queue.
+    /// Interner it in requests to the queue.
     pub receipt_handle: Option<String>,
     /// The queue.
     pub queue_arn: Option<String>,
@@ -323,7 +323,7 @@ pub fn options(settings: &Options, key: &str, request: Option<&Request>) -> Resu
         match name.to_lowercase().as_str() {
             "mode" => {
                 options.mode = value.to_lowercase().parse().map_err(bad)?;
-                options.is_mode_asked = true;
+                options.mode_is_explicit = true;
             }
             "dry-run" | "dry_run" => match value.to_lowercase().as_str() {
                 "true" => options.dry_run = true,
@@ -335,7 +335,7 @@ pub fn options(settings: &Options, key: &str, request: Option<&Request>) -> Resu
     }
     if let Some(request) = request {
         options.mode = request.mode.unwrap_or(options.mode);
-        options.is_mode_asked |= request.mode.is_some();
+        options.mode_is_explicit |= request.mode.is_some();
         options.dry_run = request.dry_run.unwrap_or(options.dry_run);
         options.max_invalid_percent = request.max_invalid_percent.unwrap_or(options.max_invalid_percent);
         options.max_removals_percent = request.max_removals_percent.unwrap_or(options.max_removals_percent);
@@ -451,7 +451,7 @@ mod tests {
     #[test]
     fn folders_of_the_key_and_members_of_the_request_are_options() {
         let settings = Options {
-            is_mode_asked: false,
+            mode_is_explicit: false,
             mode: Mode::Merge,
             dry_run: false,
             max_invalid_percent: Percent::try_from(50.0).unwrap(),

@@ -36,7 +36,7 @@ pub enum Source {
 /// The answer to whoever delivered.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Answer {
-    /// Names the import.
+    /// Interner the import.
     pub import_id: String,
     /// What became of it.
     pub status: ImportStatus,

@@ -8,7 +8,9 @@ use aws_sdk_connect::types::{
 };
 use aws_smithy_types::error::operation::BuildError;
 
-use crate::connect::{Channel, ChannelSetting, ConnectError, List, Operation, Setting, UserConfig, Value};
+use crate::connect::error::ConnectError;
+use crate::connect::operation::Operation;
+use crate::connect::user_config::{Channel, ChannelSetting, List, Setting, UserConfig, Value};
 
 /// What a user has, complete or an error. A phone number that is empty is none.
 pub(super) fn from_wire(user: User) -> Result<UserConfig, ConnectError> {
@@ -83,7 +85,7 @@ pub(super) struct Lists {
 impl Lists {
     /// The settings as lists. A setting without the one that it needs is an error, never filled up with a default.
     pub(super) fn of(settings: &UserConfig) -> Result<Self, BuildError> {
-        let settings = Settings(settings);
+        let settings = ChannelSettings(settings);
         Ok(Self {
             auto_accept: settings.list(List::AutoAccept, |channel| {
                 let item = AutoAcceptConfig::builder().channel(channel.name().into());
@@ -123,9 +125,9 @@ fn needed<T>(member: Option<T>, name: &'static str) -> Result<T, BuildError> {
 }
 
 /// Settings, asked by their type.
-struct Settings<'s>(&'s UserConfig);
+struct ChannelSettings<'s>(&'s UserConfig);
 
-impl Settings<'_> {
+impl ChannelSettings<'_> {
     /// An item for each channel that has a setting of the list; no list if no channel has.
     fn list<T>(
         &self,
