@@ -18,7 +18,9 @@ pub use error::{ConnectError, ErrorKind};
 pub use lane::{Calls, Lanes};
 pub use operation::Operation;
 pub use rate::{Rate, Rates};
-pub use types::{DirectoryUser, Level, MAX_ITEMS_PER_CALL, ProficiencyKey, PredefinedAttribute, Proficiencies, Proficiency};
+pub use types::{
+    DirectoryUser, Level, MAX_ITEMS_PER_CALL, PredefinedAttribute, Proficiencies, Proficiency, ProficiencyKey, UserId,
+};
 pub use user_config::{Channel, ChannelSetting, List, Setting, UserConfig, Value};
 
 use types::Page;

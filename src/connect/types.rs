@@ -4,8 +4,45 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize, Serializer};
+
 /// The items of one write call. The service model gives the lists no maximum; tools in the field send at most ten.
 pub const MAX_ITEMS_PER_CALL: usize = 10;
+
+/// The id of a user of the instance.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(from = "String")]
+pub struct UserId(Arc<str>);
+
+impl UserId {
+    /// An id as Connect has it.
+    pub fn new(id: &str) -> Self {
+        Self(id.into())
+    }
+
+    /// As Connect has it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for UserId {
+    fn from(id: String) -> Self {
+        Self(id.into())
+    }
+}
+
+impl Serialize for UserId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+impl fmt::Display for UserId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
 
 /// What a proficiency is known by: one attribute may have several values per user.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

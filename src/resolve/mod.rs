@@ -7,4 +7,4 @@ mod users;
 
 pub use attributes::{Catalog, Match};
 pub use suggest::{Suggester, did_you_mean};
-pub use users::Users;
+pub use users::{User, UserCell, Users};

@@ -1,6 +1,6 @@
 //! "Did you mean ...?": the known text that a mistyped one is near to.
 //!
-//! Suggester is: the same but for case, the same before an `@`, or one letter off (missing, added, changed, or two swapped).
+//! Near is: the same but for case, the same before an `@`, or one letter off (missing, added, changed, or two swapped).
 //! Comparing each unknown text with each known one would take minutes where both are many. Two texts that are one letter
 //! off become equal when a letter is left out of one or both, so each known text is kept under each of its shortened
 //! forms, and a question costs as many look-ups as it has letters.
@@ -136,7 +136,7 @@ mod tests {
     #[test]
     fn whatever_is_one_letter_off_is_found() {
         let known: Vec<String> = (0..500).map(|number| format!("agent{:04}", number * 7)).collect();
-        let near = Suggester::new(known.clone());
+        let suggester = Suggester::new(known.clone());
         for name in &known {
             let mut letters: Vec<char> = name.chars().collect();
             letters.swap(2, 3);

@@ -2,9 +2,17 @@
 
 use std::collections::HashMap;
 
-use crate::connect::{Connect, ConnectError};
-use crate::input::{Symbol, Interner};
 use super::suggest::{Suggester, did_you_mean};
+use crate::connect::{Connect, ConnectError, UserId};
+use crate::input::{Interner, Symbol};
+
+/// Texts that a file has in its column of users.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum UserCell {}
+
+/// Ids of users.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum User {}
 
 /// How a row may name a user.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,73 +47,85 @@ fn is_uuid(text: &str) -> bool {
 #[derive(Debug)]
 pub struct Users {
     instance_id: String,
-    /// By the name in the file: the id.
-    of_name: Vec<Option<Symbol>>,
-    ids: Interner,
+    /// By the cell of the file: the user.
+    by_cell: Vec<Option<Symbol<User>>>,
+    ids: Interner<User>,
     suggester: Suggester,
     /// Users whom a misspelled name is near to.
-    possible_matches: Vec<Symbol>,
+    possible_matches: Vec<Symbol<User>>,
 }
 
 impl Users {
-    /// Finds the users of these names. The directory is asked only if some are usernames.
+    /// Finds the users that these cells name. The directory is asked only if some are usernames.
     ///
-    /// A name that is known from an earlier delivery keeps its meaning: users may be renamed while an import runs. Where the
-    /// file is the whole truth for its users (`replaces`), it is also found out whom misspelled names may have meant.
+    /// A cell that an earlier delivery resolved keeps its meaning (`recorded`): users may be renamed while an import runs.
+    /// Where the file is the whole truth for its users (`replaces`), misspelled names protect whom they may have meant.
     pub async fn find(
         connect: &Connect,
         instance_id: &str,
-        wanted: &[(Symbol, &str)],
-        meant: &HashMap<Symbol, String>,
+        wanted: &[(Symbol<UserCell>, &str)],
+        recorded: &HashMap<Symbol<UserCell>, UserId>,
         replaces: bool,
     ) -> Result<Self, ConnectError> {
-        let is_asked = |(name, text): &(Symbol, &str)| {
-            !meant.contains_key(name) && matches!(reference(text, instance_id), Reference::Username(_))
+        let is_asked = |(cell, text): &(Symbol<UserCell>, &str)| {
+            !recorded.contains_key(cell) && matches!(reference(text, instance_id), Reference::Username(_))
         };
         let directory = if wanted.iter().any(is_asked) { connect.list_users().await? } else { Vec::new() };
         let by_username: HashMap<&str, &str> =
             directory.iter().map(|user| (user.username.as_str(), user.id.as_str())).collect();
 
-        let n_names = wanted.iter().map(|(name, _)| name.index() + 1).max().unwrap_or(0);
-        let mut of_name = vec![None; n_names];
-        let mut ids = Interner::default();
+        let n_cells = wanted.iter().map(|(cell, _)| cell.index() + 1).max().unwrap_or(0);
+        let mut users = Self::recorded(instance_id, recorded, n_cells);
         let mut unknown = Vec::new();
-        for (name, text) in wanted {
+        for &(cell, text) in wanted.iter().filter(|(cell, _)| !recorded.contains_key(cell)) {
             let id = match reference(text, instance_id) {
-                _ if meant.contains_key(name) => meant.get(name).cloned(),
                 Reference::Id(id) => Some(id),
                 Reference::Elsewhere => None,
                 Reference::Username(username) => by_username.get(username).map(|&id| id.to_owned()),
             };
-            if id.is_none() {
-                unknown.push(*text);
+            match id {
+                Some(id) => users.by_cell[cell.index()] = Some(users.ids.intern(&id)),
+                None => unknown.push(text),
             }
-            of_name[name.index()] = id.map(|id| ids.intern(&id));
         }
-        let usernames = directory.iter().map(|user| user.username.clone());
-        let suggester = if unknown.is_empty() { Suggester::default() } else { Suggester::new(usernames) };
-        let perhaps = unknown
-            .into_iter()
-            .filter(|_| replaces)
-            .flat_map(|text| suggester.candidates(text))
-            .filter_map(|name| by_username.get(name));
-        let possible_matches = perhaps.map(|id| ids.intern(id)).collect();
-        Ok(Self { instance_id: instance_id.to_owned(), of_name, ids, suggester, possible_matches })
+        if !unknown.is_empty() {
+            users.suggester = Suggester::new(directory.iter().map(|user| user.username.clone()));
+        }
+        let near = unknown.into_iter().filter(|_| replaces).flat_map(|text| users.suggester.candidates(text));
+        let near = near.filter_map(|name| by_username.get(name));
+        users.possible_matches = near.map(|id| users.ids.intern(id)).collect();
+        Ok(users)
+    }
+
+    /// Only the users that an earlier delivery resolved, of a file with this many distinct cells: where the directory cannot
+    /// be listed, what was done for them can still be told.
+    pub fn recorded(instance_id: &str, recorded: &HashMap<Symbol<UserCell>, UserId>, n_cells: usize) -> Self {
+        let mut ids = Interner::default();
+        let n_cells = recorded.keys().map(|cell| cell.index() + 1).chain([n_cells]).max().unwrap_or(0);
+        let mut by_cell = vec![None; n_cells];
+        // In the order of the file: the same each time.
+        let mut sorted: Vec<_> = recorded.iter().collect();
+        sorted.sort();
+        for (cell, id) in sorted {
+            by_cell[cell.index()] = Some(ids.intern(id.as_str()));
+        }
+        let (instance_id, suggester) = (instance_id.to_owned(), Suggester::default());
+        Self { instance_id, by_cell, ids, suggester, possible_matches: Vec::new() }
     }
 
     /// Users of the instance whom a name in the file that nobody has is near to.
-    pub fn possible_matches(&self) -> impl Iterator<Item = Symbol> {
+    pub fn possible_matches(&self) -> impl Iterator<Item = Symbol<User>> {
         self.possible_matches.iter().copied()
     }
 
-    /// The user that a name in the file means.
-    pub fn user(&self, name: Symbol) -> Option<Symbol> {
-        self.of_name.get(name.index()).copied().flatten()
+    /// The user that a cell of the file means.
+    pub fn user(&self, cell: Symbol<UserCell>) -> Option<Symbol<User>> {
+        self.by_cell.get(cell.index()).copied().flatten()
     }
 
     /// The id of a user.
-    pub fn id(&self, user: Symbol) -> &str {
-        self.ids.resolve(user)
+    pub fn id(&self, user: Symbol<User>) -> UserId {
+        UserId::new(self.ids.resolve(user))
     }
 
     /// How many users there are, and one more.
