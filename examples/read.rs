@@ -10,8 +10,8 @@ use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 use connect_bulk_import::input::{Header, Reader, Record};
-use connect_bulk_import::kind::Kind as _;
-use connect_bulk_import::kind::proficiency::{Rows, SCHEMA, check};
+use connect_bulk_import::kind::proficiency::{SCHEMA, check};
+use connect_bulk_import::kind::{ProficiencyRows, Rows as _};
 
 /// Pieces are as S3's connection hands them over.
 const PIECE_BYTES: usize = 16 << 10;
@@ -109,8 +109,8 @@ fn read(bytes: &[u8], each: impl Fn(&Header, &Record<'_>) -> usize) -> usize {
     sum
 }
 
-fn keep(bytes: &[u8]) -> Rows {
-    let mut rows = Rows::default();
+fn keep(bytes: &[u8]) -> ProficiencyRows {
+    let mut rows = ProficiencyRows::default();
     let mut reader = Reader::new(&[SCHEMA]);
     let mut visit = |header: &Header, record: Record<'_>| {
         rows.push(header, &record);

@@ -3,7 +3,7 @@
 #![no_main]
 
 use connect_bulk_import::input::{Header, Reader, Record, Refusal, unescape_formula};
-use connect_bulk_import::kind::{SCHEMAS, proficiency, user_config};
+use connect_bulk_import::kind::{FileKind, SCHEMAS, proficiency, user_config};
 use connect_bulk_import::outcome::Status;
 use connect_bulk_import::report::Table;
 use libfuzzer_sys::fuzz_target;
@@ -59,9 +59,9 @@ fn read(bytes: &[u8], size: usize) -> (Rows, Result<(Header, Vec<u8>), Refusal>)
     let mut report: Option<Table> = None;
     let mut reader = Reader::new(SCHEMAS);
     let mut visit = |header: &Header, record: Record<'_>| {
-        let checked = match header.schema {
-            0 => proficiency::check(header, &record).map(|_| ()),
-            _ => user_config::check(header, &record).map(|_| ()),
+        let checked = match FileKind::of(header) {
+            FileKind::Proficiencies => proficiency::check(header, &record).map(|_| ()),
+            FileKind::UserConfig => user_config::check(header, &record).map(|_| ()),
         };
         let message = checked.map_or_else(|invalid| invalid.message, |()| String::new());
         assert!(message.len() < 1000, "{message}");

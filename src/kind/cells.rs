@@ -60,7 +60,7 @@ pub(super) fn check_given(named: &[(&str, &str)]) -> Result<(), Problem<Code>> {
     if missing.is_empty() {
         return Ok(());
     }
-    Err(Problem::new(Code::MissingField, format!("Nothing is said in: {}.", missing.join(", "))))
+    Err(Problem::new(Code::MissingField, format!("These cells are empty: {}.", missing.join(", "))))
 }
 
 /// The cell has at most so many letters.

@@ -1,58 +1,63 @@
-//! What all kinds keep of each row: its line, its user and what became of it; and which rows are to be tried.
+//! What all kinds keep of each row: its line, its user and its outcome; which rows are still to be tried; and what the
+//! import did to users.
 
 use std::collections::HashMap;
 
-use crate::input::{Symbol, Interner};
-use crate::outcome::{Counts, Outcome, Status, Messages, StoredOutcome, UserCounts};
-use crate::resolve::Users;
+use super::effects::{EffectsStore, KeptEffects, UserEffects};
+use super::messages::Messages;
+use crate::connect::UserId;
+use crate::input::{Interner, Symbol};
+use crate::outcome::{Counts, Line, Outcome, RowId, Status, StoredOutcome, UserCounts};
+use crate::resolve::{User, UserCell, Users};
 
-/// A row of the file: 16 bytes.
+/// A row of the file: 16 bytes, because a million of them may be held.
 #[derive(Clone, Copy, Debug)]
-struct Entry {
-    line: u32,
-    user: Symbol,
+struct LedgerRow {
+    line: Line,
+    user: Symbol<UserCell>,
     outcome: Outcome,
 }
 
-/// All rows of a file and what became of each.
+/// All rows of a file and their outcomes.
 #[derive(Debug, Default)]
 pub struct Ledger {
-    entries: Vec<Entry>,
-    users: Interner,
+    rows: Vec<LedgerRow>,
+    users: Interner<UserCell>,
     counts: Counts,
-    /// What Connect said.
-    pub texts: Messages,
-    /// The rows that are to be tried, user by user; see [`Work`].
-    to_try: Vec<u32>,
+    /// The messages of outcomes that have one.
+    pub messages: Messages,
+    /// The rows to try, user by user; see [`UserBatch`].
+    queue: Vec<RowId>,
+    effects: EffectsStore,
 }
 
-/// The rows of one user that are to be tried, in the order of the file.
+/// The rows of one user that are still to be tried, in the order of the file.
 #[derive(Clone, Copy, Debug)]
-pub struct Work {
-    /// The user, as [`Users`] names it.
-    pub user: Symbol,
+pub struct UserBatch {
+    /// The user, as [`Users`] has it.
+    pub user: Symbol<User>,
     /// Whether these are all that the file says of the user: none of its rows is wrong, and none is done already.
-    pub is_whole: bool,
+    pub is_complete: bool,
     start: u32,
     end: u32,
 }
 
 impl Ledger {
-    /// Takes one row: its line, the user that it names (nothing where it names none), and its outcome if it is wrong by
-    /// itself.
-    pub fn push(&mut self, line: u32, user: &str, outcome: Outcome) {
+    /// Adds one row: its line, the user that it names (empty if it names none), and its outcome, which is pending unless
+    /// the row is wrong by itself.
+    pub fn push(&mut self, line: Line, user: &str, outcome: Outcome) {
         self.counts.add(outcome.status);
-        self.entries.push(Entry { line, user: self.users.intern(user), outcome });
+        self.rows.push(LedgerRow { line, user: self.users.intern(user), outcome });
     }
 
     /// How many rows there are.
     pub fn len(&self) -> usize {
-        self.entries.len()
+        self.rows.len()
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.rows.is_empty()
     }
 
     /// Rows by status.
@@ -61,29 +66,28 @@ impl Ledger {
     }
 
     /// The line on which a row begins.
-    pub fn line(&self, place: u32) -> u32 {
-        self.entries[place as usize].line
+    pub fn line(&self, row: RowId) -> Line {
+        self.rows[row.index()].line
     }
 
     /// The user that a row names, as the file has it.
-    pub fn user(&self, place: u32) -> (Symbol, &str) {
-        let name = self.entries[place as usize].user;
-        (name, self.users.resolve(name))
+    pub fn user(&self, row: RowId) -> (Symbol<UserCell>, &str) {
+        let cell = self.rows[row.index()].user;
+        (cell, self.users.resolve(cell))
     }
 
-    /// What became of a row. Nothing is known of a row beyond the last.
-    pub fn outcome(&self, place: usize) -> Option<Outcome> {
-        self.entries.get(place).map(|entry| entry.outcome)
+    /// The outcome of a row; nothing of a row beyond the last.
+    pub fn outcome(&self, row: RowId) -> Option<Outcome> {
+        self.rows.get(row.index()).map(|row| row.outcome)
     }
 
-    /// Whether a row is still to be tried.
-    pub fn is_pending(&self, place: u32) -> bool {
-        self.entries[place as usize].outcome.status == Status::Pending
+    fn is_pending(&self, row: RowId) -> bool {
+        self.rows[row.index()].outcome.status == Status::Pending
     }
 
-    /// The places of the rows that are to be tried.
-    pub fn pending(&self) -> impl Iterator<Item = u32> {
-        (0..).zip(&self.entries).filter(|(_, entry)| entry.outcome.status == Status::Pending).map(|(place, _)| place)
+    /// The rows that are still to be tried.
+    pub fn pending(&self) -> impl Iterator<Item = RowId> {
+        (0..).map(RowId).zip(&self.rows).filter(|(_, row)| row.outcome.status == Status::Pending).map(|(id, _)| id)
     }
 
     /// Whether some row is still to be tried.
@@ -91,192 +95,209 @@ impl Ledger {
         self.counts.of(Status::Pending) > 0
     }
 
-    /// Says what became of a row.
-    pub fn set(&mut self, place: u32, outcome: Outcome) {
-        let entry = &mut self.entries[place as usize];
-        self.counts.change(entry.outcome.status, outcome.status);
-        entry.outcome = outcome;
+    /// Sets the outcome of a row.
+    pub fn set(&mut self, row: RowId, outcome: Outcome) {
+        let row = &mut self.rows[row.index()];
+        self.counts.change(row.outcome.status, outcome.status);
+        row.outcome = outcome;
     }
 
-    /// Says what became of all rows of a user.
-    pub fn set_all(&mut self, work: Work, outcome: Outcome) {
-        for nth in work.start..work.end {
-            self.set(self.to_try[nth as usize], outcome);
+    /// Sets the outcome of all rows of a batch.
+    pub fn set_all(&mut self, batch: UserBatch, outcome: Outcome) {
+        for nth in batch.range() {
+            self.set(self.queue[nth], outcome);
         }
     }
 
-    /// Says of all rows of a user that it would have become so.
-    pub fn set_would(&mut self, work: Work) {
-        for nth in work.start..work.end {
-            let place = self.to_try[nth as usize];
-            let outcome = self.entries[place as usize].outcome;
-            self.set(place, Outcome { status: outcome.status.in_a_dry_run(), ..outcome });
+    /// Turns the outcomes of a batch into those of a dry run.
+    pub fn set_would(&mut self, batch: UserBatch) {
+        for nth in batch.range() {
+            let row = self.queue[nth];
+            self.set(row, self.rows[row.index()].outcome.in_a_dry_run());
         }
     }
 
-    /// The users that rows name, each once, in the order of the file: rows to be tried, or all.
-    pub fn wanted_users(&self, is_all: bool) -> Vec<(Symbol, &str)> {
+    /// The users that pending rows name, or all rows, each once and in the order of the file.
+    pub fn wanted_users(&self, is_all: bool) -> Vec<(Symbol<UserCell>, &str)> {
         let mut is_wanted = vec![false; self.users.len()];
-        for entry in self.entries.iter().filter(|entry| is_all || entry.outcome.status == Status::Pending) {
-            is_wanted[entry.user.index()] = entry.user != Symbol::EMPTY;
+        for row in self.rows.iter().filter(|row| is_all || row.outcome.status == Status::Pending) {
+            is_wanted[row.user.index()] = row.user != Symbol::EMPTY;
         }
-        self.users.iter().filter(|(name, _)| is_wanted[name.index()]).collect()
+        self.users.iter().filter(|(cell, _)| is_wanted[cell.index()]).collect()
     }
 
-    /// Whom names of the file meant when the journal was written.
-    pub fn recorded_users<'u>(&self, recorded: impl Iterator<Item = (u32, &'u str)>) -> HashMap<Symbol, String> {
-        let entry = |place: u32| self.entries.get(place as usize);
-        let meant = recorded.filter_map(|(place, id)| Some((entry(place)?.user, id.to_owned())));
-        meant.collect()
+    /// The users that cells of the file meant when the journal was written.
+    pub fn recorded_users(&self, recorded: impl Iterator<Item = (RowId, UserId)>) -> HashMap<Symbol<UserCell>, UserId> {
+        recorded.filter_map(|(row, id)| Some((self.rows.get(row.index())?.user, id))).collect()
     }
 
-    /// Sorts the rows to be tried by user: users in the order of their first row, rows in the order of the file.
-    pub fn by_user(&mut self, users: &Users) -> Vec<Work> {
-        let user_of = |entry: &Entry| users.user(entry.user).filter(|_| entry.outcome.status == Status::Pending);
-        let mut places = vec![u32::MAX; users.len()];
-        let mut of_user: Vec<Work> = Vec::new();
-        for user in self.entries.iter().filter_map(user_of) {
-            let place = &mut places[user.index()];
-            if *place == u32::MAX {
-                *place = u32::try_from(of_user.len()).unwrap_or(u32::MAX);
-                of_user.push(Work { user, is_whole: true, start: 0, end: 0 });
+    /// Sorts the pending rows by user: users in the order of their first row, rows in the order of the file.
+    pub fn by_user(&mut self, users: &Users) -> Vec<UserBatch> {
+        let user_of = |row: &LedgerRow| users.user(row.user).filter(|_| row.outcome.status == Status::Pending);
+        let mut batch_of_user = vec![usize::MAX; users.len()];
+        let mut batches: Vec<UserBatch> = Vec::new();
+        for user in self.rows.iter().filter_map(user_of) {
+            let index = &mut batch_of_user[user.index()];
+            if *index == usize::MAX {
+                *index = batches.len();
+                batches.push(UserBatch { user, is_complete: true, start: 0, end: 0 });
             }
-            of_user[*place as usize].end += 1;
+            batches[*index].end += 1;
         }
         let mut start = 0;
-        for work in &mut of_user {
-            let n_rows = work.end;
-            (work.start, work.end) = (start, start);
+        for batch in &mut batches {
+            let n_rows = batch.end;
+            (batch.start, batch.end) = (start, start);
             start += n_rows;
         }
-        self.to_try = vec![0; start as usize];
-        for (place, entry) in (0..).zip(&self.entries) {
-            if let Some(user) = user_of(entry) {
-                let work = &mut of_user[places[user.index()] as usize];
-                self.to_try[work.end as usize] = place;
-                work.end += 1;
+        self.queue = vec![RowId(0); start as usize];
+        for (id, row) in (0..).map(RowId).zip(&self.rows) {
+            if let Some(user) = user_of(row) {
+                let batch = &mut batches[batch_of_user[user.index()]];
+                self.queue[batch.end as usize] = id;
+                batch.end += 1;
             }
         }
-        of_user
+        batches
     }
 
-    /// The places of a user's rows.
-    pub fn places(&self, work: Work) -> &[u32] {
-        &self.to_try[work.start as usize..work.end as usize]
+    /// The rows of a batch.
+    pub fn rows(&self, batch: UserBatch) -> &[RowId] {
+        &self.queue[batch.range()]
     }
 
-    /// Leaves in the work what is still to be tried, and says of each user whether that is all that the file says of it.
-    pub fn settled(&mut self, work: Vec<Work>, users: &Users) -> Vec<Work> {
-        let is_wrong = self.users_with_errors(users);
-        let mut left = work;
-        for work in &mut left {
-            self.keep_pending(work);
-            work.is_whole &= !is_wrong[work.user.index()];
+    /// Keeps what is still pending after rows were compared. A batch of a user with errors is not complete.
+    pub fn retain_resolved(&mut self, batches: Vec<UserBatch>, users: &Users) -> Vec<UserBatch> {
+        let has_errors = self.users_with_errors(users);
+        self.retain(batches, |batch, _| batch.is_complete && !has_errors[batch.user.index()])
+    }
+
+    /// Keeps what is still pending after the outcomes of earlier deliveries were restored. A batch that loses rows is not
+    /// complete any more.
+    pub fn retain_pending(&mut self, batches: Vec<UserBatch>) -> Vec<UserBatch> {
+        self.retain(batches, |batch, n_before| batch.is_complete && batch.range().len() == n_before)
+    }
+
+    fn retain(
+        &mut self,
+        mut batches: Vec<UserBatch>,
+        is_complete: impl Fn(&UserBatch, usize) -> bool,
+    ) -> Vec<UserBatch> {
+        for batch in &mut batches {
+            let before = batch.range();
+            let kept: Vec<RowId> = self.rows(*batch).iter().copied().filter(|&row| self.is_pending(row)).collect();
+            self.queue[before.start..before.start + kept.len()].copy_from_slice(&kept);
+            batch.end = batch.start + u32::try_from(kept.len()).unwrap_or(u32::MAX);
+            batch.is_complete = is_complete(batch, before.len());
         }
-        left.retain(|work| work.start < work.end);
-        left
+        batches.retain(|batch| batch.start < batch.end);
+        batches
     }
 
-    fn keep_pending(&mut self, work: &mut Work) {
-        let kept: Vec<u32> = self.places(*work).iter().copied().filter(|&place| self.is_pending(place)).collect();
-        let start = work.start as usize;
-        self.to_try[start..start + kept.len()].copy_from_slice(&kept);
-        work.end = work.start + u32::try_from(kept.len()).unwrap_or(u32::MAX);
-    }
-
-    /// Of each user, whether one of its rows is invalid or failed. That may be a row whose user is misspelled, or a row that
-    /// names nobody below one of the user's: so it is where cells of a spreadsheet were merged.
+    /// Of each user, whether one of its rows is invalid or failed. That may be a row whose user is misspelled, or a row
+    /// without a user below one of this user's, as in a spreadsheet whose cells were merged.
     pub fn users_with_errors(&self, users: &Users) -> Vec<bool> {
-        let mut is_wrong = self.users_with(users, |status| matches!(status, Status::Invalid | Status::Failed));
-        users.possible_matches().for_each(|user| is_wrong[user.index()] = true);
+        let mut has_errors = self.users_with(users, |status| matches!(status, Status::Invalid | Status::Failed));
+        users.possible_matches().for_each(|user| has_errors[user.index()] = true);
         let mut above = None;
-        for entry in &self.entries {
-            if entry.user != Symbol::EMPTY {
-                above = users.user(entry.user);
+        for row in &self.rows {
+            if row.user != Symbol::EMPTY {
+                above = users.user(row.user);
             } else if let Some(user) = above {
-                is_wrong[user.index()] = true;
+                has_errors[user.index()] = true;
             }
         }
-        is_wrong
+        has_errors
     }
 
     /// Of each user, whether one of its rows has such a status.
     pub fn users_with(&self, users: &Users, test: impl Fn(Status) -> bool) -> Vec<bool> {
         let mut has = vec![false; users.len()];
-        for entry in self.entries.iter().filter(|entry| test(entry.outcome.status)) {
-            if let Some(user) = users.user(entry.user) {
+        for row in self.rows.iter().filter(|row| test(row.outcome.status)) {
+            if let Some(user) = users.user(row.user) {
                 has[user.index()] = true;
             }
         }
         has
     }
 
-    /// Whether a row is one of these users'.
-    pub fn is_one_of(&self, place: usize, users: &Users, these: &[bool]) -> bool {
-        let user = self.entries.get(place).and_then(|entry| users.user(entry.user));
+    /// The user that a row names, if it is known; nobody for a row beyond the last.
+    pub fn known_user(&self, row: RowId, users: &Users) -> Option<Symbol<User>> {
+        self.rows.get(row.index()).and_then(|row| users.user(row.user))
+    }
+
+    /// Whether a row belongs to one of these users.
+    pub fn is_one_of(&self, row: usize, users: &Users, these: &[bool]) -> bool {
+        let user = self.rows.get(row).and_then(|row| users.user(row.user));
         user.is_some_and(|user| these[user.index()])
     }
 
-    /// What became of the rows of one user, for the journal.
-    pub fn told(&self, work: Work) -> Vec<(u32, StoredOutcome)> {
-        let told = |&place: &u32| (place, self.texts.tell(self.entries[place as usize].outcome));
-        self.places(work).iter().map(told).filter(|(_, told)| told.status() != Status::Pending).collect()
+    /// The outcomes of a batch for the journal, without those that are pending.
+    pub fn stored(&self, batch: UserBatch) -> Vec<(RowId, StoredOutcome)> {
+        let message = |id| {
+            let (code, sentence) = self.messages.get(id);
+            (code.to_owned(), sentence.to_owned())
+        };
+        let tried = self.rows(batch).iter().filter(|&&row| !self.is_pending(row));
+        tried.map(|&row| (row, StoredOutcome::new(self.rows[row.index()].outcome, message))).collect()
     }
 
-    /// Takes over what earlier deliveries did.
-    pub fn restore<'t>(&mut self, rows_done: impl Iterator<Item = (u32, &'t StoredOutcome)>) {
-        let n_rows = self.entries.len();
-        for (place, told) in rows_done.filter(|(place, _)| (*place as usize) < n_rows) {
-            let outcome = self.texts.hear(told);
-            self.set(place, outcome);
+    /// Takes over the outcome that a row had in an earlier delivery. A row beyond the last is ignored.
+    pub fn restore_outcome(&mut self, row: RowId, stored: &StoredOutcome) {
+        if row.index() < self.rows.len() {
+            let outcome = stored.restore(|code, sentence| self.messages.intern(code, sentence));
+            self.set(row, outcome);
         }
     }
 
-    /// Leaves in the work what is still to be tried.
-    pub fn leave(&mut self, work: Vec<Work>) -> Vec<Work> {
-        let mut left = work;
-        for work in &mut left {
-            let before = work.end;
-            self.keep_pending(work);
-            work.is_whole &= work.end == before;
-        }
-        left.retain(|work| work.start < work.end);
-        left
+    /// The effects on users, with the first row of their batch, in the order of the file. A user whose rows were done in
+    /// two deliveries may be there twice.
+    pub fn effects(&self) -> impl Iterator<Item = (RowId, KeptEffects<'_>)> {
+        self.effects.iter()
     }
 
-    /// Users in the file by what became of their rows. Interner that nobody has count, too.
+    /// The effects that were set for this row.
+    pub fn user_effects(&self, row: RowId) -> Option<KeptEffects<'_>> {
+        self.effects.get(row)
+    }
+
+    /// Keeps the effects of the batch that begins with this row. The row may be one of a file that is gone.
+    pub fn set_effects(&mut self, row: RowId, effects: &UserEffects) {
+        self.effects.insert(row, effects);
+    }
+
+    /// Users in the file by the outcomes of their rows. Names that nobody has count, too.
     ///
-    /// A user may be changed, or not right, besides: then the place of one of its rows is given.
-    pub fn users(
-        &self,
-        users: Option<&Users>,
-        changed: impl Iterator<Item = u32>,
-        left: impl Iterator<Item = u32>,
-    ) -> UserCounts {
+    /// Of users that changed, or are incomplete, although their rows do not say so, one row each is given.
+    pub fn users(&self, users: Option<&Users>, changed: &[RowId], incomplete: &[RowId]) -> UserCounts {
         const CHANGED: u8 = 1;
         const WITH_ERRORS: u8 = 2;
         const UNCHANGED: u8 = 4;
         const PENDING: u8 = 8;
         // Two names of one user are one user.
         let n_known = users.map_or(0, Users::len);
-        let index = |entry: &Entry| {
-            let known = users.and_then(|users| users.user(entry.user));
-            known.map_or(n_known + entry.user.index(), Symbol::index)
+        let index = |row: &LedgerRow| {
+            let known = users.and_then(|users| users.user(row.user));
+            known.map_or(n_known + row.user.index(), Symbol::index)
         };
         let mut flags = vec![0_u8; n_known + self.users.len()];
-        for entry in self.entries.iter().filter(|entry| entry.user != Symbol::EMPTY) {
-            flags[index(entry)] |= match entry.outcome.status {
+        for row in self.rows.iter().filter(|row| row.user != Symbol::EMPTY) {
+            flags[index(row)] |= match row.outcome.status {
                 Status::Unchanged | Status::Duplicate => UNCHANGED,
                 Status::Pending => PENDING,
                 Status::Invalid | Status::Failed => WITH_ERRORS,
-                _ => CHANGED,
+                Status::Added
+                | Status::Updated
+                | Status::Removed
+                | Status::WouldAdd
+                | Status::WouldUpdate
+                | Status::WouldRemove => CHANGED,
             };
         }
-        for place in changed {
-            flags[index(&self.entries[place as usize])] |= CHANGED;
-        }
-        for place in left {
-            flags[index(&self.entries[place as usize])] |= WITH_ERRORS;
+        for (rows, flag) in [(changed, CHANGED), (incomplete, WITH_ERRORS)] {
+            for row in rows.iter().filter_map(|row| self.rows.get(row.index())) {
+                flags[index(row)] |= flag;
+            }
         }
         let count = |test: fn(u8) -> bool| flags.iter().filter(|&&flag| test(flag)).count() as u64;
         UserCounts {
@@ -285,5 +306,112 @@ impl Ledger {
             unchanged: count(|flag| flag == UNCHANGED),
             with_errors: count(|flag| flag & WITH_ERRORS != 0),
         }
+    }
+}
+
+impl UserBatch {
+    fn range(self) -> std::ops::Range<usize> {
+        self.start as usize..self.end as usize
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Rows that name these users, each on a line of its own.
+    fn ledger(users: &[&str]) -> Ledger {
+        let mut ledger = Ledger::default();
+        for (line, user) in (2..).zip(users) {
+            ledger.push(Line(line), user, Outcome::PENDING);
+        }
+        ledger
+    }
+
+    /// `a1` and `a2` are two names of the user a.
+    fn users(ledger: &Ledger) -> Users {
+        let ids = (0..).map(RowId).take(ledger.len()).filter_map(|row| {
+            let letter = ledger.user(row).1.get(..1)?;
+            Some((row, UserId::new(letter)))
+        });
+        Users::recorded("instance", &ledger.recorded_users(ids), 0)
+    }
+
+    fn shown(ledger: &Ledger, users: &Users, batches: &[UserBatch]) -> Vec<(UserId, Vec<u32>, bool)> {
+        let shown = |batch: &UserBatch| {
+            let rows = ledger.rows(*batch).iter().map(|row| row.0);
+            (users.id(batch.user), rows.collect(), batch.is_complete)
+        };
+        batches.iter().map(shown).collect()
+    }
+
+    #[test]
+    fn a_row_is_small() {
+        assert_eq!(size_of::<LedgerRow>(), 16);
+    }
+
+    #[test]
+    fn batches_have_the_rows_of_each_user_whatever_it_is_called() {
+        let mut ledger = ledger(&["a1", "b", "a2", "", "b", "a1"]);
+        let (users, id) = (users(&ledger), UserId::new);
+        let batches = ledger.by_user(&users);
+        assert_eq!(shown(&ledger, &users, &batches), [(id("a"), vec![0, 2, 5], true), (id("b"), vec![1, 4], true)]);
+
+        // The row without a user is perhaps one of a's, which stands above it.
+        ledger.set(RowId(4), Outcome::duplicate(Line(3)));
+        ledger.set(RowId(3), Outcome::invalid(crate::outcome::Code::MissingField));
+        let batches = ledger.retain_resolved(batches, &users);
+        assert_eq!(shown(&ledger, &users, &batches), [(id("a"), vec![0, 2, 5], false), (id("b"), vec![1], true)]);
+
+        ledger.restore_outcome(RowId(1), &StoredOutcome::new(Outcome::plain(Status::Added), |_| unreachable!()));
+        ledger.restore_outcome(RowId(99), &StoredOutcome::new(Outcome::plain(Status::Added), |_| unreachable!()));
+        ledger.set(RowId(2), Outcome::plain(Status::Updated));
+        let batches = ledger.retain_pending(batches);
+        assert_eq!(shown(&ledger, &users, &batches), [(id("a"), vec![0, 5], false)]);
+
+        ledger.set_would(batches[0]);
+        assert_eq!(ledger.outcome(RowId(0)), Some(Outcome::PENDING));
+        ledger.set_all(batches[0], Outcome::plain(Status::Removed));
+        ledger.set_would(batches[0]);
+        assert_eq!(ledger.outcome(RowId(5)), Some(Outcome::plain(Status::WouldRemove)));
+        assert_eq!(
+            (ledger.counts().total(), ledger.counts().of(Status::WouldRemove), ledger.has_pending()),
+            (6, 2, false)
+        );
+    }
+
+    #[test]
+    fn an_outcome_goes_through_the_journal_with_its_message() {
+        let mut ledger = ledger(&["a", "a"]);
+        let users = users(&ledger);
+        let batch = ledger.by_user(&users)[0];
+        let message = ledger.messages.intern("NoSuchThing", "Not this.");
+        ledger.set(RowId(1), Outcome::with_message(Status::Failed, message));
+        let stored = ledger.stored(batch);
+        assert_eq!(stored.iter().map(|(row, _)| *row).collect::<Vec<_>>(), [RowId(1)], "what is pending is not stored");
+        let json = serde_json::to_string(&stored).unwrap();
+        assert_eq!(json, r#"[[1,{"status":"failed","code":"text","message":["NoSuchThing","Not this."]}]]"#);
+
+        let mut resumed = self::ledger(&["a", "a"]);
+        resumed.messages.intern("Another", "message.");
+        for (row, stored) in serde_json::from_str::<Vec<(RowId, StoredOutcome)>>(&json).unwrap() {
+            resumed.restore_outcome(row, &stored);
+        }
+        let crate::outcome::Note::Message(id) = resumed.outcome(RowId(1)).unwrap().note() else { panic!("no message") };
+        assert_eq!(resumed.messages.get(id), ("NoSuchThing", "Not this."));
+    }
+
+    #[test]
+    fn a_user_counts_once_and_may_have_changed_and_have_errors() {
+        let mut ledger = ledger(&["a1", "a2", "b", "c", "", "d"]);
+        let users = users(&ledger);
+        for (row, status) in
+            [Status::Unchanged, Status::Failed, Status::Unchanged, Status::Added].into_iter().enumerate()
+        {
+            ledger.set(RowId(u32::try_from(row).unwrap()), Outcome::plain(status));
+        }
+        let counts = ledger.users(Some(&users), &[RowId(0)], &[RowId(3)]);
+        assert_eq!(counts, UserCounts { total: 4, changed: 2, unchanged: 1, with_errors: 2 });
+        assert_eq!(ledger.users(None, &[], &[]).total, 5, "who is not known is counted by name");
     }
 }

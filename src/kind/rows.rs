@@ -1,31 +1,30 @@
-//! What a kind of file is to the rest of the engine: its [`Rows`], the [`Target`] that they make of one user, and how the
-//! report [`Describe`]s them.
+//! What the rest of the engine knows of a kind of file: its [`Rows`], the [`Target`] that they set for one user, and how
+//! the report [`Describe`]s them.
 
 use std::collections::BTreeSet;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::value::RawValue;
 
-use crate::connect::{Connect, ConnectError, Operation, UserId};
-use crate::input::{Header, Record};
-use crate::outcome::{Preview, RowId, RowReport, Status, UserCounts};
-use crate::resolve::Users;
-
+use super::effects::{KeptEffects, UserEffects};
 use super::ledger::{Ledger, UserBatch};
+use crate::connect::{Connect, ConnectError, Operation, UserId};
+use crate::input::{Header, Record, Symbol};
+use crate::outcome::{Preview, RowId, RowReport, Status, UserCounts};
+use crate::resolve::{User, Users};
 
-/// All rows of one file of a kind. Pure, but for the one fetch.
+/// All rows of one file of a kind. Pure, but for one fetch.
 ///
-/// In the order in which an import calls it: rows are [pushed](Rows::push), what the instance must be asked besides users is
-/// [fetched](Rows::fetch_reference), the rows are [resolved](Rows::resolve) into one batch a user; each user is brought to
-/// what its [items](Rows::items) say (`reconcile`), and the outcomes are [recorded](Rows::record).
+/// An import [pushes](Rows::push) the rows, [fetches](Rows::fetch_reference) what they need to know of the instance,
+/// [resolves](Rows::resolve) them into one batch a user, brings each user to what its [items](Rows::items) say
+/// (`reconcile`), and [records](Rows::record) the outcomes.
 #[expect(async_fn_in_trait, reason = "an import is one future on one thread")]
 pub trait Rows: Default {
     /// As the summary names the kind.
     const NAME: &'static str;
-    /// What the instance was asked besides users.
+    /// What the rows need to know of the instance, other than its users.
     type Reference;
-    /// What the rows of one user make of it.
+    /// What the rows of one user ask for.
     type Target: Target;
 
     /// What all kinds keep of each row.
@@ -33,32 +32,40 @@ pub trait Rows: Default {
     /// The same, to be written to.
     fn ledger_mut(&mut self) -> &mut Ledger;
 
-    /// Takes one row of the file. A row that is wrong by itself is kept as invalid.
+    /// Adds one row of the file. A row that is wrong by itself is kept as invalid.
     fn push(&mut self, header: &Header, record: &Record<'_>);
 
-    /// Whether such a file may be the whole truth for its users; else why not.
+    /// Whether such a file may be the whole truth for its users, or why not.
     fn check_replaceable(header: &Header) -> Result<(), &'static str>;
 
-    /// Asks the instance what the rows need to know besides users. Complete, or an error.
+    /// Asks the instance what the rows need to know. Complete, or an error.
     async fn fetch_reference(&self, connect: &Connect) -> Result<Self::Reference, ConnectError>;
 
-    /// Compares the rows with the instance and with each other: what the instance does not know is invalid, of rows that say
-    /// the same the first is tried, and rows that contradict each other are all invalid. What is left are the batches, in the
+    /// Compares the rows with the instance and with each other: what the instance does not know is invalid, of rows that
+    /// say the same the first is tried, and rows that contradict each other are all invalid. Returns the rest, in the
     /// order of the file.
     ///
-    /// Rows that an earlier delivery has begun with are tried again whatever is known of them now: what was done for them
-    /// must be seen and told.
+    /// Rows that an earlier delivery has begun with are tried again even if the instance does not know them any more: the
+    /// report must tell what was done for them.
     fn resolve(&mut self, users: &Users, reference: &Self::Reference, begun: &BTreeSet<RowId>) -> Vec<UserBatch>;
 
     /// What the rows of one user want, in the order of the file.
     fn items(&self, batch: UserBatch) -> Vec<<Self::Target as Target>::Item>;
 
-    /// Keeps what became of the rows of one user, in the order of [`Rows::items`].
+    /// Keeps the outcomes of the rows of one user, in the order of [`Rows::items`].
     fn record(&mut self, batch: UserBatch, outcomes: Vec<<Self::Target as Target>::ItemOutcome>);
+
+    /// Takes over the effects that an earlier delivery had on the user of the batch that began with this row.
+    fn restore_effects(&mut self, row: RowId, effects: &UserEffects) -> serde_json::Result<()> {
+        // What cannot be read must not pass for no effects when undo.csv is written.
+        serde_json::from_str::<EffectsOf<Self>>(effects.json.get())?;
+        self.ledger_mut().set_effects(row, effects);
+        Ok(())
+    }
 }
 
-/// One user on the way to what its rows say: what it had, what it has, and the calls in between. Pure, but for the two
-/// calls that it names; the loop around it is `reconcile`.
+/// One user on the way to what its rows say: what it had, what it has, and which call is next. Pure, but for reading and
+/// sending; the loop around it is `reconcile`.
 #[expect(async_fn_in_trait, reason = "an import is one future on one thread")]
 pub trait Target: Sized {
     /// What reads a user.
@@ -69,9 +76,9 @@ pub trait Target: Sized {
     type Current: Clone + Serialize + DeserializeOwned;
     /// One call that writes.
     type Call;
-    /// What became of one item.
+    /// The outcome of one item.
     type ItemOutcome;
-    /// What came of the user: all that undo.csv, removed.csv and the messages need, without the file.
+    /// What the import did to a user: all that undo.csv, removed.csv and the messages need, without the file.
     type Effects: Default + PartialEq + Serialize + DeserializeOwned;
 
     /// Reads what a user has. Complete, or an error.
@@ -80,52 +87,53 @@ pub trait Target: Sized {
     /// Makes one call.
     async fn send(connect: &Connect, user: &UserId, call: &Self::Call) -> Result<(), ConnectError>;
 
-    /// A user with what it had before this import's first write for it, and what it has now.
+    /// A user that had `before` when this import first wrote, and has `now`.
     fn new(items: &[Self::Item], before: Self::Current, now: Self::Current, options: &ReconcileOptions) -> Self;
 
-    /// What replacing the user's set would do, for the guard.
+    /// What replacing the user's set would do, for the guard against mass removals.
     fn preview(&self) -> Preview;
 
-    /// The next call; nothing if nothing is wanted any more that is not given up.
+    /// The next call; none once everything is in place or given up.
     fn next_call(&mut self) -> Option<Self::Call>;
 
-    /// A call succeeded. A later read may not show it yet.
+    /// The call succeeded. A later read may not show it yet.
     fn succeeded(&mut self, call: Self::Call);
 
     /// The user was read again after a call that failed.
     fn refresh(&mut self, now: Self::Current);
 
-    /// After the refresh: what is still wanted of the failed call is tried in another way if there is one, else given up.
+    /// Chooses, after the refresh, another way for what the failed call wanted, or gives it up if there is none.
     fn failed(&mut self, call: &Self::Call, error: &ConnectError);
 
-    /// What the call wanted is given up.
+    /// Gives up what the call wanted.
     fn give_up(&mut self, call: &Self::Call, error: &ConnectError);
 
-    /// The user could not be read again: what the call did is not known. The call is given up; so is all else if the read
-    /// was refused.
+    /// The user could not be read after a call that failed: the effect of the call is not known. Gives up the call, and
+    /// also everything else unless the read was not even sent.
     fn lost_sight(&mut self, call: &Self::Call, error: &ConnectError, unread: &ConnectError);
 
-    /// Whether something was not tried and is to be tried by another delivery.
+    /// Whether something was not tried, so that another delivery must come back to the user.
     fn is_untried(&self) -> bool;
 
-    /// What became of each item.
+    /// The outcome of each item.
     fn outcomes(&self) -> Vec<Self::ItemOutcome>;
 
-    /// What became of each item of a user who could not be read: nothing was tried, or it failed.
+    /// The outcome of each item of a user that could not be read: not tried, or failed.
     fn unread(items: &[Self::Item], failed: Option<&ConnectError>) -> Vec<Self::ItemOutcome>;
 
-    /// What came of the user so far.
+    /// What was done to the user so far.
     fn effects(&self) -> Self::Effects;
 
-    /// What may come of the user by all that is planned: what was there before of everything that a write may touch.
+    /// What the writes may do at most: all that they may touch, as it was before. It counts if the user cannot be read
+    /// later.
     fn possible_effects(&self) -> Self::Effects;
 }
 
-/// How the report tells of the rows of a kind. Pure.
+/// What the report says of the rows of a kind. Pure.
 pub trait Describe: Rows {
     /// The header of its `undo.csv`.
     const UNDO: &'static [&'static str];
-    /// The header of its `removed.csv`.
+    /// The header of its `removed.csv`; empty for a kind that removes nothing by implication.
     const REMOVED: &'static [&'static str];
 
     /// What the report says of a row, which is `record`.
@@ -137,31 +145,38 @@ pub trait Describe: Rows {
         context: ReportContext<'_, Self::Reference>,
     ) -> RowReport;
 
-    /// What takes back what came of a user: rows below [`Describe::UNDO`].
+    /// The rows of `undo.csv` that take back these effects.
     fn undo(user: &UserId, effects: &EffectsOf<Self>) -> Vec<Vec<String>>;
 
-    /// What was removed of a user, or would be, without a row that says so: rows below [`Describe::REMOVED`]. `user` is as
-    /// the file names it.
+    /// The rows of `removed.csv`: what was removed, or would be, without a row that says so. `user` is as the file names
+    /// it.
     fn removed(user: &str, effects: &EffectsOf<Self>) -> Vec<Vec<String>>;
 
-    /// Whether the import changed the user beyond what the statuses of its rows say.
+    /// Whether the import changed more of the user than the statuses of its rows say.
     fn changed_beyond_rows(effects: &EffectsOf<Self>) -> bool;
 
-    /// Whether the user has not just what the file says, although its rows are right.
+    /// Whether the user has more than the file says, although its rows are right.
     fn is_incomplete(effects: &EffectsOf<Self>) -> bool;
 
-    /// The effects of every user that has some, with the first of the user's rows.
-    fn all_effects(&self) -> impl Iterator<Item = (RowId, &UserId, EffectsOf<Self>)> {
-        let of_user = |(row, effects): (RowId, _)| parsed::<Self>(row, effects);
-        self.ledger().effects().map(of_user)
+    /// The effects on each user that has some, with the first row of their batch.
+    fn all_effects(&self) -> impl Iterator<Item = (RowId, UserId, EffectsOf<Self>)> {
+        self.ledger().effects().map(|(row, effects)| (row, UserId::new(effects.user), parse::<Self>(effects)))
     }
 
-    /// A row each of users who have not just what the file says, although their rows are right.
+    /// The effects on the user of this row: several if its rows were done in several deliveries.
+    fn effects_of(&self, row: RowId, context: ReportContext<'_, Self::Reference>) -> Vec<EffectsOf<Self>> {
+        let ledger = self.ledger();
+        let Some((users, notes)) = context.users.zip(context.user_notes) else { return Vec::new() };
+        let Some(user) = ledger.known_user(row, users) else { return Vec::new() };
+        notes.effects(user).filter_map(|row| ledger.user_effects(row)).map(parse::<Self>).collect()
+    }
+
+    /// One row of each user who has more than the file says, although its rows are right.
     fn incomplete_users(&self) -> Vec<RowId> {
         self.all_effects().filter(|(.., effects)| Self::is_incomplete(effects)).map(|(row, ..)| row).collect()
     }
 
-    /// Users in the file by what became of them.
+    /// Users in the file by their outcome.
     fn users(&self, users: Option<&Users>) -> UserCounts {
         let (mut changed, mut incomplete) = (Vec::new(), Vec::new());
         for (row, _, effects) in self.all_effects() {
@@ -175,24 +190,21 @@ pub trait Describe: Rows {
         self.ledger().users(users, &changed, &incomplete)
     }
 
-    /// What goes for all rows of each user.
-    fn user_notes(&self, users: &Users) -> Vec<UserNotes> {
-        let with_errors = self.ledger().users_with_errors(users).into_iter();
-        let mut notes: Vec<_> = with_errors.map(|has_errors| UserNotes { has_errors, effects: None }).collect();
-        for (row, _) in self.ledger().effects() {
-            if let Some(user) = users.user(self.ledger().user(row).0) {
-                notes[user.index()].effects = Some(row);
-            }
-        }
-        notes
+    /// What [`Describe::describe`] needs of each user.
+    fn user_notes(&self, users: &Users) -> UserNotes {
+        let ledger = self.ledger();
+        let user_of = |(row, _)| Some((ledger.known_user(row, users)?, row));
+        let mut effects: Vec<(Symbol<User>, RowId)> = ledger.effects().filter_map(user_of).collect();
+        effects.sort_unstable();
+        UserNotes { has_errors: ledger.users_with_errors(users), effects }
     }
 
-    /// Of each user, whether one of its rows is to be mended and dropped again, and so all of them where the file is the
-    /// whole truth for its users.
+    /// Of each user, whether one of its rows must be corrected. Where the file is the whole truth for its users, all rows
+    /// of such a user must be dropped again.
     fn users_to_retry(&self, users: &Users) -> Vec<bool> {
         let ledger = self.ledger();
         let mut to_retry = ledger.users_with(users, Status::needs_retry);
-        let incomplete = self.incomplete_users().into_iter().filter_map(|row| users.user(ledger.user(row).0));
+        let incomplete = self.incomplete_users().into_iter().filter_map(|row| ledger.known_user(row, users));
         for user in incomplete.chain(users.possible_matches()) {
             to_retry[user.index()] = true;
         }
@@ -200,24 +212,15 @@ pub trait Describe: Rows {
     }
 }
 
-/// The effects of a kind's users.
+/// The effects of a kind on one user.
 pub type EffectsOf<R> = <<R as Rows>::Target as Target>::Effects;
 
-/// What came of one user, as its kind's [`Target::Effects`] in JSON: users are many, and most are never asked for again.
-#[derive(Clone, Debug)]
-pub struct UserEffects {
-    /// Whose they are.
-    pub user: UserId,
-    /// The effects.
-    pub json: Box<RawValue>,
+fn parse<R: Rows>(effects: KeptEffects<'_>) -> EffectsOf<R> {
+    // Our own text; what a journal had was checked when it was restored.
+    serde_json::from_str(effects.json).unwrap_or_default()
 }
 
-fn parsed<R: Rows>(row: RowId, effects: &UserEffects) -> (RowId, &UserId, EffectsOf<R>) {
-    // Our own text; one that the journal spoilt was refused when it was read.
-    (row, &effects.user, serde_json::from_str(effects.json.get()).unwrap_or_default())
-}
-
-/// What holds for bringing one user to what the file says.
+/// How one user is brought to what the file says.
 #[derive(Clone, Copy, Debug)]
 pub struct ReconcileOptions {
     /// The largest set that a user may have, unless it holds more.
@@ -228,28 +231,30 @@ pub struct ReconcileOptions {
     pub writes: Writes,
 }
 
-/// How far bringing a user goes.
+/// How far it goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Writes {
     /// Everything is written.
     Apply,
-    /// Nothing is written, and what would be is told.
+    /// Nothing is written; the outcomes are those that writing would have.
     Plan,
-    /// Nothing is written, and what was done before is told.
+    /// Nothing is written; the outcomes are those of earlier deliveries.
     Observe,
 }
 
-/// What is known of the instance when the report is written; less where the import stopped early.
+/// What is known when the report is written; less if the import stopped early.
 #[derive(Debug)]
 pub struct ReportContext<'c, R> {
-    /// Its users, if they were asked for.
+    /// The instance's users, if they were asked for.
     pub users: Option<&'c Users>,
-    /// What else it was asked.
+    /// What else the instance was asked.
     pub reference: Option<&'c R>,
     /// `MAX_PROFICIENCIES_PER_USER`.
     pub max_proficiencies: usize,
-    /// Where the file is the whole truth for its users: of each user what goes for all of its rows.
-    pub user_notes: Option<&'c [UserNotes]>,
+    /// Whether the file is the whole truth for its users.
+    pub replaces: bool,
+    /// What [`Describe::user_notes`] says of `users`. Without it no message says what the import changed.
+    pub user_notes: Option<&'c UserNotes>,
 }
 
 impl<R> Clone for ReportContext<'_, R> {
@@ -260,11 +265,24 @@ impl<R> Clone for ReportContext<'_, R> {
 
 impl<R> Copy for ReportContext<'_, R> {}
 
-/// What goes for all rows of a user.
-#[derive(Clone, Copy, Debug, Default)]
+/// What holds for all rows of a user.
+#[derive(Debug)]
 pub struct UserNotes {
-    /// Whether one of them is not right, so that the user keeps what the file does not name.
-    pub has_errors: bool,
-    /// The row by which its effects are kept, if it has some.
-    pub effects: Option<RowId>,
+    /// By user.
+    has_errors: Vec<bool>,
+    /// The rows by which the ledger has effects, sorted by user.
+    effects: Vec<(Symbol<User>, RowId)>,
+}
+
+impl UserNotes {
+    /// Whether a row of the user is not right, so that the user keeps what the file does not name.
+    pub fn has_errors(&self, user: Symbol<User>) -> bool {
+        self.has_errors[user.index()]
+    }
+
+    /// The rows by which the ledger has the effects on the user.
+    pub fn effects(&self, user: Symbol<User>) -> impl Iterator<Item = RowId> {
+        let start = self.effects.partition_point(|(other, _)| *other < user);
+        self.effects[start..].iter().take_while(move |(other, _)| *other == user).map(|(_, row)| *row)
+    }
 }

@@ -20,5 +20,4 @@ mod replace;
 mod report;
 mod rows;
 mod takeover;
-mod user_config;
 mod world;

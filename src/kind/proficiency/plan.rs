@@ -2,18 +2,18 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::connect::{Level, MAX_ITEMS_PER_CALL, ProficiencyKey, Proficiencies, Proficiency};
+use crate::connect::{Level, MAX_ITEMS_PER_CALL, Proficiencies, Proficiency, ProficiencyKey};
 
-/// What the file says of one pair of one user.
+/// What the file says of one proficiency of one user.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Item {
+pub struct ProficiencyItem {
     /// Which attribute and value.
     pub pair: ProficiencyKey,
-    /// What is to become of it.
+    /// What is wanted of it.
     pub want: Want,
 }
 
-/// What is to become of a pair.
+/// What is wanted of a proficiency.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Want {
     /// The user has it at this level.
@@ -25,16 +25,16 @@ pub enum Want {
 /// One call.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Step {
-    /// Levels that change.
+    /// Changes levels.
     Update(Vec<Proficiency>),
-    /// What the user does not have yet.
+    /// Gives what the user does not have yet.
     Associate(Vec<Proficiency>),
-    /// What the user has and shall not have.
+    /// Takes away what the user has.
     Disassociate(Vec<ProficiencyKey>),
 }
 
 impl Step {
-    /// The pairs that the call is about.
+    /// The proficiencies that the call is about.
     pub fn pairs(&self) -> impl Iterator<Item = &ProficiencyKey> {
         let (levels, pairs): (&[Proficiency], &[ProficiencyKey]) = match self {
             Self::Update(items) | Self::Associate(items) => (items, &[]),
@@ -53,7 +53,7 @@ impl Step {
         self.len() == 0
     }
 
-    /// What is there once the call has succeeded.
+    /// Does to a set what the call does to the user.
     pub fn apply_to(&self, held: &mut Proficiencies) {
         match self {
             Self::Update(items) | Self::Associate(items) => {
@@ -63,7 +63,7 @@ impl Step {
         }
     }
 
-    /// One call an item.
+    /// The same as calls of one item each.
     pub fn one_by_one(self) -> Vec<Self> {
         match self {
             Self::Update(items) => items.into_iter().map(|item| Self::Update(vec![item])).collect(),
@@ -75,10 +75,10 @@ impl Step {
 
 /// The calls for one user, in their order.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Plan {
+pub struct ProficiencyPlan {
     /// The calls; none if the user is right already.
     pub steps: Vec<Step>,
-    /// Where the final set would be larger than is allowed: its size. The steps then add nothing.
+    /// The size of the final set if that would be larger than is allowed. The steps then add nothing.
     pub too_many: Option<usize>,
 }
 
@@ -87,11 +87,11 @@ pub struct Plan {
 /// The order is: update; of the removals the least that the limit forces, but never the user's last proficiency;
 /// associate; the other removals. So the user is never without proficiencies between two sets, save where the limit is one.
 /// A user who already holds more than `limit` proves a larger one, which then counts.
-pub fn plan(held: &Proficiencies, items: &[Item], limit: usize) -> Plan {
+pub fn plan(held: &Proficiencies, items: &[ProficiencyItem], limit: usize) -> ProficiencyPlan {
     let mut updates = Vec::new();
     let mut additions = VecDeque::new();
     let mut removals = VecDeque::new();
-    for Item { pair, want } in items {
+    for ProficiencyItem { pair, want } in items {
         match (want, held.get(pair)) {
             (Want::Level(level), Some(now)) if now == level => {}
             (Want::Level(level), Some(_)) => updates.push(Proficiency { pair: pair.clone(), level: *level }),
@@ -121,10 +121,10 @@ pub fn plan(held: &Proficiencies, items: &[Item], limit: usize) -> Plan {
     }
     let n_removals = removals.len();
     steps.extend(take(&mut removals, n_removals).map(Step::Disassociate));
-    Plan { steps, too_many }
+    ProficiencyPlan { steps, too_many }
 }
 
-/// Takes the first `n` out, in pieces of a call's size.
+/// Takes out the first `n`, in pieces of a call's size.
 fn take<T>(queue: &mut VecDeque<T>, n: usize) -> impl Iterator<Item = Vec<T>> + use<T> {
     let mut taken = queue.drain(..n).collect::<VecDeque<_>>();
     std::iter::from_fn(move || {
@@ -133,24 +133,24 @@ fn take<T>(queue: &mut VecDeque<T>, n: usize) -> impl Iterator<Item = Vec<T>> + 
     })
 }
 
-/// A pair without regard to case: names and values are unique so in an instance.
+/// A key without regard to case: in an instance attributes and values are unique in this form.
 fn folded(pair: &ProficiencyKey) -> (String, String) {
     (pair.attribute.to_lowercase(), pair.value.to_lowercase())
 }
 
-/// The items in the spelling that the user's own set has: what begins with `connect:` was not matched to the instance's
-/// spelling before.
-pub(super) fn in_held_spelling(items: &[Item], held: &Proficiencies) -> Vec<Item> {
+/// The items in the spelling of the user's own set: what begins with `connect:` was not matched to the instance's spelling
+/// before.
+pub(super) fn in_held_spelling(items: &[ProficiencyItem], held: &Proficiencies) -> Vec<ProficiencyItem> {
     let spelled: BTreeMap<_, _> = held.keys().map(|pair| (folded(pair), pair)).collect();
-    let respell = |item: &Item| match spelled.get(&folded(&item.pair)) {
-        Some(&pair) => Item { pair: pair.clone(), want: item.want },
+    let respell = |item: &ProficiencyItem| match spelled.get(&folded(&item.pair)) {
+        Some(&pair) => ProficiencyItem { pair: pair.clone(), want: item.want },
         None => item.clone(),
     };
     items.iter().map(respell).collect()
 }
 
-/// What a user has, in the spelling that the items have: the service may keep what was added in a spelling of its own.
-pub(super) fn in_item_spelling(held: Proficiencies, items: &[Item]) -> Proficiencies {
+/// What a user has, in the spelling of the items: the service may keep what was added in a spelling of its own.
+pub(super) fn in_item_spelling(held: Proficiencies, items: &[ProficiencyItem]) -> Proficiencies {
     let spelled: BTreeMap<_, _> = items.iter().map(|item| (folded(&item.pair), &item.pair)).collect();
     held.into_iter()
         .map(|(pair, level)| (spelled.get(&folded(&pair)).map_or(pair, |&pair| pair.clone()), level))
@@ -170,16 +170,16 @@ mod tests {
         values.into_iter().map(|value| (pair(value), Level::whole(3))).collect()
     }
 
-    fn level(value: u8, level: u8) -> Item {
-        Item { pair: pair(value), want: Want::Level(Level::whole(level)) }
+    fn level(value: u8, level: u8) -> ProficiencyItem {
+        ProficiencyItem { pair: pair(value), want: Want::Level(Level::whole(level)) }
     }
 
-    fn absent(value: u8) -> Item {
-        Item { pair: pair(value), want: Want::Absent }
+    fn absent(value: u8) -> ProficiencyItem {
+        ProficiencyItem { pair: pair(value), want: Want::Absent }
     }
 
     /// `u2 d9 a9`: the calls and their sizes.
-    fn calls(plan: &Plan) -> String {
+    fn calls(plan: &ProficiencyPlan) -> String {
         let of = |step: &Step| match step {
             Step::Update(items) => format!("u{}", items.len()),
             Step::Associate(items) => format!("a{}", items.len()),
@@ -226,15 +226,15 @@ mod tests {
     #[test]
     fn a_pair_is_spelled_as_the_user_has_it() {
         let other_case = ProficiencyKey { attribute: "a".into(), value: "V01".into() };
-        let items = in_held_spelling(&[Item { pair: other_case, want: Want::Absent }], &held([1]));
+        let items = in_held_spelling(&[ProficiencyItem { pair: other_case, want: Want::Absent }], &held([1]));
         assert_eq!(items, [absent(1)]);
     }
 
-    fn any_case() -> impl Strategy<Value = (Proficiencies, Vec<Item>, usize)> {
+    fn any_case() -> impl Strategy<Value = (Proficiencies, Vec<ProficiencyItem>, usize)> {
         let held = prop::collection::btree_map((0..30_u8).prop_map(pair), (1..=5_u8).prop_map(Level::whole), 0..25);
         let wants = prop_oneof![(1..=5_u8).prop_map(|n| Want::Level(Level::whole(n))), Just(Want::Absent)];
         let items = prop::collection::btree_map((0..30_u8).prop_map(pair), wants, 0..25)
-            .prop_map(|items| items.into_iter().map(|(pair, want)| Item { pair, want }).collect());
+            .prop_map(|items| items.into_iter().map(|(pair, want)| ProficiencyItem { pair, want }).collect());
         (held, items, 1..25_usize)
     }
 

@@ -25,7 +25,7 @@ const MAX_LETTERS: usize = 100;
 
 /// A row that is right by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Checked<'r> {
+pub struct CheckedProficiency<'r> {
     /// A user id, a user ARN or a username.
     pub user: &'r str,
     /// The attribute, in the file's spelling.
@@ -37,7 +37,7 @@ pub struct Checked<'r> {
 }
 
 /// Checks a row by itself: whole, no field missing, a level and an action that mean something.
-pub fn check<'r>(header: &Header, record: &Record<'r>) -> Result<Checked<'r>, Problem<Code>> {
+pub fn check<'r>(header: &Header, record: &Record<'r>) -> Result<CheckedProficiency<'r>, Problem<Code>> {
     check_whole(header, record)?;
     let user = cell(header, record, USER);
     let attribute = cell(header, record, ATTRIBUTE);
@@ -61,7 +61,7 @@ pub fn check<'r>(header: &Header, record: &Record<'r>) -> Result<Checked<'r>, Pr
     let needed = if is_removal { &named[..3] } else { &named[..4] };
     check_given(needed)?;
     let level = if is_removal { None } else { Some(level_of(level)?) };
-    Ok(Checked { user, attribute, value, level })
+    Ok(CheckedProficiency { user, attribute, value, level })
 }
 
 /// 1 to 5, whole: `3`, `3.0`, and `3,0` as a German Excel writes it.

@@ -1,39 +1,41 @@
-//! Rows of one user beside each other. Pure.
+//! Compares the rows of one user. Pure.
 
 use std::collections::BTreeMap;
 
+use super::plan::UserConfigItem;
+use super::row::Cells;
 use crate::connect::{ChannelSetting, Value};
+use crate::outcome::{Line, RowId};
 
-use super::{Cells, Item};
-
-/// The rows of one user as items to be tried, in the order of the file; instead of a row that another one contradicts, the
-/// line of that one.
+/// The rows of one user as items, in the order of the file; in the place of a row that contradicts another one, the line of
+/// that one.
 ///
-/// Rows of one channel are merged cell by cell: only cells that differ contradict, and then all rows that say something of
-/// that setting are out. A row all of which was said before is tried like the others, for an earlier row may turn out to be
-/// against a rule in another of its cells.
-pub fn compare(rows: &[(u32, Cells)]) -> Vec<Result<Item, u32>> {
-    let items: Vec<_> = rows.iter().map(|&(line, cells)| Item { line, cells, repeats: None }).collect();
-    let mut said: BTreeMap<ChannelSetting, Vec<(Value, u32)>> = BTreeMap::new();
+/// Rows of one channel are merged cell by cell: only cells that differ contradict each other, and then all rows that say
+/// something of that setting are out. A row that only repeats earlier ones is tried like the others, because one of those
+/// may turn out to be invalid for another of its cells.
+pub fn compare(rows: &[(RowId, Line, Cells)]) -> Vec<Result<UserConfigItem, Line>> {
+    let item = |&(row, line, cells): &(RowId, Line, Cells)| UserConfigItem { row, line, cells, repeats: None };
+    let items: Vec<_> = rows.iter().map(item).collect();
+    let mut values: BTreeMap<ChannelSetting, Vec<(Value, Line)>> = BTreeMap::new();
     for item in &items {
         for (key, value) in item.wants() {
-            said.entry(key).or_default().push((value, item.line));
+            values.entry(key).or_default().push((value, item.line));
         }
     }
-    let contradiction = |item: &Item| {
+    let contradiction = |item: &UserConfigItem| {
         item.wants().find_map(|(key, value)| {
-            let others = said.get(&key)?;
+            let others = values.get(&key)?;
             others.iter().find(|(other, _)| *other != value).map(|(_, line)| *line)
         })
     };
-    let mut first_said: BTreeMap<ChannelSetting, u32> = BTreeMap::new();
-    let mut compared = |item: Item| {
+    let mut first_lines: BTreeMap<ChannelSetting, Line> = BTreeMap::new();
+    let mut compared = |item: UserConfigItem| {
         if let Some(line) = contradiction(&item) {
             return Err(line);
         }
-        let lines: Vec<u32> = item.wants().map(|(key, _)| *first_said.entry(key).or_insert(item.line)).collect();
+        let lines: Vec<Line> = item.wants().map(|(key, _)| *first_lines.entry(key).or_insert(item.line)).collect();
         let repeats = lines.first().copied().filter(|_| !lines.contains(&item.line));
-        Ok(Item { repeats, ..item })
+        Ok(UserConfigItem { repeats, ..item })
     };
     items.into_iter().map(&mut compared).collect()
 }
@@ -46,8 +48,10 @@ mod tests {
     /// Of each row the line that it repeats, or the one that contradicts it.
     fn compared(rows: &str) -> Vec<Result<Option<u32>, u32>> {
         let csv = format!("user,channel,auto_accept,after_contact_work_seconds,persistent_connection\n{rows}");
-        let rows: Vec<_> = (2..).zip(check_rows(&csv)).map(|(line, row)| (line, row.unwrap().1)).collect();
-        compare(&rows).into_iter().map(|item| item.map(|item| item.repeats)).collect()
+        let rows = (0..).zip(check_rows(&csv)).map(|(n, row)| (RowId(n), Line(n + 2), row.unwrap().1));
+        let number = |Line(line)| line;
+        let items = compare(&rows.collect::<Vec<_>>()).into_iter();
+        items.map(|item| item.map(|item| item.repeats.map(number)).map_err(number)).collect()
     }
 
     const NEW: Result<Option<u32>, u32> = Ok(None);

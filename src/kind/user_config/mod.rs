@@ -1,20 +1,25 @@
 //! Settings per channel: user, channel, and a column for each setting. An empty cell leaves its setting as it is.
 //!
-//! In the order in which data flows: [`row`] checks each row by itself, [`rows`] holds what a file says, [`compare`] sets rows of one user beside each
-//! other, [`plan`] finds the one call from what a user has to what it should have, [`target`] makes it, and [`words`] says
-//! what became of it.
-
+//! In the order in which data flows: [`row`] checks each row by itself, [`mod@compare`] compares the rows of one user, [`rows`]
+//! holds what a file says, [`mod@plan`] finds the one call from what a user has to what it should have, [`target`] follows one
+//! user on the way, [`effects`] is what was done to the user, and [`describe`] tells it in [`words`].
 
 mod compare;
+mod describe;
+mod effects;
 mod plan;
 mod row;
 mod rows;
 mod target;
+#[cfg(test)]
+mod target_tests;
+#[cfg(test)]
+mod test_lists;
 mod words;
 
-pub use target::{Before, Change, End, Fate, Held, bring};
 pub use compare::compare;
-pub use plan::{Item, Needs, Plan, lists, plan, smallest};
-pub use row::{Cells, Checked, SCHEMA, check};
-pub use rows::{Aside, Rows};
-pub use words::{UNDO_HEADER, undo, words};
+pub use effects::{CurrentConfig, RowChanges, SettingBefore, UserConfigEffects};
+pub use plan::{UnmetDependency, UserConfigItem, UserConfigPlan, full_lists, minimal_change, plan};
+pub use row::{Cells, CheckedConfig, SCHEMA, check};
+pub use rows::UserConfigRows;
+pub use target::{ConfigCall, UserConfigOutcome, UserConfigTarget};

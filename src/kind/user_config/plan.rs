@@ -2,23 +2,24 @@
 
 use std::fmt;
 
+use super::row::{Cells, DESK_PHONE};
 use crate::connect::{ChannelSetting, List, Setting, UserConfig, Value};
-
-use super::Cells;
-use super::row::DESK_PHONE;
+use crate::outcome::{Line, RowId};
 
 /// What one row of the file says of its user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Item {
-    /// The row's line in the file, by which other rows' messages name it.
-    pub line: u32,
+pub struct UserConfigItem {
+    /// The row.
+    pub row: RowId,
+    /// Its line, by which other rows' messages name it.
+    pub line: Line,
     /// What it says.
     pub cells: Cells,
-    /// Where earlier rows say all of it: the line of one of them.
-    pub repeats: Option<u32>,
+    /// If earlier rows say all of it: the line of one of them.
+    pub repeats: Option<Line>,
 }
 
-impl Item {
+impl UserConfigItem {
     /// What the user shall have.
     pub fn wants(&self) -> impl Iterator<Item = (ChannelSetting, Value)> + '_ {
         let channel = self.cells.channel();
@@ -26,16 +27,16 @@ impl Item {
     }
 }
 
-/// A setting that cannot be, for another one that it needs is neither in the file nor there already.
+/// A setting that cannot be set, because another one that it needs is neither in the file nor there already.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Needs {
+pub struct UnmetDependency {
     /// The setting that the row gives.
     pub given: ChannelSetting,
     /// The setting that is missing.
     pub missing: Setting,
 }
 
-impl fmt::Display for Needs {
+impl fmt::Display for UnmetDependency {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { given: ChannelSetting { channel, setting }, missing } = self;
         let why = match setting {
@@ -46,52 +47,56 @@ impl fmt::Display for Needs {
     }
 }
 
-/// What is to be done for one user.
+/// The changes of one user.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Plan {
+pub struct UserConfigPlan {
     /// The settings that change, each with its new value; none if the user is right already.
     pub changes: UserConfig,
-    /// For each item whether it is against a rule; then nothing of it is in the changes.
-    pub needs: Vec<Option<Needs>>,
+    /// For each item whether it lacks something; then nothing of it is in the changes.
+    pub unmet: Vec<Option<UnmetDependency>>,
 }
 
-/// Plans the changes from `now` to what the items say, which do not contradict each other; what they do not name stays.
+/// Plans the changes from `now` to what the items say, which must not contradict each other; what they do not name stays.
 ///
 /// A setting may need another one: from any of the items, or from what is there. An item with a setting that lacks what it
-/// needs is left out as a whole, and so is then what hangs on it. Settings that are given up are not wanted any more.
-pub fn plan(now: &UserConfig, items: &[Item], is_given_up: impl Fn(&ChannelSetting) -> bool) -> Plan {
-    let mut plan = Plan { changes: UserConfig::new(), needs: vec![None; items.len()] };
+/// needs is left out as a whole, and so is what depends on it then. Settings that are given up are not wanted any more.
+pub fn plan(
+    now: &UserConfig,
+    items: &[UserConfigItem],
+    is_given_up: impl Fn(&ChannelSetting) -> bool,
+) -> UserConfigPlan {
+    let mut plan = UserConfigPlan { changes: UserConfig::new(), unmet: vec![None; items.len()] };
     loop {
-        let fitting = items.iter().zip(&plan.needs).filter(|(_, needs)| needs.is_none()).map(|(item, _)| item);
-        let wanted = fitting.flat_map(Item::wants).filter(|(key, _)| !is_given_up(key));
+        let fitting = items.iter().zip(&plan.unmet).filter(|(_, unmet)| unmet.is_none()).map(|(item, _)| item);
+        let wanted = fitting.flat_map(UserConfigItem::wants).filter(|(key, _)| !is_given_up(key));
         plan.changes = wanted.filter(|(key, value)| now.get(key) != Some(value)).collect();
         let then = merged(now, &plan.changes);
-        let mut is_settled = true;
-        for (item, needs) in items.iter().zip(&mut plan.needs).filter(|(_, needs)| needs.is_none()) {
+        let mut is_stable = true;
+        for (item, unmet) in items.iter().zip(&mut plan.unmet).filter(|(_, unmet)| unmet.is_none()) {
             let mut changed = item.wants().filter(|(key, _)| plan.changes.contains_key(key));
-            *needs = changed.find_map(|(key, value)| lacking(&then, key, &value));
-            is_settled &= needs.is_none();
+            *unmet = changed.find_map(|(key, value)| unmet_dependency(&then, key, &value));
+            is_stable &= unmet.is_none();
         }
-        if is_settled {
+        if is_stable {
             return plan;
         }
     }
 }
 
-/// All that one call must send to make these changes: of each list that they touch what is there and is to stay, too.
+/// All that one call must send to make these changes: of each list that they touch also what is there and must stay.
 ///
-/// Whether the service keeps the channels that a list does not name, or the members that an item leaves out, the documents
-/// do not say; a list that names all is right either way. A list that is not touched is left out.
-pub fn lists(now: &UserConfig, changes: &UserConfig) -> UserConfig {
+/// The documents do not say whether the service keeps the channels that a list does not name, or the members that an item
+/// leaves out; a list that names all is right either way. A list that is not touched is left out.
+pub fn full_lists(now: &UserConfig, changes: &UserConfig) -> UserConfig {
     let is_touched = |list: List| changes.keys().any(|key| key.setting.list() == list);
     let mut lists = merged(now, changes);
     lists.retain(|key, _| is_touched(key.setting.list()));
     lists
 }
 
-/// The first of the changes alone, with those that it cannot go without. A desk phone goes with its new number: with the old
-/// one, calls would ring there.
-pub fn smallest(now: &UserConfig, changes: &UserConfig) -> UserConfig {
+/// The first of the changes alone, with those that it needs. A desk phone goes with its new number: with the old one, calls
+/// would ring there.
+pub fn minimal_change(now: &UserConfig, changes: &UserConfig) -> UserConfig {
     let mut part: UserConfig = changes.iter().take(1).map(|(key, value)| (key.clone(), value.clone())).collect();
     let desk_phone = part.iter().find(|(key, value)| is_desk_phone(key, value)).map(|(key, _)| key.channel.clone());
     if let Some(channel) = desk_phone
@@ -101,8 +106,8 @@ pub fn smallest(now: &UserConfig, changes: &UserConfig) -> UserConfig {
     }
     loop {
         let then = merged(now, &part);
-        let needed = part.iter().find_map(|(key, value)| lacking(&then, key.clone(), value));
-        let Some(Needs { given, missing }) = needed else { return part };
+        let needed = part.iter().find_map(|(key, value)| unmet_dependency(&then, key.clone(), value));
+        let Some(UnmetDependency { given, missing }) = needed else { return part };
         let Some((key, value)) = changes.get_key_value(&ChannelSetting { setting: missing, ..given }) else {
             return part;
         };
@@ -118,11 +123,11 @@ fn merged(now: &UserConfig, changes: &UserConfig) -> UserConfig {
 }
 
 /// What a setting needs and the user would not have.
-fn lacking(then: &UserConfig, key: ChannelSetting, value: &Value) -> Option<Needs> {
+fn unmet_dependency(then: &UserConfig, key: ChannelSetting, value: &Value) -> Option<UnmetDependency> {
     let number = is_desk_phone(&key, value).then_some(Setting::PhoneNumber);
     let needed = key.setting.needs().or(number)?;
     let is_there = then.contains_key(&ChannelSetting::of(&key.channel, needed));
-    (!is_there).then_some(Needs { given: key, missing: needed })
+    (!is_there).then_some(UnmetDependency { given: key, missing: needed })
 }
 
 fn is_desk_phone(key: &ChannelSetting, value: &Value) -> bool {
@@ -135,7 +140,7 @@ mod tests {
 
     use super::*;
     use crate::connect::Channel;
-    use crate::kind::user_config::compare;
+    use crate::kind::user_config::compare::compare;
     use crate::kind::user_config::row::tests::check_rows;
     use proptest::prelude::*;
 
@@ -144,15 +149,16 @@ mod tests {
                           persistent_connection,voice_enhancement_mode\n";
 
     /// Items of rows that begin with the channel.
-    fn items(rows: &[&str]) -> Vec<Item> {
+    fn items(rows: &[&str]) -> Vec<UserConfigItem> {
         let rows: Vec<_> = rows.iter().map(|row| format!("u,{row}")).collect();
         let checked = check_rows(&format!("{HEADER}{}", rows.join("\n")));
-        (2..).zip(checked).map(|(line, row)| Item { line, cells: row.unwrap().1, repeats: None }).collect()
+        let item = |(n, cells)| UserConfigItem { row: RowId(n), line: Line(n + 2), cells, repeats: None };
+        (0..).zip(checked).map(|(n, row)| item((n, row.unwrap().1))).collect()
     }
 
     /// What a user has, in the words of a file.
     fn held(rows: &[&str]) -> UserConfig {
-        items(rows).iter().flat_map(Item::wants).collect()
+        items(rows).iter().flat_map(UserConfigItem::wants).collect()
     }
 
     fn shown(config: &UserConfig) -> String {
@@ -162,7 +168,7 @@ mod tests {
 
     fn planned(now: &[&str], rows: &[&str]) -> (String, Vec<Option<String>>) {
         let plan = plan(&held(now), &items(rows), |_| false);
-        (shown(&plan.changes), plan.needs.iter().map(|needs| needs.as_ref().map(ToString::to_string)).collect())
+        (shown(&plan.changes), plan.unmet.iter().map(|unmet| unmet.as_ref().map(ToString::to_string)).collect())
     }
 
     #[test]
@@ -177,7 +183,7 @@ mod tests {
         let changes = plan(&now, &items(&["CHAT,no,,,,,,,"]), |_| false).changes;
         assert_eq!(shown(&changes), "CHAT auto_accept=no");
         assert_eq!(
-            shown(&lists(&now, &changes)),
+            shown(&full_lists(&now, &changes)),
             "VOICE auto_accept=no, VOICE agent_first_callback_auto_accept=yes, CHAT auto_accept=no, EMAIL auto_accept=no"
         );
     }
@@ -193,8 +199,8 @@ mod tests {
             (&["VOICE,,,,,SOFT_PHONE,+491,,"], &["VOICE,,,,,DESK_PHONE,,,"]),
             (&[], &["VOICE,,,,,,+491,,", "VOICE,,,,,DESK_PHONE,,,"]),
         ] {
-            let (changes, needs) = planned(now, rows);
-            assert!(!changes.is_empty() && needs.iter().all(Option::is_none), "{rows:?}: {changes}; {needs:?}");
+            let (changes, unmet) = planned(now, rows);
+            assert!(!changes.is_empty() && unmet.iter().all(Option::is_none), "{rows:?}: {changes}; {unmet:?}");
         }
     }
 
@@ -207,26 +213,26 @@ mod tests {
             ("VOICE,yes,,,,,+491,,", "`phone_number` cannot be without `phone_type`"),
             ("VOICE,yes,,,,DESK_PHONE,,,", "`phone_type` DESK_PHONE needs a `phone_number`"),
         ] {
-            let (changes, needs) = planned(&other_channel, &[row, "VOICE,,,,,,,no,NONE"]);
+            let (changes, unmet) = planned(&other_channel, &[row, "VOICE,,,,,,,no,NONE"]);
             assert_eq!(changes, "VOICE persistent_connection=no, VOICE voice_enhancement_mode=NONE", "{row}");
-            let said = needs[0].as_ref().unwrap();
+            let said = unmet[0].as_ref().unwrap();
             assert!(said.contains(sentence) && said.contains("none for VOICE. Give it"), "{said}");
-            assert_eq!(needs[1], None);
+            assert_eq!(unmet[1], None);
         }
     }
 
     #[test]
     fn what_hangs_on_a_row_that_is_out_is_out_too() {
-        let (changes, needs) = planned(&[], &["VOICE,yes,,,30,,,,", "VOICE,,no,,,,,,", "CHAT,yes,,,,,,,"]);
+        let (changes, unmet) = planned(&[], &["VOICE,yes,,,30,,,,", "VOICE,,no,,,,,,", "CHAT,yes,,,,,,,"]);
         assert_eq!(changes, "CHAT auto_accept=yes");
-        assert_eq!(needs.iter().map(Option::is_some).collect::<Vec<_>>(), [true, true, false]);
+        assert_eq!(unmet.iter().map(Option::is_some).collect::<Vec<_>>(), [true, true, false]);
     }
 
     #[test]
     fn what_is_given_up_is_not_wanted_and_its_row_goes_on() {
         let rows = items(&["CHAT,yes,,30,,,,,"]);
         let plan = plan(&held(&[]), &rows, |key| key.setting == Setting::AutoAccept);
-        assert_eq!((shown(&plan.changes).as_str(), plan.needs), ("CHAT after_contact_work_seconds=30", vec![None]));
+        assert_eq!((shown(&plan.changes).as_str(), plan.unmet), ("CHAT after_contact_work_seconds=30", vec![None]));
     }
 
     #[test]
@@ -241,7 +247,7 @@ mod tests {
         ] {
             let now = held(now);
             let changes = plan(&now, &items(&[rows]), |_| false).changes;
-            assert_eq!(shown(&smallest(&now, &changes)), first, "{rows}");
+            assert_eq!(shown(&minimal_change(&now, &changes)), first, "{rows}");
         }
     }
 
@@ -260,7 +266,7 @@ mod tests {
 
     /// Whether the service model allows it: nothing without what it needs.
     fn is_allowed(config: &UserConfig) -> bool {
-        config.iter().all(|(key, value)| lacking(config, key.clone(), value).is_none())
+        config.iter().all(|(key, value)| unmet_dependency(config, key.clone(), value).is_none())
     }
 
     fn any_row() -> impl Strategy<Value = String> {
@@ -284,23 +290,23 @@ mod tests {
         prop::collection::vec(any_row(), 0..5).prop_map(|rows| {
             let rows: Vec<_> = rows.iter().map(String::as_str).collect();
             let mut config = UserConfig::new();
-            for (key, value) in items(&rows).iter().flat_map(Item::wants) {
+            for (key, value) in items(&rows).iter().flat_map(UserConfigItem::wants) {
                 config.entry(key).or_insert(value);
             }
             config.insert(ChannelSetting::of(&Channel::Other("FAX".into()), Setting::AutoAccept), Value::Switch(true));
             while !is_allowed(&config) {
                 let all = config.clone();
-                config.retain(|key, value| lacking(&all, key.clone(), value).is_none());
+                config.retain(|key, value| unmet_dependency(&all, key.clone(), value).is_none());
             }
             config
         })
     }
 
     /// Rows that do not contradict each other.
-    fn any_items() -> impl Strategy<Value = Vec<Item>> {
+    fn any_items() -> impl Strategy<Value = Vec<UserConfigItem>> {
         prop::collection::vec(any_row(), 1..6).prop_map(|rows| {
             let rows: Vec<_> = rows.iter().map(String::as_str).collect();
-            let all: Vec<_> = items(&rows).iter().map(|item| (item.line, item.cells)).collect();
+            let all: Vec<_> = items(&rows).iter().map(|item| (item.row, item.line, item.cells)).collect();
             compare(&all).into_iter().flatten().collect()
         })
     }
@@ -311,12 +317,12 @@ mod tests {
             (now, items, how) in (any_config(), any_items(), 0..3_usize)
         ) {
             let made = plan(&now, &items, |_| false);
-            let sent = lists(&now, &made.changes);
+            let sent = full_lists(&now, &made.changes);
             prop_assert!(is_allowed(&sent));
             let then = serve(&now, &sent, how);
             let mut named = BTreeSet::new();
-            for (item, needs) in items.iter().zip(&made.needs) {
-                for (key, value) in item.wants().filter(|_| needs.is_none()) {
+            for (item, unmet) in items.iter().zip(&made.unmet) {
+                for (key, value) in item.wants().filter(|_| unmet.is_none()) {
                     prop_assert_eq!(then.get(&key), Some(&value));
                     named.insert(key);
                 }
@@ -333,9 +339,9 @@ mod tests {
             let all = plan(&now, &items, |_| false).changes;
             let (mut then, mut left) = (now.clone(), all.clone());
             while !left.is_empty() {
-                let part = smallest(&then, &left);
+                let part = minimal_change(&then, &left);
                 prop_assert!(!part.is_empty() && part.len() <= 2);
-                let sent = lists(&then, &part);
+                let sent = full_lists(&then, &part);
                 prop_assert!(is_allowed(&sent), "{}", shown(&sent));
                 then = serve(&then, &sent, how);
                 left.retain(|key, _| !part.contains_key(key));

@@ -46,7 +46,7 @@ const VOICE_ENHANCEMENT_MODES: [&str; 3] = ["VOICE_ISOLATION", "NOISE_SUPPRESSIO
 
 /// A row that is right by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Checked<'r> {
+pub struct CheckedConfig<'r> {
     /// A user id, a user ARN or a username.
     pub user: &'r str,
     /// What it says of that user.
@@ -150,7 +150,7 @@ pub(super) fn can_say(setting: Setting, value: &Value) -> bool {
 
 /// Checks a row by itself: whole, no field missing, cells that mean something, and settings that the channel can have.
 /// What hangs on other rows or on what the user has is the plan's matter.
-pub fn check<'r>(header: &Header, record: &Record<'r>) -> Result<Checked<'r>, Problem<Code>> {
+pub fn check<'r>(header: &Header, record: &Record<'r>) -> Result<CheckedConfig<'r>, Problem<Code>> {
     check_whole(header, record)?;
     let (user, channel) = (cell(header, record, USER), cell(header, record, CHANNEL));
     let named = [("user", user), ("channel", channel)];
@@ -182,7 +182,7 @@ pub fn check<'r>(header: &Header, record: &Record<'r>) -> Result<Checked<'r>, Pr
             "The row gives no setting: the cells of all settings are empty. Fill one in, or take the row out.";
         return Err(Problem::new(Code::NoSetting, message));
     }
-    Ok(Checked { user, cells })
+    Ok(CheckedConfig { user, cells })
 }
 
 fn channel_of(cell: &str) -> Result<u8, Problem<Code>> {

@@ -1,16 +1,14 @@
-//! What became of a row, in the report's words, and the row that takes it back. Pure.
+//! What the report says of changes, and the row that takes them back. Pure.
 
-use crate::connect::{Channel, Setting, Value};
-use crate::outcome::{Code, Status, RowReport};
-
+use super::effects::SettingBefore;
 use super::row::{SCHEMA, can_say};
-use super::{Change, End, Fate};
+use crate::connect::{Channel, Setting, Value};
 
 /// How many columns a file of channel settings has: user, channel and the settings.
 const N_COLUMNS: usize = 2 + Setting::ALL.len();
 
 /// The header of `undo.csv`: all columns of the schema.
-pub const UNDO_HEADER: [&str; N_COLUMNS] = {
+pub(super) const UNDO_HEADER: [&str; N_COLUMNS] = {
     let mut names = [""; N_COLUMNS];
     let mut column = 0;
     while column < N_COLUMNS {
@@ -20,67 +18,34 @@ pub const UNDO_HEADER: [&str; N_COLUMNS] = {
     names
 };
 
-/// What the report says of a row.
-///
-/// A row that changed settings was `added` if none of them was there before, and `updated` otherwise.
-pub fn words(fate: &Fate) -> RowReport {
-    let is_new = fate.changes.iter().all(|change| change.from.is_none());
-    let (status, code, why) = match &fate.end {
-        End::Done if fate.changes.is_empty() => (Status::Unchanged, Code::None.name(), None),
-        End::Done => (if is_new { Status::Added } else { Status::Updated }, Code::None.name(), None),
-        End::Duplicate(line) => {
-            let said = format!("This was said before: see line {line}.");
-            (Status::Duplicate, Code::DuplicateRow.name(), Some(said))
-        }
-        End::Needs(needs) => (Status::Invalid, Code::NeedsOtherSetting.name(), Some(needs.to_string())),
-        End::Failed(error) => (Status::Failed, &*error.code, Some(error.user_message())),
-        End::Pending => (Status::Pending, Code::None.name(), None),
-    };
-    let changed = (!fate.changes.is_empty()).then(|| changed(&fate.changes, fate.end == End::Done));
-    let message = [why, changed].into_iter().flatten().collect::<Vec<_>>().join(" ");
-    RowReport { status, code: code.to_owned(), message, needs_retry: status.needs_retry() }
-}
-
-/// `auto_accept no -> yes, phone_number nothing -> +4930901820. undo.csv cannot take back: phone_number.`
-fn changed(changes: &[Change], is_whole: bool) -> String {
-    let from = |change: &Change| change.from.as_ref().map_or_else(|| "nothing".to_owned(), ToString::to_string);
-    let each = changes.iter().map(|change| format!("{} {} -> {}", change.setting, from(change), change.to));
-    let said = each.collect::<Vec<_>>().join(", ");
-    let said = if is_whole { said } else { format!("Changed all the same: {said}.") };
+/// `auto_accept no -> yes, phone_number nothing -> +4930901820. undo.csv cannot take back: phone_number.` Each change
+/// comes with the new value. `is_done` says whether all that its row says is in place.
+pub(super) fn changed(changes: &[(&SettingBefore, Value)], is_done: bool) -> String {
+    let from = |before: &SettingBefore| before.value.as_ref().map_or_else(|| "nothing".to_owned(), Value::to_string);
+    let each = changes.iter().map(|(before, to)| format!("{} {} -> {to}", before.setting, from(before)));
+    let sentence = each.collect::<Vec<_>>().join(", ");
+    let sentence = if is_done { sentence } else { format!("Changed all the same: {sentence}.") };
     let stays: Vec<_> =
-        changes.iter().filter(|change| !change.can_be_taken_back()).map(|change| change.setting.name()).collect();
+        changes.iter().filter(|(before, _)| !before.can_be_set()).map(|(before, _)| before.setting.name()).collect();
     if stays.is_empty() {
-        return said;
+        return sentence;
     }
-    format!("{}. undo.csv cannot take back: {}.", said.trim_end_matches('.'), stays.join(", "))
+    format!("{}. undo.csv cannot take back: {}.", sentence.trim_end_matches('.'), stays.join(", "))
 }
 
-impl Change {
-    /// The setting and what it was before.
-    pub fn before(&self) -> (Setting, Option<&Value>) {
-        (self.setting, self.from.as_ref())
-    }
-
+impl SettingBefore {
     /// Whether a file can say what was there before: it cannot say nothing.
-    pub fn can_be_taken_back(&self) -> bool {
-        can_be_set(self.setting, self.from.as_ref())
+    fn can_be_set(&self) -> bool {
+        self.value.as_ref().is_some_and(|before| can_say(self.setting, before))
     }
 }
 
-fn can_be_set(setting: Setting, before: Option<&Value>) -> bool {
-    before.is_some_and(|before| can_say(setting, before))
-}
-
-/// The row of `undo.csv` that sets settings of a channel to what they were before, as far as that can be; none if it cannot
-/// for any of them. For a row of the file that is all its [`Change::before`].
-pub fn undo<'b>(
-    user_id: &str,
-    channel: &Channel,
-    before: impl IntoIterator<Item = (Setting, Option<&'b Value>)>,
-) -> Option<[String; N_COLUMNS]> {
-    let mut row: [String; N_COLUMNS] = std::array::from_fn(|_| String::new());
-    for (setting, value) in before.into_iter().filter(|(setting, value)| can_be_set(*setting, *value)) {
-        row[2 + setting as usize] = value.map_or_else(String::new, ToString::to_string);
+/// The row of `undo.csv` that sets settings of a channel to what they were before, as far as that is possible; none if it
+/// is not for any of them.
+pub(super) fn undo(user_id: &str, channel: &Channel, before: &[SettingBefore]) -> Option<Vec<String>> {
+    let mut row = vec![String::new(); N_COLUMNS];
+    for before in before.iter().filter(|before| before.can_be_set()) {
+        row[2 + before.setting as usize] = before.value.as_ref().map_or_else(String::new, Value::to_string);
     }
     if row.iter().all(String::is_empty) {
         return None;
@@ -93,62 +58,30 @@ pub fn undo<'b>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::connect::{ChannelSetting, ConnectError, Operation};
-    use crate::kind::user_config::Needs;
     use crate::kind::user_config::row::tests::check_rows;
 
-    fn change(setting: Setting, from: Option<Value>, to: Value) -> Change {
-        Change { setting, from, to }
+    fn before(setting: Setting, value: Option<Value>) -> SettingBefore {
+        SettingBefore { setting, value }
     }
 
-    fn auto_accept() -> Change {
-        change(Setting::AutoAccept, Some(Value::Switch(false)), Value::Switch(true))
+    fn auto_accept() -> SettingBefore {
+        before(Setting::AutoAccept, Some(Value::Switch(false)))
     }
 
-    fn limit_from_nothing() -> Change {
-        change(Setting::AfterContactWorkSeconds, None, Value::Seconds(30))
-    }
-
-    fn said(end: End, changes: &[Change]) -> (&'static str, String, String) {
-        let words = words(&Fate { end, changes: changes.into() });
-        (words.status.name(), words.code, words.message)
+    fn limit_from_nothing() -> SettingBefore {
+        before(Setting::AfterContactWorkSeconds, None)
     }
 
     #[test]
-    fn a_row_is_told_with_what_was_there_and_what_is() {
-        let plain = |status, message: &str| (status, String::new(), message.to_owned());
-        let one = [auto_accept()];
-        assert_eq!(said(End::Done, &one), plain("updated", "auto_accept no -> yes"));
-        assert_eq!(said(End::Done, &[]), plain("unchanged", ""));
-        assert_eq!(said(End::Pending, &[]), plain("pending", ""));
-        let duplicate = ("duplicate", "duplicate_row".to_owned(), "This was said before: see line 7.".to_owned());
-        assert_eq!(said(End::Duplicate(7), &[]), duplicate);
-        let taken = "after_contact_work_seconds nothing -> 30. undo.csv cannot take back: after_contact_work_seconds.";
-        assert_eq!(said(End::Done, &[limit_from_nothing()]), plain("added", taken));
-        let both = format!("auto_accept no -> yes, {taken}");
-        assert_eq!(said(End::Done, &[auto_accept(), limit_from_nothing()]), plain("updated", &both));
-    }
-
-    #[test]
-    fn a_row_that_failed_says_what_was_changed_all_the_same() {
-        let message = Some("Not this number.");
-        let code = Some("InvalidParameterException");
-        let error = ConnectError::answered(Operation::UpdateUserConfig, 400, code, message, None);
-        let (status, code, message) = said(End::Failed(error), &[auto_accept()]);
-        assert_eq!((status, code.as_str()), ("failed", "InvalidParameterException"));
-        assert_eq!(
-            message,
-            "Amazon Connect refused this: Not this number. Changed all the same: auto_accept no -> yes."
-        );
-
-        let given = ChannelSetting::of(&Channel::Voice, Setting::PhoneNumber);
-        let needs = End::Needs(Needs { given, missing: Setting::PhoneType });
-        let (status, code, message) = said(needs, &[]);
-        assert_eq!((status, code.as_str()), ("invalid", "needs_other_setting"));
-        assert_eq!(
-            message,
-            "`phone_number` cannot be without `phone_type`, and the user has none for VOICE. Give it in this row, too."
-        );
+    fn changes_are_told_with_what_was_there_and_what_is() {
+        let (accept, limit) = (auto_accept(), limit_from_nothing());
+        let both = [(&accept, Value::Switch(true)), (&limit, Value::Seconds(30))];
+        assert_eq!(changed(&both[..1], true), "auto_accept no -> yes");
+        assert_eq!(changed(&both[..1], false), "Changed all the same: auto_accept no -> yes.");
+        let stays = "after_contact_work_seconds nothing -> 30. undo.csv cannot take back: after_contact_work_seconds.";
+        assert_eq!(changed(&both[1..], true), stays);
+        assert_eq!(changed(&both, true), format!("auto_accept no -> yes, {stays}"));
+        assert_eq!(changed(&both, false), format!("Changed all the same: auto_accept no -> yes, {stays}"));
     }
 
     #[test]
@@ -156,16 +89,16 @@ mod tests {
         let changes = [
             auto_accept(),
             limit_from_nothing(),
-            change(Setting::PhoneType, Some(Value::text("DESK_PHONE")), Value::text("SOFT_PHONE")),
-            change(Setting::PhoneNumber, Some(Value::text("030 1")), Value::text("+491")),
-            change(Setting::VoiceEnhancementMode, Some(Value::text("NONE")), Value::text("VOICE_ISOLATION")),
+            before(Setting::PhoneType, Some(Value::text("DESK_PHONE"))),
+            before(Setting::PhoneNumber, Some(Value::text("030 1"))),
+            before(Setting::VoiceEnhancementMode, Some(Value::text("NONE"))),
         ];
-        let row = undo("an-id", &Channel::Voice, changes.iter().map(Change::before)).unwrap();
+        let row = undo("an-id", &Channel::Voice, &changes).unwrap();
         assert_eq!(row.join(","), "an-id,VOICE,no,,,,DESK_PHONE,,,NONE");
         let read = check_rows(&format!("{}\n{}\n", UNDO_HEADER.join(","), row.join(","))).remove(0).unwrap();
         assert_eq!((read.0.as_str(), read.1.get(Setting::AutoAccept)), ("an-id", Some(Value::Switch(false))));
 
-        assert_eq!(undo("an-id", &Channel::Chat, [limit_from_nothing().before()]), None);
-        assert_eq!(undo("an-id", &Channel::Chat, []), None);
+        assert_eq!(undo("an-id", &Channel::Chat, &[limit_from_nothing()]), None);
+        assert_eq!(undo("an-id", &Channel::Chat, &[]), None);
     }
 }

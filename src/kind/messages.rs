@@ -1,0 +1,54 @@
+//! Messages that only the moment knew, such as the service's own: each code and sentence once.
+
+use crate::input::{Interner, Symbol};
+use crate::outcome::MessageId;
+
+/// A code and a sentence, as one text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum MessageText {}
+
+/// No code has a line break.
+const SEPARATOR: char = '\n';
+
+/// Messages by their [`MessageId`].
+#[derive(Debug, Default)]
+pub struct Messages {
+    texts: Interner<MessageText>,
+    /// In the order of first use, as ids count.
+    symbols: Vec<Symbol<MessageText>>,
+}
+
+impl Messages {
+    /// The id of a message, which is kept if it is new.
+    pub fn intern(&mut self, code: &str, sentence: &str) -> MessageId {
+        let symbol = self.texts.intern(&format!("{code}{SEPARATOR}{sentence}"));
+        // The interner begins with the empty text, which is no message.
+        let index = symbol.index() - 1;
+        if index == self.symbols.len() {
+            self.symbols.push(symbol);
+        }
+        MessageId(u32::try_from(index).unwrap_or(u32::MAX))
+    }
+
+    /// The code and the sentence of a message; nothing of one that is not there.
+    pub fn get(&self, id: MessageId) -> (&str, &str) {
+        let text = self.symbols.get(id.0 as usize).map_or("", |symbol| self.texts.resolve(*symbol));
+        text.split_once(SEPARATOR).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_kept_once_and_comes_back_in_two() {
+        let mut messages = Messages::default();
+        let refused = messages.intern("InvalidParameterException", "Two\nlines.");
+        let bare = messages.intern("", "");
+        assert_eq!(messages.intern("InvalidParameterException", "Two\nlines."), refused);
+        assert_ne!(messages.intern("InvalidParameterException", "Another."), refused);
+        assert_eq!(messages.get(refused), ("InvalidParameterException", "Two\nlines."));
+        assert_eq!((messages.get(bare), messages.get(MessageId(99))), (("", ""), ("", "")));
+    }
+}

@@ -1,0 +1,211 @@
+//! What the report says of proficiencies, and what takes an import of them back. Pure.
+
+use super::effects::{BeforeImage, ProficiencyEffects};
+use super::row::check;
+use super::rows::ProficiencyRows;
+use crate::connect::UserId;
+use crate::input::{Header, Record};
+use crate::kind::rows::{Describe, ReportContext, Rows as _};
+use crate::outcome::{Code, Note, Outcome, RowId, RowReport, Status};
+use crate::resolve::Catalog;
+
+impl Describe for ProficiencyRows {
+    const UNDO: &'static [&'static str] = &["user", "attribute", "value", "level", "action"];
+    const REMOVED: &'static [&'static str] = &["user", "attribute", "value", "level"];
+
+    fn describe(
+        &self,
+        row: RowId,
+        header: &Header,
+        record: &Record<'_>,
+        context: ReportContext<'_, Catalog>,
+    ) -> RowReport {
+        let outcome = self.ledger().outcome(row).unwrap_or(Outcome::PENDING);
+        let (code, mut message) = self.message(outcome, header, record, context);
+        if let Some(surplus) = self.surplus(row, context) {
+            message = match message.as_str() {
+                "" => surplus,
+                message if message.ends_with(['.', '?']) => format!("{message} {surplus}"),
+                message => format!("{message}. {surplus}"),
+            };
+        }
+        RowReport { status: outcome.status, code, message, needs_retry: outcome.status.needs_retry() }
+    }
+
+    fn undo(user: &UserId, effects: &ProficiencyEffects) -> Vec<Vec<String>> {
+        let ProficiencyEffects { changed, removed, unseen, .. } = effects;
+        let row = |BeforeImage { pair, level }: &BeforeImage| {
+            let (attribute, value) = (pair.attribute.to_string(), pair.value.to_string());
+            let action = if level.is_some() { "set" } else { "remove" };
+            let level = level.map_or_else(String::new, |level| level.to_string());
+            vec![user.to_string(), attribute, value, level, action.to_owned()]
+        };
+        changed.iter().chain(removed).chain(unseen).map(row).collect()
+    }
+
+    fn removed(user: &str, effects: &ProficiencyEffects) -> Vec<Vec<String>> {
+        let row = |BeforeImage { pair, level }: &BeforeImage| {
+            let level = level.map_or_else(String::new, |level| level.to_string());
+            vec![user.to_owned(), pair.attribute.to_string(), pair.value.to_string(), level]
+        };
+        effects.removed.iter().map(row).collect()
+    }
+
+    fn changed_beyond_rows(effects: &ProficiencyEffects) -> bool {
+        !effects.removed.is_empty()
+    }
+
+    fn is_incomplete(effects: &ProficiencyEffects) -> bool {
+        !effects.kept.is_empty()
+    }
+}
+
+impl ProficiencyRows {
+    /// The code and the sentence of an outcome.
+    fn message(
+        &self,
+        outcome: Outcome,
+        header: &Header,
+        record: &Record<'_>,
+        context: ReportContext<'_, Catalog>,
+    ) -> (String, String) {
+        let message = match (outcome.code, outcome.note(), check(header, record)) {
+            (_, Note::Message(id), _) => {
+                let (code, sentence) = self.ledger().messages.get(id);
+                return (code.to_owned(), sentence.to_owned());
+            }
+            (_, _, Err(problem)) => problem.message,
+            (Code::UnknownUser, _, Ok(row)) => context.users.map_or_else(String::new, |users| users.why(row.user)),
+            (Code::UnknownAttribute | Code::UnknownValue, _, Ok(row)) => {
+                context.reference.map_or_else(String::new, |catalog| catalog.why(row.attribute, row.value))
+            }
+            (Code::DuplicateRow, Note::Line(line), _) => format!("Duplicate of line {line}."),
+            (_, Note::Line(line), _) => {
+                format!("Contradicts line {line}: same user, attribute and value, another level. Keep one of the two.")
+            }
+            (_, Note::SetSize(size), _) => format!(
+                "The user would have {size} proficiencies, more than the {} that are allowed. Remove some first, or \
+                 raise the quota in Amazon Connect and MAX_PROFICIENCIES_PER_USER here.",
+                context.max_proficiencies
+            ),
+            (_, Note::LevelBefore(hundredths), Ok(row))
+                if matches!(outcome.status, Status::Updated | Status::WouldUpdate) =>
+            {
+                format!("level {} -> {}", f64::from(hundredths) / 100.0, row.level.unwrap_or(0))
+            }
+            (_, Note::LevelBefore(_) | Note::None, Ok(_)) => String::new(),
+        };
+        (outcome.code.name().to_owned(), message)
+    }
+
+    /// Where the file is the whole truth for its users: what to say of a user who has more than the file names.
+    fn surplus(&self, row: RowId, context: ReportContext<'_, Catalog>) -> Option<String> {
+        if !context.replaces {
+            return None;
+        }
+        let user = self.ledger().known_user(row, context.users?)?;
+        let effects = self.effects_of(row, context);
+        if let Some(ProficiencyEffects { kept, kept_reason, .. }) = effects.iter().find(|of| Self::is_incomplete(of)) {
+            let pairs: Vec<_> = kept.iter().map(|image| image.pair.to_string()).collect();
+            let reason = kept_reason.as_ref().map_or_else(String::new, |reason| format!(" {reason}"));
+            return Some(format!("What the file does not name could not be removed: {}.{reason}", pairs.join(", ")));
+        }
+        let has_lost = effects.iter().any(|effects| !effects.removed.is_empty());
+        let sentence = if has_lost {
+            "Not all rows of this user are right. What had to make room before that was seen, and found none again, is in \
+             removed.csv."
+        } else {
+            "Not all rows of this user are right, so what the file does not name was not removed."
+        };
+        context.user_notes?.has_errors(user).then(|| sentence.to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::kind::test_desk::{APPLY, INSTANCE, read, report, table, user_id};
+    use crate::kind::{FileKind, ReconcileOptions, UserEffects};
+    use crate::outcome::Line;
+    use crate::resolve::Users;
+    use serde_json::value::RawValue;
+
+    const EFFECTS: &str = r#"{"c":[["connect:A","x",2],["connect:A","y",null]],"r":[["Product","P01",3]],
+                              "u":[["Product","P02",null]],"k":[["Product","P03",1]],"w":"Not this."}"#;
+
+    /// The messages of these rows of one user, after this happened.
+    fn messages(csv_rows: &[&str], replaces: bool, happen: impl FnOnce(&mut ProficiencyRows)) -> Vec<String> {
+        let csv = table(FileKind::Proficiencies, 0, csv_rows);
+        let mut rows: ProficiencyRows = read(FileKind::Proficiencies, &csv);
+        let recorded = rows.ledger().recorded_users([(RowId(0), UserId::new(&user_id(0)))].into_iter());
+        let users = Users::recorded(INSTANCE, &recorded, 0);
+        rows.resolve(&users, &Catalog::default(), &BTreeSet::new());
+        happen(&mut rows);
+        let options = ReconcileOptions { replaces, ..APPLY };
+        let reports = report(&rows, FileKind::Proficiencies, &csv, &users, &Catalog::default(), options);
+        reports.into_iter().map(|row| row.message).collect()
+    }
+
+    fn set_effects(rows: &mut ProficiencyRows, json: &str) {
+        let json = RawValue::from_string(json.to_owned()).unwrap();
+        rows.restore_effects(RowId(0), &UserEffects { user: UserId::new(&user_id(0)), json }).unwrap();
+    }
+
+    #[test]
+    fn a_row_says_which_other_it_repeats_or_contradicts() {
+        let rows = ["connect:A,x,1", "connect:a,X,1", "connect:A,y,2", "connect:A,y,3", "connect:A,z,9"];
+        let expected = [
+            "",
+            "Duplicate of line 2.",
+            "Contradicts line 5: same user, attribute and value, another level. Keep one of the two.",
+            "Contradicts line 4: same user, attribute and value, another level. Keep one of the two.",
+            "The level '9' is not 1, 2, 3, 4 or 5.",
+        ];
+        assert_eq!(messages(&rows, false, |_| {}), expected);
+        let missing = messages(&["connect:A,,1", ",x,1"], false, |_| {});
+        assert_eq!(missing, ["These cells are empty: value.", "These cells are empty: attribute."]);
+    }
+
+    #[test]
+    fn what_the_file_does_not_name_is_told_of_every_row_of_its_user() {
+        let change = |rows: &mut ProficiencyRows| {
+            rows.ledger_mut().set(RowId(0), Outcome::from_level(Status::Updated, 250));
+            rows.ledger_mut().set(RowId(1), Outcome::duplicate(Line(2)));
+        };
+        let rows = ["connect:A,x,1", "connect:A,x,1"];
+        let kept = "What the file does not name could not be removed: Product=P03. Not this.";
+        let told = messages(&rows, true, |rows| {
+            change(rows);
+            set_effects(rows, EFFECTS);
+        });
+        assert_eq!(told, [format!("level 2.5 -> 1. {kept}"), format!("Duplicate of line 2. {kept}")]);
+        assert_eq!(messages(&rows, false, change), ["level 2.5 -> 1", "Duplicate of line 2."]);
+
+        let rows = ["connect:A,x,1", "connect:A,y,six"];
+        let told = messages(&rows, true, change_nothing);
+        let not_removed = "Not all rows of this user are right, so what the file does not name was not removed.";
+        assert_eq!(told, [not_removed, &format!("The level 'six' is not 1, 2, 3, 4 or 5. {not_removed}")]);
+        let told = messages(&rows, true, |rows| set_effects(rows, r#"{"r":[["Product","P01",3]]}"#));
+        assert!(told[0].ends_with("and found none again, is in removed.csv."), "{told:?}");
+    }
+
+    fn change_nothing(_: &mut ProficiencyRows) {}
+
+    #[test]
+    fn undo_takes_back_rows_then_removals_then_what_cannot_be_seen() {
+        let effects = serde_json::from_str(EFFECTS).unwrap();
+        let undo = ProficiencyRows::undo(&UserId::new("an-id"), &effects);
+        let undo: Vec<String> = undo.iter().map(|row| row.join(",")).collect();
+        let expected = [
+            "an-id,connect:A,x,2,set",
+            "an-id,connect:A,y,,remove",
+            "an-id,Product,P01,3,set",
+            "an-id,Product,P02,,remove",
+        ];
+        assert_eq!(undo, expected);
+        assert_eq!(ProficiencyRows::removed("jdoe", &effects), [["jdoe", "Product", "P01", "3"]]);
+        assert!(ProficiencyRows::is_incomplete(&effects) && ProficiencyRows::changed_beyond_rows(&effects));
+    }
+}
