@@ -10,6 +10,8 @@ mod plan;
 mod row;
 mod rows;
 mod target;
+#[cfg(test)]
+mod target_tests;
 
 pub use effects::{BeforeImage, CurrentProficiencies, ProficiencyEffects};
 pub use plan::{ProficiencyItem, ProficiencyPlan, Step, Want, plan};
