@@ -16,7 +16,7 @@ use crate::{
     stats::{Call, Outcome, Stats},
     switches::{Switches, ThrottleCode},
     throttle::Throttle,
-    wire::{self, Clock, Received},
+    wire::{Clock, Received, Reply, perform},
 };
 
 /// The one service behind all clones of an emulator.
@@ -41,19 +41,6 @@ pub(crate) struct Inner {
     pub(crate) faults: Faults,
     pub(crate) stats: Stats,
     pub(crate) calls: Vec<Call>,
-}
-
-/// What goes back over the wire.
-#[derive(Debug)]
-pub(crate) enum Reply {
-    /// 200 with this body.
-    Answer(Value),
-    /// An error with its code and message.
-    Refusal(ApiError),
-    /// A status and nothing else.
-    Bare(u16),
-    /// Nothing: the connection breaks.
-    Cut,
 }
 
 impl Service {
@@ -85,7 +72,7 @@ impl Service {
 
         let result = lets_work_be_done(fault.as_ref()).then(|| {
             let instance = &mut inner.instance;
-            wire::perform(operation, received, instance, &inner.switches, clock)
+            perform(operation, received, instance, &inner.switches, clock)
         });
         let work_done = matches!(result, Some(Ok(_)));
         let held_back = match fault {

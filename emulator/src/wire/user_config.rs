@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    Clock,
+    clock::Clock,
     request::{Received, check_range, invalid_member, required},
 };
 use crate::{
