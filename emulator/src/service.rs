@@ -88,7 +88,8 @@ impl Service {
         let outcome = outcome(&reply, is_throttled);
         inner.stats.count(operation, &outcome);
         if self.records_calls {
-            inner.calls.push(Call { at, operation, user, n_items: received.n_items(), outcome, work_done });
+            let (body, n_items) = (received.json(), received.n_items());
+            inner.calls.push(Call { at, operation, user, n_items, body, outcome, work_done });
         }
         (reply, held_back)
     }

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     error::ApiError,
-    switches::{ConfigLists, EmptyCall, Switches},
+    switches::{ConfigLists, EmptyCall, MissingTimeLimit, Switches},
 };
 
 /// One write: the lists that it sends. What a list that is not sent holds stays.
@@ -19,9 +19,20 @@ use crate::{
 pub(crate) struct ConfigUpdate {
     pub(crate) auto_accept: Option<Vec<AutoAcceptConfig>>,
     pub(crate) after_contact_work: Option<Vec<AfterContactWorkConfigPerChannel>>,
+    /// The limits of `after_contact_work` that were sent without their number; it has 0 in their place.
+    pub(crate) missing_limits: Vec<MissingLimit>,
     pub(crate) phone_number: Option<Vec<PhoneNumberConfig>>,
     pub(crate) persistent_connection: Option<Vec<PersistentConnectionConfig>>,
     pub(crate) voice_enhancement: Option<Vec<VoiceEnhancementConfig>>,
+}
+
+/// A time limit that was sent without its number, on this channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum MissingLimit {
+    /// The channel's own.
+    Own(Channel),
+    /// The one for callbacks that ring the agent first.
+    AgentFirst(Channel),
 }
 
 impl Instance {
@@ -39,6 +50,10 @@ impl Instance {
         let config = &mut user.config;
         put(&mut config.auto_accept_configs, update.auto_accept, how);
         put(&mut config.after_contact_work_configs, update.after_contact_work, how);
+        if switches.missing_time_limit == MissingTimeLimit::Unset {
+            let unset = |limit: MissingLimit| limit.unset(&mut config.after_contact_work_configs);
+            update.missing_limits.into_iter().for_each(unset);
+        }
         put(&mut config.phone_number_configs, update.phone_number, how);
         put(&mut config.persistent_connection_configs, update.persistent_connection, how);
         put(&mut config.voice_enhancement_configs, update.voice_enhancement, how);
@@ -55,6 +70,9 @@ impl ConfigUpdate {
         if *self == Self::default() && switches.empty_call == EmptyCall::Error {
             return Err(switches.refuse("No settings are given."));
         }
+        if !self.missing_limits.is_empty() && switches.missing_time_limit == MissingTimeLimit::Refused {
+            return Err(ApiError::invalid_parameter("AfterContactWorkTimeLimit is missing."));
+        }
         let complaints = [
             channel_twice(self.auto_accept.as_deref()),
             channel_twice(self.after_contact_work.as_deref()),
@@ -69,6 +87,20 @@ impl ConfigUpdate {
         match complaints.into_iter().flatten().next() {
             Some(complaint) => Err(switches.refuse(complaint)),
             None => Ok(()),
+        }
+    }
+}
+
+impl MissingLimit {
+    /// Takes the setting away.
+    fn unset(self, held: &mut Vec<AfterContactWorkConfigPerChannel>) {
+        match self {
+            Self::Own(channel) => held.retain(|item| item.channel != channel),
+            Self::AgentFirst(channel) => {
+                for item in held.iter_mut().filter(|item| item.channel == channel) {
+                    item.agent_first_callback_after_contact_work_config = None;
+                }
+            }
         }
     }
 }

@@ -12,7 +12,7 @@ mod sample;
 mod tests;
 mod user_config;
 
-pub(crate) use self::config_update::ConfigUpdate;
+pub(crate) use self::config_update::{ConfigUpdate, MissingLimit};
 pub use self::{
     attributes::PredefinedAttribute,
     file::InstanceFile,

@@ -93,9 +93,14 @@ impl Received {
             .map_err(|error| ApiError::invalid_request(format!("The body is not what it should be: {error}")))
     }
 
+    /// The body as it came; null if it is empty or no JSON.
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_default()
+    }
+
     /// How many items the lists in the body have, right or wrong.
     pub(crate) fn n_items(&self) -> usize {
-        let body: Value = serde_json::from_slice(&self.body).unwrap_or_default();
+        let body = self.json();
         let lists = body.as_object().into_iter().flat_map(serde_json::Map::values);
         lists.filter_map(Value::as_array).map(Vec::len).sum()
     }
