@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use crate::{
     error::ApiError,
-    faults::{Fault, Faults},
+    faults::{Asked, Fault, Faults},
     operation::Operation,
     state::Instance,
     stats::{Call, Outcome, Stats},
@@ -65,7 +65,8 @@ impl Service {
 
         let user = received.user_id(&inner.instance).map(str::to_owned);
         let is_within_quota = inner.throttle.take(operation, at);
-        let mut fault = inner.faults.strike(operation, user.as_deref(), at);
+        let asked = Asked { operation, user: user.as_deref(), has_token: received.has_token() };
+        let mut fault = inner.faults.strike(asked, at);
         if !is_within_quota {
             fault = Some(Fault::Throttle);
         }

@@ -302,6 +302,29 @@ async fn faults_answer_what_they_are_called() {
     }
 }
 
+#[tokio::test]
+async fn a_token_can_be_refused_once() {
+    let code = "InvalidParameterException";
+    let search = "/search-predefined-attributes";
+    let faults = [Operation::ListUserProficiencies, Operation::SearchPredefinedAttributes]
+        .map(|operation| Rule::token_refused(code).on(operation).nth(1))
+        .into_iter()
+        .fold(Faults::none(), Faults::rule);
+    let switches = Switches { empty_first_page: true, ..Switches::default() };
+    let emulator = Emulator::builder(instance()).faults(faults).switches(switches).build();
+
+    let first = get(&emulator, LIST).await;
+    let next = format!("{LIST}?nextToken={}", first.body["NextToken"].as_str().expect("a token"));
+    assert_eq!(get(&emulator, &next).await.code.as_deref(), Some(code));
+    assert_eq!(get(&emulator, &next).await.status, 200);
+
+    let first = post(&emulator, search, json!({"InstanceId": "i"})).await;
+    let next = json!({"InstanceId": "i", "NextToken": first.body["NextToken"]});
+    let refused = post(&emulator, search, next.clone()).await;
+    assert_eq!((refused.status.as_u16(), refused.code.as_deref()), (400, Some(code)));
+    assert_eq!(post(&emulator, search, next).await.status, 200);
+}
+
 #[tokio::test(start_paused = true)]
 async fn time_passes_on_the_way_and_while_an_answer_is_held_back() {
     let slow = Rule::new(Fault::Slow(Duration::from_secs(10)));

@@ -75,6 +75,11 @@ impl Received {
         self.query.get("nextToken").map(String::as_str)
     }
 
+    /// Whether there is a page token, in the query or in the body.
+    pub(crate) fn has_token(&self) -> bool {
+        self.next_token().is_some() || self.json().get("NextToken").is_some_and(|token| !token.is_null())
+    }
+
     /// The query's `maxResults`.
     pub(super) fn max_results(&self) -> Result<Option<i64>, ApiError> {
         let Some(text) = self.query.get("maxResults") else {
