@@ -252,6 +252,11 @@ impl IdempotencyKey {
         (time.len() == 16 && time.ends_with('Z') && is_hex).then(|| Self(key.to_owned()))
     }
 
+    /// One that was stored.
+    pub(super) fn from_stored(digits: String) -> Self {
+        Self(digits)
+    }
+
     fn hashed(parts: &[&str]) -> Self {
         let mut sha = Sha256::new();
         for part in parts {

@@ -1,7 +1,7 @@
 //! `results.csv` and `retry.csv`: the file's own columns, and beside each row what became of it.
 
 use crate::input::{Header, Record, escape_formula, unescape_formula};
-use crate::outcome::Status;
+use crate::outcome::RowReport;
 
 /// Without it Excel takes the file for Windows-1252.
 const BOM: &[u8] = b"\xef\xbb\xbf";
@@ -24,11 +24,11 @@ impl Table {
     }
 
     /// One row. Cells beyond the header stand behind ours, so that nothing of the row is lost.
-    pub fn push(&mut self, header: &Header, record: &Record<'_>, status: Status, code: &str, message: &str) {
+    pub fn push(&mut self, header: &Header, record: &Record<'_>, row: &RowReport) {
         let line = record.line.to_string();
         let own = header.carried.iter().map(|&place| record.get(place).unwrap_or_default());
         let beyond = record.cells().skip(header.cells.len());
-        let ours = [line.as_str(), status.name(), code, message];
+        let ours = [line.as_str(), row.status.name(), &row.code, &row.message];
         self.write(own.chain(ours).chain(beyond));
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::connect::{Connect, ConnectError, ErrorKind, PredefinedAttribute};
 use super::suggest::{Suggester, did_you_mean};
 
-/// Interner and values with this beginning are the system's. The search does not list them; the service judges them.
+/// Names and values with this beginning are the system's. The search does not list them; the service judges them.
 const SYSTEM: &str = "connect:";
 /// So many attributes that the search does not show are asked for one by one; past that the search's word counts.
 const MAX_ASKED: usize = 100;
@@ -33,7 +33,7 @@ pub enum Match {
 #[derive(Debug, Default)]
 pub struct Catalog {
     attributes: BTreeMap<String, Attribute>,
-    /// Interner that the search does not show and that could not be asked for.
+    /// Names that the search does not show and that could not be asked for.
     unread: BTreeMap<String, (String, String)>,
     suggester: Suggester,
 }
