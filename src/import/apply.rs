@@ -16,12 +16,7 @@ use crate::kind::{Describe, Prior, ReconcileOptions, Reconciled, Target, UserBat
 use crate::options::Mode;
 use crate::outcome::{Outcome, RowId, Status};
 use crate::resolve::Users;
-use crate::state::{Completed, Intent};
-
-/// This many users are under way at once, so that reads run ahead of writes by no more. With more than 25 reads a second it
-/// is two seconds' worth of them, for calls may be slow; but never so many that they fill the memory.
-const USERS_UNDER_WAY: usize = 50;
-const MOST_USERS_UNDER_WAY: usize = 1000;
+use crate::state::Intent;
 
 /// What an import applies.
 pub(super) struct Apply<'a, R: Describe> {
@@ -57,7 +52,7 @@ impl<'a, R: Describe> Apply<'a, R> {
         let mut under_way = FuturesUnordered::new();
         let mut stopped = None;
         loop {
-            while under_way.len() < users_under_way::<R>(self.run) {
+            while under_way.len() < self.run.users_under_way(R::Target::READ) {
                 let is_ending = self.is_ending || self.run.is_cancelled() || stopped.is_some();
                 let Some(batch) = waiting.next_if(|batch| !is_ending || self.has_begun(*batch)) else { break };
                 if self.skip_right(rows, batch) {
@@ -112,7 +107,7 @@ impl<'a, R: Describe> Apply<'a, R> {
             self.replaces() && !self.has_begun(batch) && self.previews.is_right(&self.users.id(batch.user));
         if is_right {
             rows.ledger_mut().set_all(batch, Outcome::plain(Status::Unchanged));
-            complete(self.run, rows, self.users, batch, None);
+            self.run.complete(rows, self.users, batch, None);
         }
         is_right
     }
@@ -163,7 +158,7 @@ impl<'a, R: Describe> Apply<'a, R> {
             rows.ledger_mut().set_would(batch);
         }
         if reconciled.is_done {
-            complete(self.run, rows, self.users, batch, reconciled.effects);
+            self.run.complete(rows, self.users, batch, reconciled.effects);
         }
     }
 
@@ -181,24 +176,4 @@ impl<'a, R: Describe> Apply<'a, R> {
             }
         }
     }
-}
-
-/// Keeps in the journal what became of a user.
-pub(super) fn complete<R: Describe>(
-    run: &Run<'_>,
-    rows: &R,
-    users: &Users,
-    batch: UserBatch,
-    effects: Option<Box<RawValue>>,
-) {
-    run.note_calls();
-    run.journal.complete(Completed { user: users.id(batch.user), rows: rows.ledger().stored(batch), effects });
-}
-
-/// How many users are under way at once.
-pub(super) fn users_under_way<R: Describe>(run: &Run<'_>) -> usize {
-    let reads = run.importer.settings.rates.of(<R::Target as Target>::READ).per_second;
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rate is at most 100,000")]
-    let in_two_seconds = (reads * 2.0) as usize;
-    in_two_seconds.clamp(USERS_UNDER_WAY, MOST_USERS_UNDER_WAY)
 }

@@ -6,7 +6,7 @@ use tracing::{info, warn};
 use super::load::{RowReader, Step};
 use super::run::{Run, Verdict, best_effort};
 use crate::input::{Header, Record};
-use crate::kind::{Describe, ReportContext};
+use crate::kind::{Describe, ProficiencyRows, ReportContext};
 use crate::options::Mode;
 use crate::outcome::{Counts, Problem, RowId};
 use crate::report::{self, RowSheets, Summary, write_table};
@@ -96,13 +96,14 @@ async fn write_rows<R: Describe>(run: &Run<'_>, import: &Imported<R>, header: &H
     let (record, store) = (run.record(), &run.importer.store);
     let ledger = import.rows.ledger();
     let users = import.users.as_ref().filter(|_| run.mode.get() == Mode::Replace);
-    let user_notes = users.map(|users| import.rows.user_notes(users));
+    let user_notes = import.users.as_ref().map(|users| import.rows.user_notes(users));
     let to_retry = users.map(|users| (users, import.rows.users_to_retry(users)));
     let context = ReportContext {
         users: import.users.as_ref(),
         reference: import.reference.as_ref(),
         max_proficiencies: record.options.max_proficiencies_per_user,
-        user_notes: user_notes.as_deref(),
+        replaces: users.is_some(),
+        user_notes: user_notes.as_ref(),
     };
     let mut sheets = RowSheets::new(store, &record.report, header);
     let (mut n_rows, mut reader) = (0_u32, RowReader::open(store, &record.read_from).await?);
@@ -110,18 +111,19 @@ async fn write_rows<R: Describe>(run: &Run<'_>, import: &Imported<R>, header: &H
         let row = RowId(n_rows);
         let mut report = import.rows.describe(row, header, &found, context);
         // Dropped again, the rows to mend must be the whole truth for their users, too.
-        report.needs_retry |= to_retry.as_ref().is_some_and(|(users, these)| ledger.is_one_of(row, users, these));
+        report.needs_retry |= to_retry.as_ref().is_some_and(|(users, these)| ledger.is_one_of(row.index(), users, these));
         // A file that ends before its end must be mended itself: what was read of it is no file to drop.
         report.needs_retry &= import.unreadable.is_none();
         sheets.push(header, &found, &report);
         n_rows += 1;
     };
     let written = loop {
-        let step = reader.step(&mut |header, found| {
+        let mut push = |header: &Header, found: Record<'_>| {
             visit(&mut sheets, header, found);
             Ok(())
-        });
-        match (step.await, sheets.flush(header).await) {
+        };
+        let step = reader.step(&mut push).await;
+        match (step, sheets.flush(header).await) {
             (Err(error), _) | (_, Err(error)) => break Err(error),
             (Ok(Step::More), Ok(())) => {}
             (Ok(Step::End(read)), Ok(())) => break Ok(read),
@@ -155,7 +157,7 @@ fn read_differently(run: &Run<'_>, n_rows: u32, n_before: usize) -> StoreError {
 impl Finished {
     /// An import that ends without a report: what its journal knows stays there.
     pub(super) fn without_report(run: &Run<'_>, verdict: Verdict) -> Self {
-        let mut import = Imported::new(crate::kind::ProficiencyRows::default(), None, None);
+        let mut import = Imported::new(ProficiencyRows::default(), None, None);
         import.verdict = verdict;
         Self { summary: run.finished(&import), keeps_journal: true }
     }

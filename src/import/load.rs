@@ -3,7 +3,7 @@
 use bytes::{Buf as _, Bytes};
 
 use crate::input::{Header, Reader, Record, Visit};
-use crate::kind::{AnyRows, SCHEMAS};
+use crate::kind::{AnyRows, FileKind, SCHEMAS};
 use crate::outcome::Problem;
 use crate::store::{Body, Location, Store, StoreError};
 
@@ -22,7 +22,7 @@ pub(super) struct File {
 pub(super) async fn load(store: &Store, from: &Location) -> Result<File, StoreError> {
     let mut rows = None;
     let mut visit = |header: &Header, record: Record<'_>| {
-        rows.get_or_insert_with(|| AnyRows::of(header)).push(header, &record);
+        rows.get_or_insert_with(|| AnyRows::new(FileKind::of(header))).push(header, &record);
         Ok(())
     };
     let mut reader = RowReader::open(store, from).await?;
@@ -37,7 +37,7 @@ pub(super) async fn load(store: &Store, from: &Location) -> Result<File, StoreEr
         (Ok(()), None) => Some(Problem::new("empty_file", "The file is empty.")),
         (Ok(()), Some(_)) => None,
     };
-    let rows = rows.or_else(|| header.as_ref().map(AnyRows::of));
+    let rows = rows.or_else(|| header.as_ref().map(|header| AnyRows::new(FileKind::of(header))));
     Ok(File { rows, header, unreadable })
 }
 

@@ -6,7 +6,6 @@ use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 use tokio::time::Instant;
 
-use super::apply::{complete, users_under_way};
 use super::guard;
 use super::progress::Progress;
 use super::run::Run;
@@ -95,7 +94,7 @@ async fn read_all<R: Describe>(
     run.show(progress);
     let (mut under_way, mut unread) = (FuturesUnordered::new(), Vec::new());
     loop {
-        while under_way.len() < users_under_way::<R>(run) && !run.is_cancelled() {
+        while under_way.len() < run.users_under_way(R::Target::READ) && !run.is_cancelled() {
             let Some(batch) = waiting.next() else { break };
             let (user, items) = (users.id(batch.user), rows.items(batch));
             under_way.push(async move {
@@ -126,8 +125,8 @@ async fn read_all<R: Describe>(
 fn fail_unread<R: Describe>(run: &Run<'_>, rows: &mut R, users: &Users, batch: UserBatch, error: &ConnectError) {
     let said = error.user_message();
     let message = match error.kind {
-        // Of a user that does not exist, say: another try would find the same.
-        ErrorKind::Refused => rows.ledger_mut().messages.intern(&error.code, &said),
+        // There is no such user: another try would find the same.
+        ErrorKind::Refused if error.code == "ResourceNotFoundException" => rows.ledger_mut().messages.intern(&error.code, &said),
         _ => {
             let why = format!(
                 "What the user has could not be read before the first write, so nothing was done for it. {said} Drop \
@@ -137,5 +136,5 @@ fn fail_unread<R: Describe>(run: &Run<'_>, rows: &mut R, users: &Users, batch: U
         }
     };
     rows.ledger_mut().set_all(batch, Outcome::with_message(Status::Failed, message));
-    complete(run, rows, users, batch, None);
+    run.complete(rows, users, batch, None);
 }

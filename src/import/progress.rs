@@ -47,8 +47,6 @@ pub(super) struct History {
     pub(super) calls: CallsByName,
     /// Users that they are done with.
     pub(super) n_users_completed: usize,
-    /// Whether one came as far as to begin with users.
-    pub(super) has_begun_users: bool,
 }
 
 impl History {
@@ -56,7 +54,6 @@ impl History {
         Self {
             calls: replay.calls.clone(),
             n_users_completed: replay.n_users_completed(),
-            has_begun_users: replay.has_begun_users(),
         }
     }
 }

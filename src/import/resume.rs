@@ -33,12 +33,12 @@ pub(super) async fn resume(run: &Run<'_>, ledger: &mut Ledger) -> anyhow::Result
             }
             for (row, stored) in rows {
                 outcomes.push((row, stored.restore(|code, message| ledger.messages.intern(code, message))));
-                ledger.record_user(&mut recorded, row, &user);
+                record(ledger, &mut recorded, row, &user);
             }
         };
         let replay = run.journal.replay(visit).await.context("the journal cannot be read")?;
         for Intent { user, rows, .. } in replay.intents.values() {
-            rows.iter().for_each(|row| ledger.record_user(&mut recorded, *row, user));
+            rows.iter().for_each(|row| record(ledger, &mut recorded, *row, user));
         }
         replay
     } else {
@@ -48,6 +48,13 @@ pub(super) async fn resume(run: &Run<'_>, ledger: &mut Ledger) -> anyhow::Result
     run.begin_lanes(is_resumed, &replay.lanes);
     run.history.replace(History::of(&replay));
     Ok(Resumed { replay, outcomes, recorded })
+}
+
+/// Keeps whom a name of the file meant.
+fn record(ledger: &Ledger, recorded: &mut HashMap<Symbol<UserCell>, UserId>, row: RowId, user: &UserId) {
+    if row.index() < ledger.len() {
+        recorded.insert(ledger.user(row).0, user.clone());
+    }
 }
 
 impl Resumed {

@@ -5,18 +5,20 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use serde_json::value::RawValue;
 use tokio::sync::{Mutex, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{info, warn};
 
 use super::Importer;
 use super::progress::{History, Progress};
-use crate::connect::{ConnectError, Lanes};
-use crate::kind::FileKind;
+use crate::connect::{ConnectError, Lanes, Operation};
+use crate::kind::{FileKind, Rows, UserBatch};
 use crate::options::Mode;
 use crate::outcome::{Counts, ImportStatus, Problem};
 use crate::report::{REFRESH_INTERVAL, Summary, SummaryObject};
-use crate::state::{Answer, ImportRecord, Journal, LanesByName, Lease, LeaseError};
+use crate::resolve::Users;
+use crate::state::{Answer, Completed, ImportRecord, Journal, LanesByName, Lease, LeaseError};
 use crate::store::{Location, StoreError};
 
 /// How often an import looks whether it is cancelled, and confirms that it is still its own.
@@ -28,6 +30,11 @@ const LEASE_TIME: Duration = Duration::from_secs(30);
 /// must.
 const CANCEL_GRACE: Duration = Duration::from_secs(3);
 const STOP_GRACE: Duration = Duration::from_secs(2);
+
+/// This many users are under way at once, so that reads run ahead of writes by no more. With more than 25 reads a second it
+/// is two seconds' worth of them, for calls may be slow; but never so many that they fill the memory.
+const USERS_UNDER_WAY: usize = 50;
+const MOST_USERS_UNDER_WAY: usize = 1000;
 
 /// When a delivery began, and when it must be over.
 #[derive(Clone, Copy, Debug)]
@@ -121,13 +128,28 @@ impl<'i> Run<'i> {
     /// with empty buckets, for the delivery before it may have used the burst a moment ago.
     pub(super) fn begin_lanes(&self, is_resumed: bool, known: &LanesByName) {
         self.lanes().begin(is_resumed, known);
-        self.lanes().permit_writes_until(self.confirmed.get() + LEASE_TIME);
+        self.lanes().permit_writes_until(Some(self.confirmed.get() + LEASE_TIME));
     }
 
     /// Keeps in the journal what was called so far.
     pub(super) fn note_calls(&self) {
         let calls = self.lanes().calls().map(|(operation, calls)| (operation.name().to_owned(), calls)).collect();
         self.journal.called(calls, self.lanes().memory());
+    }
+
+    /// Keeps in the journal what became of a user.
+    pub(super) fn complete<R: Rows>(&self, rows: &R, users: &Users, batch: UserBatch, effects: Option<Box<RawValue>>) {
+        self.note_calls();
+        let completed = Completed { user: users.id(batch.user), rows: rows.ledger().stored(batch), effects };
+        self.journal.complete(completed);
+    }
+
+    /// How many users are under way at once.
+    pub(super) fn users_under_way(&self, read: Operation) -> usize {
+        let reads = self.importer.settings.rates.of(read).per_second;
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rate is at most 100,000")]
+        let in_two_seconds = (reads * 2.0) as usize;
+        in_two_seconds.clamp(USERS_UNDER_WAY, MOST_USERS_UNDER_WAY)
     }
 
     /// Stores the journal for as long as the delivery runs.
@@ -140,7 +162,7 @@ impl<'i> Run<'i> {
         let asked = Instant::now();
         self.lease.check().await?;
         self.confirmed.set(asked);
-        self.lanes().permit_writes_until(asked + LEASE_TIME);
+        self.lanes().permit_writes_until(Some(asked + LEASE_TIME));
         Ok(())
     }
 

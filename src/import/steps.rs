@@ -13,10 +13,11 @@ use super::run::{Run, Verdict};
 use super::trigger::Trigger;
 use crate::connect::{ConnectError, ErrorKind};
 use crate::input::Header;
-use crate::kind::{AnyRows, Describe, FileKind, Rows, UserBatch};
+use crate::kind::{AnyRows, Describe, FileKind, Ledger, ProficiencyRows, Rows, UserBatch, UserConfigRows};
 use crate::options::Mode;
 use crate::outcome::{ImportStatus, Problem};
 use crate::resolve::Users;
+use crate::state::Ending;
 use crate::store::StoreError;
 
 /// Crashes in a row after which an import is given up.
@@ -80,15 +81,19 @@ pub(super) async fn import(run: &Run<'_>, trigger: &Trigger) -> anyhow::Result<F
     if let Some(verdict) = foregone.clone().filter(|_| run.is_hopeless()) {
         return Ok(Finished::without_report(run, verdict));
     }
-    if let Some(ending) = run.record().ending.as_ref().filter(|ending| ending.status == ImportStatus::Failed) {
-        return without_file(run, ending.problem.clone()).await;
+    if let Some(Ending { status, problem }) = &run.record().ending {
+        match status {
+            ImportStatus::Failed => return without_file(run, Verdict::Failed(problem.clone())).await,
+            _ if run.record().version.is_empty() => return without_file(run, Verdict::Rejected(problem.clone())).await,
+            _ => {}
+        }
     }
     let record = run.record();
     let File { rows, header, unreadable } = match load(&run.importer.store, &record.read_from).await {
         Ok(file) => file,
-        Err(StoreError::Gone(_)) => return without_file(run, gone(run)).await,
+        Err(StoreError::Gone(_)) => return without_file(run, Verdict::Failed(gone(run))).await,
         Err(error) => match error.unreadable(&record.source) {
-            Some(problem) => return without_file(run, problem).await,
+            Some(problem) => return without_file(run, Verdict::Failed(problem)).await,
             None => return Err(error).context("the object could not be read"),
         },
     };
@@ -100,36 +105,33 @@ pub(super) async fn import(run: &Run<'_>, trigger: &Trigger) -> anyhow::Result<F
 
 fn gone(run: &Run<'_>) -> Problem {
     let source = &run.record().source;
-    let message = match run.record().version.as_str() {
-        "" => format!("There is no object at {source}. Check its name."),
-        _ => format!("{source} is gone: it was deleted after the import had begun. Drop the file again."),
-    };
+    let message = format!("{source} is gone: it was deleted after the import had begun. Drop the file again.");
     Problem::new("object_gone", message)
 }
 
 /// An import whose file cannot be read any more ends with what its journal knows.
-async fn without_file(run: &Run<'_>, problem: Problem) -> anyhow::Result<Finished> {
-    async fn end<R: Describe>(run: &Run<'_>, rows: R, problem: Problem) -> anyhow::Result<Finished> {
+async fn without_file(run: &Run<'_>, verdict: Verdict) -> anyhow::Result<Finished> {
+    async fn end<R: Describe>(run: &Run<'_>, rows: R, verdict: Verdict) -> anyhow::Result<Finished> {
         let mut import = Imported::new(rows, None, None);
         let resumed = resume(run, import.rows.ledger_mut()).await?;
         resumed.assume_intents(import.rows.ledger_mut());
         import.counts_without_file = Some(resumed.counts());
-        import.verdict = Verdict::Failed(problem);
+        import.verdict = verdict;
         finish(run, import).await
     }
     match started_kind(run).await? {
-        FileKind::Proficiencies => end(run, crate::kind::ProficiencyRows::default(), problem).await,
-        FileKind::UserConfig => end(run, crate::kind::UserConfigRows::default(), problem).await,
+        FileKind::Proficiencies => end(run, ProficiencyRows::default(), verdict).await,
+        FileKind::UserConfig => end(run, UserConfigRows::default(), verdict).await,
     }
 }
 
 /// The kind of a file that cannot be read any more: the journal knows it, if an earlier delivery read the file.
 async fn started_kind(run: &Run<'_>) -> anyhow::Result<FileKind> {
-    let mut ledger = crate::kind::Ledger::default();
+    let mut ledger = Ledger::default();
     let started = resume(run, &mut ledger).await?.replay.started;
     let Some((kind, mode)) = started else { return Ok(FileKind::Proficiencies) };
     run.mode.set(mode);
-    let kind = FileKind::from_name(&kind).context("the journal is of a kind of file that this version does not know")?;
+    let kind = FileKind::ALL.into_iter().find(|known| known.name() == kind).context("the journal is of a kind of file that this version does not know")?;
     run.kind.set(Some(kind));
     Ok(kind)
 }
@@ -176,7 +178,7 @@ fn decided_by_file<R: Describe>(run: &Run<'_>, import: &mut Imported<R>) -> Opti
 }
 
 fn set_kind_and_mode<R: Rows>(run: &Run<'_>, header: &Header) -> Result<(), Problem> {
-    run.kind.set(Some(R::KIND));
+    run.kind.set(Some(FileKind::of(header)));
     run.mode.set(guard::mode::<R>(&run.record().options, header)?);
     Ok(())
 }
@@ -192,7 +194,7 @@ async fn apply_rows<R: Describe>(
     let batches = match look_up(run, import, resumed).await {
         Ok(batches) => batches,
         Err(verdict) => {
-            import.users.get_or_insert_with(|| Users::recorded(&run.importer.settings.instance_id, &resumed.recorded));
+            import.users.get_or_insert_with(|| Users::recorded(&run.importer.settings.instance_id, &resumed.recorded, 0));
             resumed.restore_outcomes(import.rows.ledger_mut());
             resumed.assume_intents(import.rows.ledger_mut());
             return Ok(foregone.unwrap_or(verdict));
@@ -204,7 +206,7 @@ async fn apply_rows<R: Describe>(
         return Ok(Verdict::Rejected(problem));
     }
     if resumed.replay.started.is_none() {
-        run.journal.started(R::KIND.name(), run.mode.get());
+        run.journal.started(R::NAME, run.mode.get());
     }
     let Imported { rows, users: Some(users), .. } = import else { return Ok(Verdict::Completed) };
     resumed.restore_outcomes(rows.ledger_mut());

@@ -20,11 +20,11 @@ pub type Visit<'v> = dyn FnMut(&Header, Record<'_>) -> Result<(), Problem> + 'v;
 #[derive(Debug)]
 pub(super) struct TableParser {
     schemas: &'static [Schema],
-    state: Stage,
+    state: ParserStage,
 }
 
 #[derive(Debug)]
-enum Stage {
+enum ParserStage {
     /// The first text, until it holds a header.
     Head(String),
     Body(Box<Body>),
@@ -41,21 +41,21 @@ struct Body {
 
 impl TableParser {
     pub(super) fn new(schemas: &'static [Schema]) -> Self {
-        Self { schemas, state: Stage::Head(String::new()) }
+        Self { schemas, state: ParserStage::Head(String::new()) }
     }
 
     pub(super) fn header(&self) -> Option<&Header> {
         match &self.state {
-            Stage::Head(_) => None,
-            Stage::Body(rows) => Some(&rows.header),
+            ParserStage::Head(_) => None,
+            ParserStage::Body(rows) => Some(&rows.header),
         }
     }
 
     /// Takes the next text and visits each row that it completes.
     pub(super) fn push(&mut self, text: &str, visit: &mut Visit<'_>) -> Result<(), Problem> {
         match &mut self.state {
-            Stage::Body(rows) => rows.push(text, visit),
-            Stage::Head(head) => {
+            ParserStage::Body(rows) => rows.push(text, visit),
+            ParserStage::Head(head) => {
                 head.push_str(text);
                 let may_hold_header = text.contains(['\r', '\n']) || head.len() >= HEAD_BYTES;
                 if may_hold_header { self.begin(false, visit) } else { Ok(()) }
@@ -65,12 +65,12 @@ impl TableParser {
 
     /// The file ends here.
     pub(super) fn finish(&mut self, visit: &mut Visit<'_>) -> Result<(), Problem> {
-        if matches!(self.state, Stage::Head(_)) {
+        if matches!(self.state, ParserStage::Head(_)) {
             self.begin(true, visit)?;
         }
         match &mut self.state {
-            Stage::Body(rows) => rows.finish(visit),
-            Stage::Head(_) => {
+            ParserStage::Body(rows) => rows.finish(visit),
+            ParserStage::Head(_) => {
                 Err(Problem::new("empty_file", "The file is empty. Its first row must name the columns."))
             }
         }
@@ -78,13 +78,13 @@ impl TableParser {
 
     /// Understands the header in the first text, if it holds all of it, and goes on with what follows it.
     fn begin(&mut self, is_end: bool, visit: &mut Visit<'_>) -> Result<(), Problem> {
-        let Stage::Head(head) = &mut self.state else { return Ok(()) };
+        let ParserStage::Head(head) = &mut self.state else { return Ok(()) };
         let Some(found) = find_header(self.schemas, head, is_end)? else { return Ok(()) };
         let head = std::mem::take(head);
         let records = Records::new(found.header.delimiter);
         let mut rows = Body { header: found.header, records, n_before: found.n_before, n_rows: 0 };
         let begun = rows.push(without_mark(&head), visit);
-        self.state = Stage::Body(Box::new(rows));
+        self.state = ParserStage::Body(Box::new(rows));
         begun
     }
 }

@@ -5,9 +5,7 @@ mod summary;
 mod table;
 mod write;
 
-pub use plain::PlainTable;
 pub use summary::Summary;
-pub use table::Table;
 pub use write::{REFRESH_INTERVAL, RowSheets, SummaryObject, write_table};
 
 use crate::outcome::RowReport;

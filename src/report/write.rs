@@ -52,7 +52,8 @@ impl RowSheets {
 
     /// The file is read to its end.
     pub async fn finish(self, header: &Header) -> Result<(), StoreError> {
-        for mut sheet in self.sheets {
+        // The one that is always there comes last: where it is, all are.
+        for mut sheet in self.sheets.into_iter().rev() {
             if sheet.n_rows > 0 || sheet.object.is_always_there {
                 sheet.upload.push(&sheet.table.take(header)).await?;
                 sheet.upload.finish().await?;

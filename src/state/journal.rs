@@ -34,9 +34,6 @@ const MAX_INTERVAL: Duration = Duration::from_secs(4);
 /// More segments than this become a checkpoint when a delivery begins, so that a long import does not read them all each time.
 const CHECKPOINT_AFTER: usize = 50;
 
-/// Why the journal cannot be kept.
-pub type JournalError = LeaseError;
-
 /// The journal of one delivery.
 #[derive(Debug)]
 pub struct Journal {
@@ -158,7 +155,7 @@ impl Journal {
     }
 
     /// Stores all that waits, and what was called, for the delivery ends.
-    pub async fn close(&self, confirm: impl AsyncFn() -> Result<(), LeaseError>) -> Result<(), JournalError> {
+    pub async fn close(&self, confirm: impl AsyncFn() -> Result<(), LeaseError>) -> Result<(), LeaseError> {
         if let Some(called) = self.called.borrow().clone() {
             self.append(&called);
         }
@@ -166,7 +163,7 @@ impl Journal {
     }
 
     /// Stores all that waits, if something does.
-    pub async fn drain(&self, confirm: impl AsyncFn() -> Result<(), LeaseError>) -> Result<(), JournalError> {
+    pub async fn drain(&self, confirm: impl AsyncFn() -> Result<(), LeaseError>) -> Result<(), LeaseError> {
         while self.in_flight.borrow().is_some() || !self.waiting.borrow().is_empty() {
             self.flush(&confirm).await?;
         }
@@ -201,7 +198,7 @@ impl Journal {
     pub async fn run_flusher(
         &self,
         confirm: impl AsyncFn() -> Result<(), LeaseError>,
-    ) -> Result<Infallible, JournalError> {
+    ) -> Result<Infallible, LeaseError> {
         loop {
             self.due().await;
             let next = Instant::now() + MIN_INTERVAL;
@@ -227,7 +224,7 @@ impl Journal {
 
     /// Stores what waits as one segment. It counts as stored once this delivery is seen to have the import still; if it has
     /// not, the segment is taken back, for nobody has relied on it.
-    pub async fn flush(&self, confirm: impl AsyncFn() -> Result<(), LeaseError>) -> Result<(), JournalError> {
+    pub async fn flush(&self, confirm: impl AsyncFn() -> Result<(), LeaseError>) -> Result<(), LeaseError> {
         let in_flight = self.in_flight.borrow().clone();
         let Some((bytes, n)) = in_flight.or_else(|| self.next_segment()) else { return Ok(()) };
         let number = self.next.get();

@@ -9,7 +9,7 @@ mod replay;
 mod segment;
 
 pub use entry::{CallsByName, Completed, Intent, LanesByName};
-pub use journal::{Journal, JournalError};
+pub use journal::Journal;
 pub use lease::{Acquired, Fenced, Found, Lease, LeaseError};
 pub use record::{Answer, Ending, ImportRecord};
 pub use replay::Replay;

@@ -9,9 +9,8 @@ use expect_test::expect;
 use import_testkit::{MemoryS3, Versioning};
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use tokio::time::timeout;
 
-use crate::world::{BUCKET, Report, World, instance, user_id};
+use crate::world::{BUCKET, Report, World, instance, run, user_id};
 
 const WAYS: [ConfigLists; 3] = [ConfigLists::ByChannel, ConfigLists::ByMember, ConfigLists::Whole];
 
@@ -327,14 +326,7 @@ async fn check(case: Case) {
         .map(|(n, channel, accept, seconds)| format!("agent{n:03},{channel},{accept},{seconds}\n"))
         .collect();
     let event = world.dropped("incoming/a.csv", format!("user,channel,auto_accept,after_contact_work_seconds\n{rows}"));
-    for &life in &case.lives {
-        if timeout(life, world.invoke(event.clone())).await.is_ok() {
-            break;
-        }
-        world.restart();
-    }
-    let answer = world.invoke(event).await.unwrap();
-    let report = world.report(&answer["imports"][0]);
+    let report = world.import_killed(event, &case.lives).await;
     report.counts();
 
     let mut expected = case.before.clone();

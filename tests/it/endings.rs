@@ -288,8 +288,8 @@ async fn a_redriven_request_joins_the_import_that_it_began() {
         let answer = world.invoke_for(batch(&[in_a_message(id, 1, &request)]), time).await.unwrap();
         answer["batchItemFailures"].as_array().unwrap().is_empty()
     };
-    assert!(!deliver("m1", Duration::from_secs(3)).await);
-    assert!(!deliver("redriven", Duration::from_secs(3)).await);
+    assert!(!deliver("m1", Duration::from_millis(1500)).await);
+    assert!(!deliver("redriven", Duration::from_millis(1500)).await);
     assert!(deliver("redriven", Duration::from_secs(900)).await);
     let summaries = || world.s3.keys(BUCKET, "reports/").into_iter().filter(|key| key.ends_with("/summary.json"));
     assert_eq!(summaries().count(), 1, "it is one import");

@@ -7,7 +7,6 @@ use connect_emulator::{Emulator, Fault, Faults, Quotas, Rule, Switches};
 use import_testkit::{MemoryS3, Versioning};
 use proptest::prelude::*;
 use serde_json::json;
-use tokio::time::timeout;
 
 use crate::world::{BUCKET, Report, World, instance, run, user_id};
 

@@ -22,5 +22,4 @@ mod replace;
 mod report;
 mod rows;
 mod takeover;
-mod user_config;
 mod world;

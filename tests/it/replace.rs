@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use serde_json::json;
 use tokio::time::{Instant, timeout};
 
-use crate::world::{BUCKET, Report, World, instance, user_id};
+use crate::world::{BUCKET, Report, World, instance, run, user_id};
 
 const WRITES: [&str; 3] = ["AssociateUserProficiencies", "UpdateUserProficiencies", "DisassociateUserProficiencies"];
 

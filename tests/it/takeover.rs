@@ -75,7 +75,6 @@ async fn a_service_that_does_not_answer_does_not_hold_a_delivery_beyond_its_time
         ("GetObject", "import.json"),
         ("PutObject", "journal/"),
         ("PutObject", "summary.json"),
-        ("HeadObject", "cancel"),
     ] {
         let world = world(10);
         let event = world.dropped("incoming/a.csv", rows(10));

@@ -247,7 +247,7 @@ fn sqs_client(sqs: &Sqs) -> aws_sdk_sqs::Client {
         .behavior_version(aws_sdk_sqs::config::BehaviorVersion::latest())
         .region(aws_sdk_sqs::config::Region::from_static(clients::REGION))
         .credentials_provider(aws_sdk_sqs::config::Credentials::new("x", "y", None, None, "test"))
-        .sleep_impl(aws_smithy_async::rt::sleep::TokioSleep::new())
+        .sleep_impl(clients::TokioSleep::new())
         .http_client(clients::http_client(answer));
     aws::sqs(config)
 }
