@@ -1,13 +1,16 @@
-//! Amazon Connect, in our words: what can be asked and done there, each call at the pace of its lane.
+//! Amazon Connect in our own types, each call at the pace of its lane.
 //!
-//! [`Connect`] is what the rest of the program sees. Below it: [`sdk`] (the only place that knows `aws_sdk_connect`, one
-//! attempt a call), [`lane`] (whose turn it is, and whether to try again) and [`rate`] (how fast).
+//! [`Connect`] is what the rest of the program sees. Below it: [`sdk`], the only place that knows `aws_sdk_connect`;
+//! [`lanes`], where a call is sent until it is answered or given up; [`lane`], whose turn it is; [`breaker`], whether the
+//! service works; [`retry`], how often and how long; and [`rate`], how fast.
 
 mod breaker;
 mod error;
 mod lane;
+mod lanes;
 mod operation;
 mod rate;
+mod retry;
 mod sdk;
 mod types;
 mod user_config;
@@ -15,15 +18,18 @@ mod user_config;
 use std::collections::HashSet;
 
 pub use error::{ConnectError, ErrorKind};
-pub use lane::{Calls, Lanes};
+pub use lane::Calls;
+pub use lanes::Lanes;
 pub use operation::Operation;
 pub use rate::{Rate, Rates};
-pub use types::{DirectoryUser, Level, MAX_ITEMS_PER_CALL, ProficiencyKey, PredefinedAttribute, Proficiencies, Proficiency};
+pub use types::{
+    DirectoryUser, Level, MAX_ITEMS_PER_CALL, PredefinedAttribute, Proficiencies, Proficiency, ProficiencyKey, UserId,
+};
 pub use user_config::{Channel, ChannelSetting, List, Setting, UserConfig, Value};
 
 use types::Page;
 
-/// The instance, at the pace that its quotas allow.
+/// An instance, called at the pace that its quotas allow.
 #[derive(Debug)]
 pub struct Connect {
     sdk: sdk::Sdk,
@@ -31,13 +37,13 @@ pub struct Connect {
 }
 
 impl Connect {
-    /// An instance (its id, not its ARN) behind a client whose own retries are off: they would bypass the lanes.
+    /// An instance by its id, not its ARN. The client's own retries must be off: they would bypass the lanes.
     #[expect(clippy::disallowed_types, reason = "handed through to the adapter")]
     pub fn new(client: aws_sdk_connect::Client, instance_id: &str, lanes: Lanes) -> Self {
         Self { sdk: sdk::Sdk::new(client, instance_id), lanes }
     }
 
-    /// The lanes, for their counts and for the start of a delivery.
+    /// The lanes: their counts, and the begin of a delivery.
     pub fn lanes(&self) -> &Lanes {
         &self.lanes
     }
@@ -64,37 +70,37 @@ impl Connect {
         }
     }
 
-    /// All that a user has, complete or an error.
-    pub async fn list_user_proficiencies(&self, user_id: &str) -> Result<Proficiencies, ConnectError> {
+    /// All proficiencies of a user, complete or an error.
+    pub async fn list_user_proficiencies(&self, user_id: &UserId) -> Result<Proficiencies, ConnectError> {
         let operation = Operation::ListUserProficiencies;
         let pages = self.all_pages(operation, async |token| self.sdk.list_user_proficiencies(user_id, token).await);
         Ok(pages.await?.into_iter().map(|held| (held.pair, held.level)).collect())
     }
 
-    /// Gives a user what it does not have, at most [`MAX_ITEMS_PER_CALL`] at a time.
-    pub async fn associate(&self, user_id: &str, items: &[Proficiency]) -> Result<(), ConnectError> {
+    /// Gives a user proficiencies that it does not have, at most [`MAX_ITEMS_PER_CALL`] at a time.
+    pub async fn associate(&self, user_id: &UserId, items: &[Proficiency]) -> Result<(), ConnectError> {
         self.call(Operation::AssociateUserProficiencies, async || self.sdk.associate(user_id, items).await).await
     }
 
-    /// Changes the levels of what a user has, at most [`MAX_ITEMS_PER_CALL`] at a time.
-    pub async fn update(&self, user_id: &str, items: &[Proficiency]) -> Result<(), ConnectError> {
+    /// Changes levels of a user's proficiencies, at most [`MAX_ITEMS_PER_CALL`] at a time.
+    pub async fn update(&self, user_id: &UserId, items: &[Proficiency]) -> Result<(), ConnectError> {
         self.call(Operation::UpdateUserProficiencies, async || self.sdk.update(user_id, items).await).await
     }
 
-    /// Takes pairs away from a user, at most [`MAX_ITEMS_PER_CALL`] at a time.
-    pub async fn disassociate(&self, user_id: &str, pairs: &[ProficiencyKey]) -> Result<(), ConnectError> {
+    /// Takes proficiencies from a user, at most [`MAX_ITEMS_PER_CALL`] at a time.
+    pub async fn disassociate(&self, user_id: &UserId, pairs: &[ProficiencyKey]) -> Result<(), ConnectError> {
         self.call(Operation::DisassociateUserProficiencies, async || self.sdk.disassociate(user_id, pairs).await).await
     }
 
-    /// All settings per channel that a user has, complete or an error. Times are in seconds.
-    pub async fn describe_user(&self, user_id: &str) -> Result<UserConfig, ConnectError> {
+    /// All settings per channel of a user, complete or an error. Times are in seconds.
+    pub async fn describe_user(&self, user_id: &UserId) -> Result<UserConfig, ConnectError> {
         self.call(Operation::DescribeUser, async || self.sdk.describe_user(user_id).await).await
     }
 
-    /// Changes settings of a user. Each list of which `lists` has a setting is sent with all that `lists` has of it; the
-    /// other lists are left out. Whether the service keeps the channels that a sent list does not name the documents do
-    /// not say: name them all.
-    pub async fn update_user_config(&self, user_id: &str, lists: &UserConfig) -> Result<(), ConnectError> {
+    /// Changes settings of a user. A list of which `lists` has a setting is sent with all that `lists` has of it; the other
+    /// lists are left out. The documents do not say whether the service keeps the channels that a sent list does not name:
+    /// name them all.
+    pub async fn update_user_config(&self, user_id: &UserId, lists: &UserConfig) -> Result<(), ConnectError> {
         self.call(Operation::UpdateUserConfig, async || self.sdk.update_user_config(user_id, lists).await).await
     }
 
@@ -103,13 +109,13 @@ impl Connect {
         operation: Operation,
         attempt: impl AsyncFn() -> Result<T, ConnectError>,
     ) -> Result<T, ConnectError> {
-        // The smallest question about the instance: is it only this call that fails, or the service?
+        // Does only this call fail, or the service?
         let probe = async || self.sdk.probe().await;
         self.lanes.call(operation, attempt, probe).await
     }
 
-    /// Follows the tokens to the end. A page may be empty and yet have a successor; tokens that come again would go round
-    /// for ever.
+    /// Follows the page tokens to the end. An empty page may have a successor. A token that comes twice is an error, for it
+    /// would never end.
     async fn all_pages<T>(
         &self,
         operation: Operation,

@@ -1,4 +1,4 @@
-//! The adapter: our words to and from `aws_sdk_connect`. One attempt a call, no rules.
+//! The adapter: our types to and from `aws_sdk_connect`. Each call is one attempt; the rules are elsewhere.
 #![expect(clippy::disallowed_types, reason = "this is the adapter")]
 
 mod user_config;
@@ -12,7 +12,7 @@ use aws_smithy_types::error::display::DisplayErrorContext;
 
 use super::error::ConnectError;
 use super::operation::Operation;
-use super::types::{DirectoryUser, Level, Page, ProficiencyKey, PredefinedAttribute, Proficiency};
+use super::types::{DirectoryUser, Level, Page, PredefinedAttribute, Proficiency, ProficiencyKey, UserId};
 use super::user_config::UserConfig;
 
 /// The largest pages that the service model allows.
@@ -20,7 +20,7 @@ const USERS_PER_PAGE: i32 = 1000;
 const ATTRIBUTES_PER_PAGE: i32 = 100;
 const PROFICIENCIES_PER_PAGE: i32 = 100;
 
-/// A client and the instance that it speaks to.
+/// A client and the instance that it calls.
 #[derive(Debug)]
 pub(super) struct Sdk {
     client: Client,
@@ -35,7 +35,8 @@ impl Sdk {
     pub(super) async fn list_users(&self, token: Option<String>) -> Result<Page<DirectoryUser>, ConnectError> {
         let operation = Operation::ListUsers;
         let call = self.client.list_users().instance_id(&self.instance_id);
-        let answer = call.max_results(USERS_PER_PAGE).set_next_token(token).send().await.map_err(connect_error(operation))?;
+        let answer =
+            call.max_results(USERS_PER_PAGE).set_next_token(token).send().await.map_err(connect_error(operation))?;
         let users = answer.user_summary_list.unwrap_or_default().into_iter().map(|user| {
             let whole = user.id.zip(user.username).map(|(id, username)| DirectoryUser { id, username });
             whole.ok_or_else(|| ConnectError::incomplete(operation, "a user without id or username"))
@@ -49,7 +50,12 @@ impl Sdk {
     ) -> Result<Page<PredefinedAttribute>, ConnectError> {
         let operation = Operation::SearchPredefinedAttributes;
         let call = self.client.search_predefined_attributes().instance_id(&self.instance_id);
-        let answer = call.max_results(ATTRIBUTES_PER_PAGE).set_next_token(token).send().await.map_err(connect_error(operation))?;
+        let answer = call
+            .max_results(ATTRIBUTES_PER_PAGE)
+            .set_next_token(token)
+            .send()
+            .await
+            .map_err(connect_error(operation))?;
         let attributes = answer.predefined_attributes.unwrap_or_default().into_iter();
         let items = attributes.map(|attribute| predefined(operation, attribute)).collect::<Result<_, _>>()?;
         Ok(Page { items, next_token: answer.next_token })
@@ -68,10 +74,10 @@ impl Sdk {
 
     pub(super) async fn list_user_proficiencies(
         &self,
-        user_id: &str,
+        user_id: &UserId,
         token: Option<String>,
     ) -> Result<Page<Proficiency>, ConnectError> {
-        let call = self.client.list_user_proficiencies().instance_id(&self.instance_id).user_id(user_id);
+        let call = self.client.list_user_proficiencies().instance_id(&self.instance_id).user_id(user_id.as_str());
         let call = call.max_results(PROFICIENCIES_PER_PAGE).set_next_token(token);
         let answer = call.send().await.map_err(connect_error(Operation::ListUserProficiencies))?;
         let held = answer.user_proficiency_list.unwrap_or_default().into_iter().map(|held| Proficiency {
@@ -81,21 +87,22 @@ impl Sdk {
         Ok(Page { items: held.collect(), next_token: answer.next_token })
     }
 
-    pub(super) async fn associate(&self, user_id: &str, items: &[Proficiency]) -> Result<(), ConnectError> {
-        let call = self.client.associate_user_proficiencies().instance_id(&self.instance_id).user_id(user_id);
+    pub(super) async fn associate(&self, user_id: &UserId, items: &[Proficiency]) -> Result<(), ConnectError> {
+        let call = self.client.associate_user_proficiencies().instance_id(&self.instance_id).user_id(user_id.as_str());
         let call = call.set_user_proficiencies(Some(to_wire(items)?));
         call.send().await.map_err(connect_error(Operation::AssociateUserProficiencies)).map(drop)
     }
 
-    pub(super) async fn update(&self, user_id: &str, items: &[Proficiency]) -> Result<(), ConnectError> {
-        let call = self.client.update_user_proficiencies().instance_id(&self.instance_id).user_id(user_id);
+    pub(super) async fn update(&self, user_id: &UserId, items: &[Proficiency]) -> Result<(), ConnectError> {
+        let call = self.client.update_user_proficiencies().instance_id(&self.instance_id).user_id(user_id.as_str());
         let call = call.set_user_proficiencies(Some(to_wire(items)?));
         call.send().await.map_err(connect_error(Operation::UpdateUserProficiencies)).map(drop)
     }
 
-    pub(super) async fn disassociate(&self, user_id: &str, pairs: &[ProficiencyKey]) -> Result<(), ConnectError> {
+    pub(super) async fn disassociate(&self, user_id: &UserId, pairs: &[ProficiencyKey]) -> Result<(), ConnectError> {
         let operation = Operation::DisassociateUserProficiencies;
-        let call = self.client.disassociate_user_proficiencies().instance_id(&self.instance_id).user_id(user_id);
+        let call =
+            self.client.disassociate_user_proficiencies().instance_id(&self.instance_id).user_id(user_id.as_str());
         let items = pairs.iter().map(|pair| {
             let item = UserProficiencyDisassociate::builder();
             item.attribute_name(&*pair.attribute).attribute_value(&*pair.value).build()
@@ -104,17 +111,17 @@ impl Sdk {
         call.set_user_proficiencies(Some(items)).send().await.map_err(connect_error(operation)).map(drop)
     }
 
-    pub(super) async fn describe_user(&self, user_id: &str) -> Result<UserConfig, ConnectError> {
+    pub(super) async fn describe_user(&self, user_id: &UserId) -> Result<UserConfig, ConnectError> {
         let operation = Operation::DescribeUser;
-        let call = self.client.describe_user().instance_id(&self.instance_id).user_id(user_id);
+        let call = self.client.describe_user().instance_id(&self.instance_id).user_id(user_id.as_str());
         let user = call.send().await.map_err(connect_error(operation))?.user;
         user_config::from_wire(user.ok_or_else(|| ConnectError::incomplete(operation, "an answer without the user"))?)
     }
 
-    pub(super) async fn update_user_config(&self, user_id: &str, lists: &UserConfig) -> Result<(), ConnectError> {
+    pub(super) async fn update_user_config(&self, user_id: &UserId, lists: &UserConfig) -> Result<(), ConnectError> {
         let operation = Operation::UpdateUserConfig;
         let lists = user_config::Lists::of(lists).map_err(|error| ConnectError::incomplete(operation, error))?;
-        let call = self.client.update_user_config().instance_id(&self.instance_id).user_id(user_id);
+        let call = self.client.update_user_config().instance_id(&self.instance_id).user_id(user_id.as_str());
         let call = call
             .set_auto_accept_configs(lists.auto_accept)
             .set_after_contact_work_configs(lists.after_contact_work)
@@ -124,7 +131,7 @@ impl Sdk {
         call.send().await.map_err(connect_error(operation)).map(drop)
     }
 
-    /// The smallest question about the instance itself.
+    /// The smallest question about the instance.
     pub(super) async fn probe(&self) -> Result<(), ConnectError> {
         let call = self.client.search_predefined_attributes().instance_id(&self.instance_id).max_results(1);
         call.send().await.map_err(connect_error(Operation::SearchPredefinedAttributes)).map(drop)
@@ -170,7 +177,7 @@ where
     }
 }
 
-/// A request that never left for want of credentials looks like any other failure to send, but for its cause.
+/// Whether a request was not sent because there are no credentials. Only its causes tell.
 fn is_for_want_of_credentials(error: &(dyn std::error::Error + 'static)) -> bool {
     std::iter::successors(Some(error), |error| error.source()).any(<dyn std::error::Error>::is::<CredentialsError>)
 }
