@@ -128,6 +128,13 @@ impl Sdk {
             .set_phone_number_configs(lists.phone_number)
             .set_persistent_connection_configs(lists.persistent_connection)
             .set_voice_enhancement_configs(lists.voice_enhancement);
+        // The body is completed before it is signed.
+        let call = call.customize().map_request(|mut request| {
+            let body = user_config::with_limits_of_zero(request.body().bytes().unwrap_or_default())?;
+            request.headers_mut().insert("content-length", body.len().to_string());
+            *request.body_mut() = body.into();
+            Ok::<_, serde_json::Error>(request)
+        });
         call.send().await.map_err(connect_error(operation)).map(drop)
     }
 
@@ -180,4 +187,66 @@ where
 /// Whether a request was not sent because there are no credentials. Only its causes tell.
 fn is_for_want_of_credentials(error: &(dyn std::error::Error + 'static)) -> bool {
     std::iter::successors(Some(error), |error| error.source()).any(<dyn std::error::Error>::is::<CredentialsError>)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use bytes::Bytes;
+    use import_testkit::clients::connect_config_to;
+    use serde_json::{Value as Json, json};
+
+    use super::*;
+    use crate::connect::user_config::{Channel, ChannelSetting, Setting, Value};
+
+    type Requests = Arc<Mutex<Vec<http::Request<Bytes>>>>;
+
+    /// A client whose requests are kept, each answered by these bytes.
+    fn sdk(answer: &'static str) -> (Sdk, Requests) {
+        let requests = Requests::default();
+        let kept = requests.clone();
+        let answer = move |request: http::Request<Bytes>| {
+            kept.lock().unwrap().push(request);
+            async { Ok(http::Response::new(Bytes::from_static(answer.as_bytes()))) }
+        };
+        (Sdk::new(Client::from_conf(connect_config_to(answer).build()), "an-instance"), requests)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_limit_of_zero_is_on_the_wire() {
+        let (sdk, requests) = sdk("{}");
+        let setting = |channel, setting, value| (ChannelSetting::of(&channel, setting), value);
+        let lists = UserConfig::from([
+            setting(Channel::Chat, Setting::AfterContactWorkSeconds, Value::Seconds(0)),
+            setting(Channel::Task, Setting::AfterContactWorkSeconds, Value::Seconds(30)),
+            setting(Channel::Voice, Setting::AfterContactWorkSeconds, Value::Seconds(0)),
+            setting(Channel::Voice, Setting::AgentFirstCallbackAfterContactWorkSeconds, Value::Seconds(0)),
+            setting(Channel::Voice, Setting::AutoAccept, Value::Switch(false)),
+            setting(Channel::Voice, Setting::AgentFirstCallbackAutoAccept, Value::Switch(false)),
+            setting(Channel::Voice, Setting::PersistentConnection, Value::Switch(false)),
+            setting(Channel::Voice, Setting::PhoneType, Value::text("DESK_PHONE")),
+            setting(Channel::Voice, Setting::PhoneNumber, Value::text("+4930901820")),
+        ]);
+        sdk.update_user_config(&UserId::new("a-user"), &lists).await.unwrap();
+
+        let requests = requests.lock().unwrap();
+        let [request] = &requests[..] else { panic!("{requests:?}") };
+        assert_eq!(request.uri().path(), "/users/an-instance/a-user/config");
+        let limit = |seconds: u32| json!({"AfterContactWorkTimeLimit": seconds});
+        let sent = json!({
+            "AfterContactWorkConfigs": [
+                {"Channel": "VOICE", "AfterContactWorkConfig": limit(0),
+                 "AgentFirstCallbackAfterContactWorkConfig": limit(0)},
+                {"Channel": "CHAT", "AfterContactWorkConfig": limit(0)},
+                {"Channel": "TASK", "AfterContactWorkConfig": limit(30)},
+            ],
+            "AutoAcceptConfigs": [{"Channel": "VOICE", "AutoAccept": false, "AgentFirstCallbackAutoAccept": false}],
+            "PersistentConnectionConfigs": [{"Channel": "VOICE", "PersistentConnection": false}],
+            "PhoneNumberConfigs": [{"Channel": "VOICE", "PhoneType": "DESK_PHONE", "PhoneNumber": "+4930901820"}],
+        });
+        assert_eq!(serde_json::from_slice::<Json>(request.body()).unwrap(), sent);
+        assert_eq!(request.headers()["content-length"], request.body().len().to_string());
+        assert!(request.headers().contains_key("authorization"));
+    }
 }

@@ -120,6 +120,21 @@ impl Lists {
     }
 }
 
+/// The body of a write with the limits that the SDK leaves out: it does not write a time limit that is 0
+/// (`ser_after_contact_work_config`), and the documents do not say what the service makes of a configuration without one.
+pub(super) fn with_limits_of_zero(body: &[u8]) -> serde_json::Result<Vec<u8>> {
+    let mut body: serde_json::Value = serde_json::from_slice(body)?;
+    let items = body.get_mut("AfterContactWorkConfigs").and_then(serde_json::Value::as_array_mut);
+    for item in items.into_iter().flatten() {
+        for member in ["AfterContactWorkConfig", "AgentFirstCallbackAfterContactWorkConfig"] {
+            if let Some(limit) = item.get_mut(member).and_then(serde_json::Value::as_object_mut) {
+                limit.entry("AfterContactWorkTimeLimit").or_insert_with(|| 0.into());
+            }
+        }
+    }
+    serde_json::to_vec(&body)
+}
+
 fn needed<T>(member: Option<T>, name: &'static str) -> Result<T, BuildError> {
     member.ok_or_else(|| BuildError::missing_field(name, "another setting of the channel needs it"))
 }
