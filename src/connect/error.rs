@@ -130,6 +130,12 @@ impl ConnectError {
         Self::answered(operation, 400, Some("IncompleteAnswer"), Some(&message), None)
     }
 
+    /// A request that could not be built: it would fail again however often it is tried.
+    pub(super) fn not_built(operation: Operation, why: impl fmt::Display) -> Self {
+        let message = format!("the request cannot be built: {why}");
+        Self::answered(operation, 400, Some("InvalidRequest"), Some(&message), None)
+    }
+
     /// Whether the user had changed meanwhile: after another read the write may succeed.
     pub fn is_conflict(&self) -> bool {
         self.code == CONFLICT

@@ -62,10 +62,10 @@ mod tests {
     #[test]
     fn waits_double_up_to_the_longest() {
         let policy = RetryPolicy::CONNECT;
-        let backoffs = [1, 2, 3, 6, 7, 100].map(|n| policy.backoff(n, 1.0).as_secs_f64());
-        assert_eq!(backoffs, [0.5, 1.0, 2.0, 16.0, 20.0, 20.0]);
-        let pauses = [0, 1, 5, 6, 100].map(|n| policy.pause(n, 1.0).as_secs_f64());
-        assert_eq!(pauses, [0.5, 1.0, 16.0, 30.0, 30.0]);
+        let backoffs = [1, 2, 3, 6, 7, 100].map(|n| policy.backoff(n, 1.0).as_millis());
+        assert_eq!(backoffs, [500, 1000, 2000, 16_000, 20_000, 20_000]);
+        let pauses = [0, 1, 5, 6, 100].map(|n| policy.pause(n, 1.0).as_millis());
+        assert_eq!(pauses, [500, 1000, 16_000, 30_000, 30_000]);
         assert_eq!(policy.pause(6, 0.0), Duration::from_secs(15));
         assert_eq!(policy.backoff(7, 0.0), Duration::ZERO);
     }

@@ -77,26 +77,33 @@ impl Sdk {
         user_id: &UserId,
         token: Option<String>,
     ) -> Result<Page<Proficiency>, ConnectError> {
+        let operation = Operation::ListUserProficiencies;
         let call = self.client.list_user_proficiencies().instance_id(&self.instance_id).user_id(user_id.as_str());
         let call = call.max_results(PROFICIENCIES_PER_PAGE).set_next_token(token);
-        let answer = call.send().await.map_err(connect_error(Operation::ListUserProficiencies))?;
-        let held = answer.user_proficiency_list.unwrap_or_default().into_iter().map(|held| Proficiency {
-            pair: ProficiencyKey { attribute: held.attribute_name.into(), value: held.attribute_value.into() },
-            level: Level::from_wire(held.level),
+        let answer = call.send().await.map_err(connect_error(operation))?;
+        let held = answer.user_proficiency_list.unwrap_or_default().into_iter().map(|held| {
+            // Where a member is missing, the SDK puts an empty text or 0.
+            if held.attribute_name.is_empty() || held.attribute_value.is_empty() || held.level == 0.0 {
+                return Err(ConnectError::incomplete(operation, "a proficiency without attribute, value or level"));
+            }
+            let pair = ProficiencyKey { attribute: held.attribute_name.into(), value: held.attribute_value.into() };
+            Ok(Proficiency { pair, level: Level::from_wire(held.level) })
         });
-        Ok(Page { items: held.collect(), next_token: answer.next_token })
+        Ok(Page { items: held.collect::<Result<_, _>>()?, next_token: answer.next_token })
     }
 
     pub(super) async fn associate(&self, user_id: &UserId, items: &[Proficiency]) -> Result<(), ConnectError> {
+        let operation = Operation::AssociateUserProficiencies;
         let call = self.client.associate_user_proficiencies().instance_id(&self.instance_id).user_id(user_id.as_str());
-        let call = call.set_user_proficiencies(Some(to_wire(items)?));
-        call.send().await.map_err(connect_error(Operation::AssociateUserProficiencies)).map(drop)
+        let call = call.set_user_proficiencies(Some(to_wire(operation, items)?));
+        call.send().await.map_err(connect_error(operation)).map(drop)
     }
 
     pub(super) async fn update(&self, user_id: &UserId, items: &[Proficiency]) -> Result<(), ConnectError> {
+        let operation = Operation::UpdateUserProficiencies;
         let call = self.client.update_user_proficiencies().instance_id(&self.instance_id).user_id(user_id.as_str());
-        let call = call.set_user_proficiencies(Some(to_wire(items)?));
-        call.send().await.map_err(connect_error(Operation::UpdateUserProficiencies)).map(drop)
+        let call = call.set_user_proficiencies(Some(to_wire(operation, items)?));
+        call.send().await.map_err(connect_error(operation)).map(drop)
     }
 
     pub(super) async fn disassociate(&self, user_id: &UserId, pairs: &[ProficiencyKey]) -> Result<(), ConnectError> {
@@ -107,7 +114,7 @@ impl Sdk {
             let item = UserProficiencyDisassociate::builder();
             item.attribute_name(&*pair.attribute).attribute_value(&*pair.value).build()
         });
-        let items = items.collect::<Result<_, _>>().map_err(|error| ConnectError::incomplete(operation, error))?;
+        let items = items.collect::<Result<_, _>>().map_err(|error| ConnectError::not_built(operation, error))?;
         call.set_user_proficiencies(Some(items)).send().await.map_err(connect_error(operation)).map(drop)
     }
 
@@ -120,7 +127,7 @@ impl Sdk {
 
     pub(super) async fn update_user_config(&self, user_id: &UserId, lists: &UserConfig) -> Result<(), ConnectError> {
         let operation = Operation::UpdateUserConfig;
-        let lists = user_config::Lists::of(lists).map_err(|error| ConnectError::incomplete(operation, error))?;
+        let lists = user_config::Lists::of(lists).map_err(|error| ConnectError::not_built(operation, error))?;
         let call = self.client.update_user_config().instance_id(&self.instance_id).user_id(user_id.as_str());
         let call = call
             .set_auto_accept_configs(lists.auto_accept)
@@ -145,14 +152,12 @@ impl Sdk {
     }
 }
 
-fn to_wire(items: &[Proficiency]) -> Result<Vec<UserProficiency>, ConnectError> {
+fn to_wire(operation: Operation, items: &[Proficiency]) -> Result<Vec<UserProficiency>, ConnectError> {
     let items = items.iter().map(|item| {
         let wire = UserProficiency::builder().attribute_name(&*item.pair.attribute);
         wire.attribute_value(&*item.pair.value).level(item.level.to_wire()).build()
     });
-    items
-        .collect::<Result<_, _>>()
-        .map_err(|error| ConnectError::incomplete(Operation::AssociateUserProficiencies, error))
+    items.collect::<Result<_, _>>().map_err(|error| ConnectError::not_built(operation, error))
 }
 
 fn predefined(
@@ -176,6 +181,9 @@ where
             return ConnectError::answered(operation, status, code, message, error.request_id());
         }
         let code = match &error {
+            SdkError::ConstructionFailure(_) => {
+                return ConnectError::not_built(operation, DisplayErrorContext(&error));
+            }
             SdkError::TimeoutError(_) => "Timeout",
             _ if is_for_want_of_credentials(&error) => "CredentialsNotLoaded",
             _ => "ConnectionFailed",
@@ -198,6 +206,7 @@ mod tests {
     use serde_json::{Value as Json, json};
 
     use super::*;
+    use crate::connect::error::ErrorKind;
     use crate::connect::user_config::{Channel, ChannelSetting, Setting, Value};
 
     type Requests = Arc<Mutex<Vec<http::Request<Bytes>>>>;
@@ -248,5 +257,28 @@ mod tests {
         assert_eq!(serde_json::from_slice::<Json>(request.body()).unwrap(), sent);
         assert_eq!(request.headers()["content-length"], request.body().len().to_string());
         assert!(request.headers().contains_key("authorization"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_lacks_a_member_is_an_error() {
+        let whole = r#"{"UserProficiencyList":[{"AttributeName":"Language","AttributeValue":"German","Level":3.0}]}"#;
+        let held = sdk(whole).0.list_user_proficiencies(&UserId::new("a-user"), None).await.unwrap();
+        assert_eq!(held.items.len(), 1);
+        for lacking in [
+            r#"{"UserProficiencyList":[{"AttributeValue":"German","Level":3.0}]}"#,
+            r#"{"UserProficiencyList":[{"AttributeName":"Language","Level":3.0}]}"#,
+            r#"{"UserProficiencyList":[{"AttributeName":"Language","AttributeValue":"German"}]}"#,
+        ] {
+            let error = sdk(lacking).0.list_user_proficiencies(&UserId::new("a-user"), None).await.unwrap_err();
+            assert_eq!((error.kind, error.code.as_str()), (ErrorKind::Refused, "IncompleteAnswer"), "{lacking}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_that_cannot_be_built_is_not_tried_again() {
+        let (sdk, requests) = sdk("{}");
+        let error = sdk.list_user_proficiencies(&UserId::new(""), None).await.unwrap_err();
+        assert_eq!((error.kind, error.code.as_str()), (ErrorKind::Refused, "InvalidRequest"), "{error}");
+        assert!(requests.lock().unwrap().is_empty());
     }
 }
