@@ -147,13 +147,26 @@ impl ConnectError {
             ErrorKind::Throttled | ErrorKind::Unavailable => {
                 format!("Amazon Connect did not do this: {}", self.message)
             }
-            _ => format!("Amazon Connect refused this: {}", self.message),
+            ErrorKind::NotSent => format!("This was not sent to Amazon Connect: {}", self.message),
+            ErrorKind::Denied | ErrorKind::Refused => format!("Amazon Connect refused this: {}", self.message),
         }
     }
 
     /// A call that was never sent, for `cause` had stopped the import.
     pub(super) fn not_sent(operation: Operation, cause: &Self) -> Self {
         Self { operation, kind: ErrorKind::NotSent, ..cause.clone() }
+    }
+
+    /// A call that was never sent, for somebody had cancelled the import.
+    pub(super) fn cancelled(operation: Operation) -> Self {
+        Self {
+            operation,
+            kind: ErrorKind::NotSent,
+            code: "Cancelled".to_owned(),
+            message: "the import was cancelled".to_owned(),
+            request_id: None,
+            stops_import: false,
+        }
     }
 
     /// A call that got no whole answer.

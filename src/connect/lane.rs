@@ -8,13 +8,19 @@ use std::cell::{Cell, RefCell};
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep_until};
 
 use super::breaker::{BreakerState, CircuitBreaker};
 use super::error::{ConnectError, ErrorKind};
+use super::gate::Gate;
+use super::memory::LaneMemory;
 use super::operation::Operation;
 use super::rate::{AdaptiveRate, FairBucket, Rate};
 use super::retry::RetryPolicy;
+use super::types::UserId;
+
+/// Users to remember: of two at least one is not the user whose call fails.
+const MAX_ANSWERED_USERS: usize = 2;
 
 /// What a lane did, for the summary.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -46,7 +52,9 @@ pub(super) struct Lane {
     calls: Cell<Calls>,
     /// Attempts under way.
     under_way: Cell<u32>,
-    /// Wakes the first in line: an attempt ended, or the import stopped.
+    /// The last users that were answered, the latest first.
+    answered_users: RefCell<Vec<UserId>>,
+    /// Wakes the first in line: an attempt ended, the import stopped, or the permit for writes was extended.
     changed: Notify,
 }
 
@@ -60,17 +68,24 @@ impl Lane {
             rate: RefCell::new(AdaptiveRate::new(rate.per_second)),
             calls: Cell::default(),
             under_way: Cell::default(),
+            answered_users: RefCell::default(),
             changed: Notify::new(),
         }
     }
 
-    /// Begins a delivery; a resumed import's with an empty bucket.
-    pub(super) fn begin(&self, is_resumed: bool) {
-        self.breaker.replace(CircuitBreaker::new(RetryPolicy::CONNECT));
+    /// Begins a delivery with what earlier ones of its import knew; a resumed import's with an empty bucket.
+    pub(super) fn begin(&self, is_resumed: bool, memory: &LaneMemory) {
+        self.breaker.replace(CircuitBreaker::restored(RetryPolicy::CONNECT, self.operation, memory));
+        self.answered_users.replace(memory.answered_users.clone());
         self.calls.take();
         if is_resumed {
             self.bucket.drain();
         }
+    }
+
+    /// What the next delivery has to know.
+    pub(super) fn memory(&self) -> LaneMemory {
+        LaneMemory { answered_users: self.answered_users.borrow().clone(), ..self.breaker.borrow().memory() }
     }
 
     /// What the lane did in this delivery.
@@ -84,29 +99,43 @@ impl Lane {
     }
 
     /// Waits until a call may go: for its place in line, the end of a pause, the end of the call that tries the lane, the
-    /// spacing, and the tokens. After each wait all of them are looked at again.
-    pub(super) async fn acquire(&self, stopped: &RefCell<Option<ConnectError>>, mut total: Option<&FairBucket>) {
+    /// permit to write, the spacing, and the tokens. After each wait all of them are looked at again. An error is that of a
+    /// call that is not sent.
+    pub(super) async fn acquire(&self, gate: &Gate, mut total: Option<&FairBucket>) -> Result<(), ConnectError> {
         let _first_in_line = self.bucket.stand_in_line().await;
-        while stopped.borrow().is_none() {
+        loop {
+            gate.check(self.operation)?;
             let state = self.breaker.borrow().state();
-            let pause = if let BreakerState::Open { until } = state { Some(until) } else { None };
-            let not_before = self.rate.borrow().not_before();
-            if let Some(until) = pause.into_iter().chain(not_before).max().filter(|&at| at > Instant::now()) {
-                // An answer to a call that is still under way may end a pause early.
-                tokio::select! {
-                    () = sleep_until(until) => {}
-                    () = self.changed.notified() => {}
-                }
-            } else if state == BreakerState::HalfOpen && self.under_way.get() > 0 {
+            if let (BreakerState::Open { .. }, Some(error)) = (state, self.breaker.borrow().given_up()) {
+                return Err(error);
+            }
+            if let Some(until) = self.not_before(state) {
+                self.wait_until(until).await;
+            } else if (state == BreakerState::HalfOpen && self.under_way.get() > 0) || gate.is_barred(self.operation) {
                 self.changed.notified().await;
             } else if let Some(total) = total.take() {
-                total.acquire().await;
+                gate.unless_stopped(total.acquire()).await;
             } else if let Err(wait) = self.bucket.take() {
-                sleep(wait).await;
+                self.wait_until(Instant::now() + wait).await;
             } else {
                 self.rate.borrow_mut().sent();
-                return;
+                return Ok(());
             }
+        }
+    }
+
+    /// The end of the pause or of the spacing, whichever is later, if it is to come.
+    fn not_before(&self, state: BreakerState) -> Option<Instant> {
+        let pause = if let BreakerState::Open { until } = state { Some(until) } else { None };
+        let spacing = self.rate.borrow().not_before();
+        pause.into_iter().chain(spacing).max().filter(|&at| at > Instant::now())
+    }
+
+    /// Waits until a time, or until something changes: an answer to a call under way may end a pause early.
+    async fn wait_until(&self, time: Instant) {
+        tokio::select! {
+            () = sleep_until(time) => {}
+            () = self.changed.notified() => {}
         }
     }
 
@@ -119,25 +148,43 @@ impl Lane {
         UnderWay::new(self)
     }
 
-    /// Learns from the answer to an attempt that went at `sent`.
-    pub(super) fn heard<T>(&self, answer: &Result<T, ConnectError>, sent: Instant) {
-        match answer.as_ref().map_err(|error| error.kind) {
-            Ok(_) => {
-                self.breaker.borrow_mut().answered(true);
-                self.rate.borrow_mut().succeeded();
-            }
+    /// Learns from the answer to an attempt that went at `sent`. The other operations have answered so much by now.
+    pub(super) fn heard<T>(&self, answer: &Result<T, ConnectError>, sent: Instant, answers_beside: u64) {
+        let Err(error) = answer else {
+            self.breaker.borrow_mut().answered(true);
+            self.rate.borrow_mut().succeeded();
+            return;
+        };
+        match error.kind {
             // A refusal is an answer: the service works, and the call used its token.
-            Err(ErrorKind::Refused) => {
+            ErrorKind::Refused => {
                 self.breaker.borrow_mut().answered(false);
                 self.rate.borrow_mut().succeeded();
             }
-            Err(ErrorKind::Throttled) => {
+            ErrorKind::Throttled => {
                 let calls = self.calls.get();
                 self.calls.set(Calls { throttled: calls.throttled + 1, ..calls });
                 self.rate.borrow_mut().throttled(sent);
             }
-            Err(ErrorKind::Denied | ErrorKind::Unavailable | ErrorKind::NotSent) => {}
+            ErrorKind::Unavailable => self.breaker.borrow_mut().failed(error, answers_beside),
+            ErrorKind::Denied => self.breaker.borrow_mut().barred(),
+            ErrorKind::NotSent => {}
         }
+    }
+
+    /// Remembers a user that was answered.
+    pub(super) fn remember(&self, user: &UserId) {
+        let mut users = self.answered_users.borrow_mut();
+        if users.first() != Some(user) {
+            users.retain(|other| other != user);
+            users.insert(0, user.clone());
+            users.truncate(MAX_ANSWERED_USERS);
+        }
+    }
+
+    /// Another user, who was answered before.
+    pub(super) fn user_beside(&self, user: &UserId) -> Option<UserId> {
+        self.answered_users.borrow().iter().find(|other| *other != user).cloned()
     }
 }
 

@@ -6,12 +6,16 @@
 
 mod breaker;
 mod error;
+mod gate;
 mod lane;
 mod lanes;
+mod memory;
 mod operation;
 mod rate;
 mod retry;
 mod sdk;
+#[cfg(test)]
+mod tests;
 mod types;
 mod user_config;
 
@@ -20,6 +24,7 @@ use std::collections::HashSet;
 pub use error::{ConnectError, ErrorKind};
 pub use lane::Calls;
 pub use lanes::Lanes;
+pub use memory::{Denial, LaneMemory};
 pub use operation::Operation;
 pub use rate::{Rate, Rates};
 pub use types::{
@@ -27,6 +32,7 @@ pub use types::{
 };
 pub use user_config::{Channel, ChannelSetting, List, Setting, UserConfig, Value};
 
+use lanes::Probe;
 use types::Page;
 
 /// An instance, called at the pace that its quotas allow.
@@ -50,13 +56,13 @@ impl Connect {
 
     /// Every user of the instance, complete or an error.
     pub async fn list_users(&self) -> Result<Vec<DirectoryUser>, ConnectError> {
-        self.all_pages(Operation::ListUsers, async |token| self.sdk.list_users(token).await).await
+        self.all_pages(Operation::ListUsers, None, async |token| self.sdk.list_users(token).await).await
     }
 
     /// Every predefined attribute that the search shows, complete or an error.
     pub async fn search_predefined_attributes(&self) -> Result<Vec<PredefinedAttribute>, ConnectError> {
         let operation = Operation::SearchPredefinedAttributes;
-        self.all_pages(operation, async |token| self.sdk.search_predefined_attributes(token).await).await
+        self.all_pages(operation, None, async |token| self.sdk.search_predefined_attributes(token).await).await
     }
 
     /// One predefined attribute by its name, or nothing if there is none.
@@ -73,8 +79,9 @@ impl Connect {
     /// All proficiencies of a user, complete or an error.
     pub async fn list_user_proficiencies(&self, user_id: &UserId) -> Result<Proficiencies, ConnectError> {
         let operation = Operation::ListUserProficiencies;
-        let pages = self.all_pages(operation, async |token| self.sdk.list_user_proficiencies(user_id, token).await);
-        Ok(pages.await?.into_iter().map(|held| (held.pair, held.level)).collect())
+        let page = async |token| self.sdk.list_user_proficiencies(user_id, token).await;
+        let held = self.all_pages(operation, Some(user_id), page).await?;
+        Ok(held.into_iter().map(|held| (held.pair, held.level)).collect())
     }
 
     /// Gives a user proficiencies that it does not have, at most [`MAX_ITEMS_PER_CALL`] at a time.
@@ -94,7 +101,8 @@ impl Connect {
 
     /// All settings per channel of a user, complete or an error. Times are in seconds.
     pub async fn describe_user(&self, user_id: &UserId) -> Result<UserConfig, ConnectError> {
-        self.call(Operation::DescribeUser, async || self.sdk.describe_user(user_id).await).await
+        let attempt = async || self.sdk.describe_user(user_id).await;
+        self.lanes.call(Operation::DescribeUser, Some(user_id), attempt, &self.sdk).await
     }
 
     /// Changes settings of a user. A list of which `lists` has a setting is sent with all that `lists` has of it; the other
@@ -109,9 +117,7 @@ impl Connect {
         operation: Operation,
         attempt: impl AsyncFn() -> Result<T, ConnectError>,
     ) -> Result<T, ConnectError> {
-        // Does only this call fail, or the service?
-        let probe = async || self.sdk.probe().await;
-        self.lanes.call(operation, attempt, probe).await
+        self.lanes.call(operation, None, attempt, &self.sdk).await
     }
 
     /// Follows the page tokens to the end. An empty page may have a successor. A token that comes twice is an error, for it
@@ -119,13 +125,14 @@ impl Connect {
     async fn all_pages<T>(
         &self,
         operation: Operation,
+        reads: Option<&UserId>,
         page: impl AsyncFn(Option<String>) -> Result<Page<T>, ConnectError>,
     ) -> Result<Vec<T>, ConnectError> {
         let mut items = Vec::new();
         let mut token: Option<String> = None;
         let mut seen = HashSet::new();
         loop {
-            let answer = self.call(operation, async || page(token.clone()).await).await?;
+            let answer = self.lanes.call(operation, reads, async || page(token.clone()).await, &self.sdk).await?;
             items.extend(answer.items);
             token = answer.next_token.filter(|token| !token.is_empty());
             match &token {
@@ -135,6 +142,22 @@ impl Connect {
                 }
                 Some(_) => {}
             }
+        }
+    }
+}
+
+impl Probe for sdk::Sdk {
+    async fn ask_for(&self, operation: Operation, user: &UserId) -> Result<(), ConnectError> {
+        match operation {
+            Operation::DescribeUser => self.describe_user(user).await.map(drop),
+            _ => self.list_user_proficiencies(user, None).await.map(drop),
+        }
+    }
+
+    async fn ask(&self, operation: Operation) -> Result<(), ConnectError> {
+        match operation {
+            Operation::ListUsers => self.one_user().await,
+            _ => self.one_predefined_attribute().await,
         }
     }
 }

@@ -61,6 +61,17 @@ impl Operation {
         Self::ALL.into_iter().find(|operation| operation.name() == name)
     }
 
+    /// Whether it changes a user.
+    pub const fn is_write(self) -> bool {
+        matches!(
+            self,
+            Self::AssociateUserProficiencies
+                | Self::UpdateUserProficiencies
+                | Self::DisassociateUserProficiencies
+                | Self::UpdateUserConfig
+        )
+    }
+
     /// Whether it is about the instance and not about one user. Then any refusal stops the import.
     pub const fn is_instance_wide(self) -> bool {
         matches!(self, Self::ListUsers | Self::SearchPredefinedAttributes)

@@ -1,11 +1,14 @@
 //! When a failed call is sent again, how long it waits first, and when it is given up.
+//!
+//! A call that fails is given up if the service answers other calls of the same operation meanwhile. If it answers none,
+//! the operation is down: its calls wait, and none of them fails, but after a long outage of this operation alone.
 
 use std::time::Duration;
 
 /// The rules for calls that fail. One policy holds for all lanes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RetryPolicy {
-    /// A call that fails this often, while the service answers others, is given up.
+    /// A call that fails this often, while other calls of its lane are answered, is given up.
     pub(super) max_attempts: u32,
     /// The backoff of a call that fails by itself: full jitter below this, doubled each time, up to the longest.
     first_backoff: Duration,
@@ -13,8 +16,13 @@ pub(super) struct RetryPolicy {
     /// How long a lane rests while the service is down: doubled each time, up to the longest.
     first_pause: Duration,
     longest_pause: Duration,
-    /// Pauses without an answer, about a minute in all, after which a lane doubts that it is the service that is down.
+    /// Pauses without an answer, about a minute in all, after which a lane asks whether it is the service that is down.
     pub(super) pauses_before_doubt: u32,
+    /// An operation that answers nothing but failures for so long, while others answer, fails what waits for it.
+    pub(super) longest_outage: Duration,
+    /// The longest time between two failures that counts as down. Attempts and pauses are shorter; a process that was
+    /// frozen between them knows nothing of that time.
+    pub(super) longest_silence: Duration,
     /// Refusals of permission in a row that stop the import if the operation never succeeded in it. More than one: the
     /// documents do not say how a user is answered who does not exist.
     denials_before_success: u32,
@@ -31,6 +39,8 @@ impl RetryPolicy {
         first_pause: Duration::from_millis(500),
         longest_pause: Duration::from_secs(30),
         pauses_before_doubt: 7,
+        longest_outage: Duration::from_secs(30 * 60),
+        longest_silence: Duration::from_secs(60),
         denials_before_success: 3,
         denials_after_success: 10,
     };

@@ -145,10 +145,16 @@ impl Sdk {
         call.send().await.map_err(connect_error(operation)).map(drop)
     }
 
-    /// The smallest question about the instance.
-    pub(super) async fn probe(&self) -> Result<(), ConnectError> {
+    /// The smallest question about the instance's attributes.
+    pub(super) async fn one_predefined_attribute(&self) -> Result<(), ConnectError> {
         let call = self.client.search_predefined_attributes().instance_id(&self.instance_id).max_results(1);
         call.send().await.map_err(connect_error(Operation::SearchPredefinedAttributes)).map(drop)
+    }
+
+    /// The smallest question about the instance's users.
+    pub(super) async fn one_user(&self) -> Result<(), ConnectError> {
+        let call = self.client.list_users().instance_id(&self.instance_id).max_results(1);
+        call.send().await.map_err(connect_error(Operation::ListUsers)).map(drop)
     }
 }
 
