@@ -79,6 +79,19 @@ const DENIED: [&str; 17] = [
 /// The code of a write that met another one, it seems: the service model says only that a "dependent condition failed".
 const CONFLICT: &str = "ConditionalOperationFailedException";
 
+/// The code for what is not there: a user, an attribute, or the instance.
+pub(super) const NOT_FOUND: &str = "ResourceNotFoundException";
+
+/// The answers to a name that nobody has. The documents do not say whether a name that is unknown, or is not even a name, is
+/// a 404 or a 400.
+const NO_SUCH_NAME: [&str; 3] = [NOT_FOUND, "InvalidParameterException", "InvalidRequestException"];
+
+/// Our own code for an answer that lacks what the service model promises.
+const INCOMPLETE: &str = "IncompleteAnswer";
+
+/// Our own code for a request that cannot be built.
+const NOT_BUILT: &str = "InvalidRequest";
+
 /// Codes of a service in trouble that may come with a status below 500.
 const UNAVAILABLE: [&str; 5] =
     ["InternalServiceException", "InternalServerException", "InternalFailure", "ServiceUnavailable", "RequestTimeout"];
@@ -101,7 +114,7 @@ impl ErrorKind {
 }
 
 impl ConnectError {
-    /// An answer that is an error. If an operation on the instance is refused, so is the import.
+    /// An answer that is an error.
     pub fn answered(
         operation: Operation,
         status: u16,
@@ -109,13 +122,9 @@ impl ConnectError {
         message: Option<&str>,
         request_id: Option<&str>,
     ) -> Self {
-        let mut kind = ErrorKind::of_answer(status, code);
-        if kind == ErrorKind::Refused && operation.is_instance_wide() {
-            kind = ErrorKind::Denied;
-        }
         Self {
             operation,
-            kind,
+            kind: ErrorKind::of_answer(status, code),
             code: code.map_or_else(|| format!("Http{status}"), str::to_owned),
             message: message.unwrap_or("the service gave no message").to_owned(),
             request_id: request_id.map(str::to_owned),
@@ -127,13 +136,24 @@ impl ConnectError {
     /// the same if the call were sent again.
     pub(super) fn incomplete(operation: Operation, what: impl fmt::Display) -> Self {
         let message = format!("the service gave {what}");
-        Self::answered(operation, 400, Some("IncompleteAnswer"), Some(&message), None)
+        Self::answered(operation, 400, Some(INCOMPLETE), Some(&message), None)
     }
 
     /// A request that could not be built: it would fail again however often it is tried.
     pub(super) fn not_built(operation: Operation, why: impl fmt::Display) -> Self {
         let message = format!("the request cannot be built: {why}");
-        Self::answered(operation, 400, Some("InvalidRequest"), Some(&message), None)
+        Self::answered(operation, 400, Some(NOT_BUILT), Some(&message), None)
+    }
+
+    /// Whether the service itself refused the request: neither an answer of which a part is missing, nor a request that was
+    /// never sent.
+    pub(super) fn is_refusal(&self) -> bool {
+        self.kind == ErrorKind::Refused && ![INCOMPLETE, NOT_BUILT].contains(&self.code.as_str())
+    }
+
+    /// Whether the service says that nothing has the name that was asked for.
+    pub(super) fn means_no_such_name(&self) -> bool {
+        self.is_refusal() && NO_SUCH_NAME.contains(&self.code.as_str())
     }
 
     /// Whether the user had changed meanwhile: after another read the write may succeed.
@@ -207,13 +227,5 @@ mod tests {
         ] {
             assert_eq!(ErrorKind::of_answer(status, code), kind, "{status} {code:?}");
         }
-    }
-
-    #[test]
-    fn an_unknown_instance_refuses_the_import() {
-        let not_found = Some("ResourceNotFoundException");
-        let of = |operation| ConnectError::answered(operation, 404, not_found, None, None).kind;
-        assert_eq!(of(Operation::ListUsers), ErrorKind::Denied);
-        assert_eq!(of(Operation::ListUserProficiencies), ErrorKind::Refused);
     }
 }

@@ -116,8 +116,7 @@ impl Lanes {
             };
             match error.kind {
                 ErrorKind::Throttled => continue,
-                ErrorKind::Refused => return Err(error),
-                ErrorKind::Denied => return Err(self.refused(lane, error)),
+                ErrorKind::Refused | ErrorKind::Denied => return Err(self.refused(lane, error)),
                 // What an earlier attempt of a write did is not known: that is not the same as never sent.
                 ErrorKind::NotSent => return Err(last_failure.filter(|_| operation.is_write()).unwrap_or(error)),
                 ErrorKind::Unavailable => {}
@@ -189,8 +188,15 @@ impl Lanes {
         self.random.borrow_mut().f64()
     }
 
-    /// Counts a refusal of permission, and stops the import if there were enough.
+    /// Counts a refusal of permission, and stops the import if there were enough. If a call about the instance is refused,
+    /// so is the import.
     fn refused(&self, lane: &Lane, mut error: ConnectError) -> ConnectError {
+        if lane.operation.is_instance_wide() {
+            error.kind = ErrorKind::Denied;
+        }
+        if error.kind == ErrorKind::Refused {
+            return error;
+        }
         error.stops_import = lane.breaker.borrow_mut().denied(&error);
         if error.stops_import {
             self.stop(StopCause::Refusal(error.clone()));

@@ -32,13 +32,18 @@ pub use types::{
 };
 pub use user_config::{Channel, ChannelSetting, List, Setting, UserConfig, Value};
 
+use error::NOT_FOUND;
 use lanes::Probe;
 use types::Page;
+
+/// How often a list is begun before a refused page token is an error.
+const MAX_LISTINGS: u32 = 4;
 
 /// An instance, called at the pace that its quotas allow.
 #[derive(Debug)]
 pub struct Connect {
     sdk: sdk::Sdk,
+    instance_id: String,
     lanes: Lanes,
 }
 
@@ -46,7 +51,7 @@ impl Connect {
     /// An instance by its id, not its ARN. The client's own retries must be off: they would bypass the lanes.
     #[expect(clippy::disallowed_types, reason = "handed through to the adapter")]
     pub fn new(client: aws_sdk_connect::Client, instance_id: &str, lanes: Lanes) -> Self {
-        Self { sdk: sdk::Sdk::new(client, instance_id), lanes }
+        Self { sdk: sdk::Sdk::new(client, instance_id), instance_id: instance_id.to_owned(), lanes }
     }
 
     /// The lanes: their counts, and the begin of a delivery.
@@ -70,8 +75,7 @@ impl Connect {
         let operation = Operation::DescribePredefinedAttribute;
         match self.call(operation, async || self.sdk.describe_predefined_attribute(name).await).await {
             Ok(attribute) => Ok(Some(attribute)),
-            // Whether a name that is unknown, or not even a name, is a 404 or a 400 the documents do not say.
-            Err(error) if error.kind == ErrorKind::Refused => Ok(None),
+            Err(error) if error.means_no_such_name() => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -120,29 +124,58 @@ impl Connect {
         self.lanes.call(operation, None, attempt, &self.sdk).await
     }
 
-    /// Follows the page tokens to the end. An empty page may have a successor. A token that comes twice is an error, for it
-    /// would never end.
+    /// Lists all pages. A page token lives for a time only: if one is refused, lists anew from the beginning, a few times.
     async fn all_pages<T>(
         &self,
         operation: Operation,
         reads: Option<&UserId>,
         page: impl AsyncFn(Option<String>) -> Result<Page<T>, ConnectError>,
     ) -> Result<Vec<T>, ConnectError> {
+        let mut listings = 1;
+        loop {
+            if let Some(items) = self.list(operation, reads, &page, listings == MAX_LISTINGS).await? {
+                return Ok(items);
+            }
+            listings += 1;
+        }
+    }
+
+    /// Follows the page tokens to the end, or to one that is refused: then nothing, or in the last listing the refusal. An
+    /// empty page may have a successor. A token that comes twice is an error, for it would never end.
+    async fn list<T>(
+        &self,
+        operation: Operation,
+        reads: Option<&UserId>,
+        page: &impl AsyncFn(Option<String>) -> Result<Page<T>, ConnectError>,
+        is_last: bool,
+    ) -> Result<Option<Vec<T>>, ConnectError> {
         let mut items = Vec::new();
         let mut token: Option<String> = None;
         let mut seen = HashSet::new();
         loop {
-            let answer = self.lanes.call(operation, reads, async || page(token.clone()).await, &self.sdk).await?;
-            items.extend(answer.items);
-            token = answer.next_token.filter(|token| !token.is_empty());
-            match &token {
-                None => return Ok(items),
-                Some(token) if !seen.insert(token.clone()) => {
-                    return Err(ConnectError::incomplete(operation, "the same page token twice"));
+            let attempt = async || match page(token.clone()).await {
+                Ok(page) if page.next_token.as_ref().is_some_and(|next| seen.contains(next)) => {
+                    Err(ConnectError::incomplete(operation, "the same page token twice"))
                 }
-                Some(_) => {}
-            }
+                // The first page was answered, so it is the token that is refused.
+                Err(error) if token.is_some() && !is_last && error.is_refusal() => Ok(None),
+                answer => answer.map(Some).map_err(|error| self.named(error)),
+            };
+            let Some(page) = self.lanes.call(operation, reads, attempt, &self.sdk).await? else { return Ok(None) };
+            items.extend(page.items);
+            token = page.next_token.filter(|token| !token.is_empty());
+            let Some(token) = &token else { return Ok(Some(items)) };
+            seen.insert(token.clone());
         }
+    }
+
+    /// Names the instance in the refusal of a call that asks for it.
+    fn named(&self, error: ConnectError) -> ConnectError {
+        if !(error.operation.is_instance_wide() && error.code == NOT_FOUND) {
+            return error;
+        }
+        let message = format!("the instance {} was not found: {}", self.instance_id, error.message);
+        ConnectError { message, ..error }
     }
 }
 

@@ -108,3 +108,67 @@ async fn a_read_that_always_fails_ends_where_another_user_is_answered() {
     assert!((8..=16).contains(&of_poisoned), "{of_poisoned} attempts");
     assert_eq!(calls(&emulator, Asked::SearchPredefinedAttributes), 0, "another operation proves nothing");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_page_token_that_is_refused_lists_anew() {
+    let refusal = |code: &str| Fault::Custom {
+        status: 400,
+        code: code.into(),
+        message: "The NextToken is not valid.".into(),
+        work_done: false,
+    };
+    for code in ["InvalidParameterException", "InvalidRequestException", "InvalidToken"] {
+        let rule = Rule::new(refusal(code)).on(Asked::ListUsers);
+        let once = emulator(1001, Faults::none().rule(rule.clone().nth(2)));
+        let connected = connect(&once);
+        assert_eq!(connected.list_users().await.map(|users| users.len()), Ok(1001), "{code}");
+        assert_eq!(calls(&once, Asked::ListUsers), 4, "{code}");
+        assert!(connected.search_predefined_attributes().await.is_ok(), "the import goes on");
+
+        // Every second page is refused: there is an end.
+        let rules = [2, 4, 6, 8, 10].into_iter().map(|n| rule.clone().nth(n));
+        let always = emulator(1001, rules.fold(Faults::none(), Faults::rule));
+        let error = connect(&always).list_users().await.unwrap_err();
+        assert_eq!((error.code.as_str(), error.stops_import), (code, true));
+        assert_eq!(calls(&always, Asked::ListUsers), 8, "{code}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_the_services_own_no_means_that_there_is_no_such_attribute() {
+    let custom =
+        |status, code: &str| Fault::Custom { status, code: code.into(), message: String::new(), work_done: false };
+    let ask = async |fault: Fault| {
+        let rule = Rule::new(fault).on(Asked::DescribePredefinedAttribute);
+        let emulator = emulator(1, Faults::none().rule(rule));
+        connect(&emulator).describe_predefined_attribute("Sprache").await
+    };
+    for (status, code) in
+        [(404, "ResourceNotFoundException"), (400, "InvalidParameterException"), (400, "InvalidRequestException")]
+    {
+        assert_eq!(ask(custom(status, code)).await, Ok(None), "{code}");
+    }
+    for (status, code) in [
+        (429, "LimitExceededException"),
+        (402, "ServiceQuotaExceededException"),
+        (409, "ConditionalOperationFailedException"),
+        (404, "UnknownOperationException"),
+        (400, "InvalidActiveRegionException"),
+    ] {
+        assert_eq!(ask(custom(status, code)).await.unwrap_err().code, code);
+    }
+    let incomplete = ask(custom(200, "")).await;
+    assert_eq!(incomplete.unwrap_err().code, "IncompleteAnswer");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_instance_that_is_not_found_is_named() {
+    let elsewhere = Emulator::builder(Instance::new("another-instance")).build();
+    let connect = connect(&elsewhere);
+    let error = connect.list_users().await.unwrap_err();
+    assert_eq!((error.code.as_str(), error.stops_import), ("ResourceNotFoundException", true));
+    assert!(error.message.contains("instance an-instance "), "{}", error.message);
+    let not_sent = connect.search_predefined_attributes().await.unwrap_err();
+    assert_eq!(not_sent.kind, ErrorKind::NotSent);
+    assert!(not_sent.message.contains("instance an-instance "), "{}", not_sent.message);
+}
