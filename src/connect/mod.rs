@@ -1,8 +1,8 @@
 //! Amazon Connect in our own types, each call at the pace of its lane.
 //!
 //! [`Connect`] is what the rest of the program sees. Below it: [`sdk`], the only place that knows `aws_sdk_connect`;
-//! [`lanes`], where a call is sent until it is answered or given up; [`lane`], whose turn it is; [`breaker`], whether the
-//! service works; [`retry`], how often and how long; and [`rate`], how fast.
+//! [`lanes`], where a call is sent until it is answered or given up; [`gate`], whether any call may go; [`lane`], whose
+//! turn it is; [`breaker`], whether the service works; [`retry`], how often and how long; and [`rate`], how fast.
 
 mod breaker;
 mod error;
@@ -54,7 +54,7 @@ impl Connect {
         Self { sdk: sdk::Sdk::new(client, instance_id), instance_id: instance_id.to_owned(), lanes }
     }
 
-    /// The lanes: their counts, and the begin of a delivery.
+    /// The lanes: their counts, their memory, and the start and the end of a delivery.
     pub fn lanes(&self) -> &Lanes {
         &self.lanes
     }
