@@ -152,7 +152,7 @@ impl<'a, R: Describe> Apply<'a, R> {
         self.intended.borrow_mut().remove(&user);
         rows.record(batch, reconciled.outcomes);
         if let (Some(first), Some(json)) = (rows.ledger().rows(batch).first().copied(), reconciled.effects.clone()) {
-            rows.ledger_mut().set_effects(first, UserEffects { user, json });
+            rows.ledger_mut().set_effects(first, &UserEffects { user, json });
         }
         if self.run.record().options.dry_run {
             rows.ledger_mut().set_would(batch);
@@ -166,13 +166,13 @@ impl<'a, R: Describe> Apply<'a, R> {
     /// have been done.
     fn assume_unseen(&self, rows: &mut R, waiting: impl Iterator<Item = UserBatch>) {
         for (user, (first, json)) in self.intended.take() {
-            rows.ledger_mut().set_effects(first, UserEffects { user, json });
+            rows.ledger_mut().set_effects(first, &UserEffects { user, json });
         }
         for batch in waiting {
             let user = self.users.id(batch.user);
             let first = rows.ledger().rows(batch).first().copied();
             if let (Some(first), Some(prior)) = (first, self.priors.get(&user)) {
-                rows.ledger_mut().set_effects(first, UserEffects { user, json: prior.possible().to_owned() });
+                rows.ledger_mut().set_effects(first, &UserEffects { user, json: prior.possible().to_owned() });
             }
         }
     }

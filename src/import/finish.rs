@@ -57,7 +57,7 @@ impl<R: Describe> Imported<R> {
     }
 
     fn undo(&self) -> impl Iterator<Item = Vec<String>> + '_ {
-        self.rows.all_effects().flat_map(|(_, user, effects)| R::undo(user, &effects))
+        self.rows.all_effects().flat_map(|(_, user, effects)| R::undo(&user, &effects))
     }
 }
 

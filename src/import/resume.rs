@@ -29,7 +29,7 @@ pub(super) async fn resume(run: &Run<'_>, ledger: &mut Ledger) -> anyhow::Result
     let replay = if is_resumed {
         let visit = |Completed { user, rows, effects }: Completed| {
             if let (Some((first, _)), Some(json)) = (rows.first(), effects) {
-                ledger.set_effects(*first, UserEffects { user: user.clone(), json });
+                ledger.set_effects(*first, &UserEffects { user: user.clone(), json });
             }
             for (row, stored) in rows {
                 outcomes.push((row, stored.restore(|code, message| ledger.messages.intern(code, message))));
@@ -79,7 +79,7 @@ impl Resumed {
     pub(super) fn assume_intents(&self, ledger: &mut Ledger) {
         for Intent { user, rows, possible, .. } in self.replay.intents.values() {
             if let Some(first) = rows.first() {
-                ledger.set_effects(*first, UserEffects { user: user.clone(), json: possible.clone() });
+                ledger.set_effects(*first, &UserEffects { user: user.clone(), json: possible.clone() });
             }
         }
     }

@@ -223,10 +223,15 @@ impl<'i> Run<'i> {
         sleep_until(since + CANCEL_GRACE + STOP_GRACE).await;
     }
 
-    /// Renews the summary for as long as the import runs. It ends where a newer delivery has written its own.
+    /// Renews the summary for as long as the import runs, and what is known of its calls. It ends where a newer delivery has
+    /// written its own.
     pub(super) async fn renew_summary(&self) -> Result<Infallible, LeaseError> {
         loop {
             sleep(REFRESH_INTERVAL).await;
+            self.note_calls();
+            if let Err(error) = self.journal.store_calls().await {
+                warn!(import_id = self.record().import_id, "what was called could not be stored: {error}");
+            }
             match self.write_progress().await {
                 Err(LeaseError::Store(error)) => {
                     warn!(import_id = self.record().import_id, "the summary could not be renewed: {error}");

@@ -136,7 +136,7 @@ mod tests {
     #[test]
     fn whatever_is_one_letter_off_is_found() {
         let known: Vec<String> = (0..500).map(|number| format!("agent{:04}", number * 7)).collect();
-        let near = Suggester::new(known.clone());
+        let suggester = Suggester::new(known.clone());
         for name in &known {
             let mut letters: Vec<char> = name.chars().collect();
             letters.swap(2, 3);

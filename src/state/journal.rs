@@ -146,6 +146,15 @@ impl Journal {
         self.called.replace(Some(Entry::Called { calls, lanes }));
     }
 
+    /// Stores what was called so far, where nothing else is stored: an outage that lasts must be known to the next delivery.
+    pub async fn store_calls(&self) -> Result<(), StoreError> {
+        let called = self.called.take();
+        match called {
+            Some(called) => self.segments.put_calls(self.delivery, called.to_line().into()).await,
+            None => Ok(()),
+        }
+    }
+
     /// Waits until all that was appended is stored: what is reported from here on, any later delivery would report the same.
     /// Nothing is stored where nothing waits, for a segment counts as progress.
     pub async fn sync(&self) {

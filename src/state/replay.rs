@@ -47,7 +47,11 @@ impl Replay {
                 self.completed.insert(completed.user.clone());
                 return Some(completed);
             }
-            Entry::Called { calls, lanes } => (self.called_last, self.lanes) = (calls, lanes),
+            // Of what one delivery says, the most is the last.
+            Entry::Called { calls, lanes } if attempts(&calls) >= attempts(&self.called_last) => {
+                (self.called_last, self.lanes) = (calls, lanes);
+            }
+            Entry::Called { .. } => {}
         }
         None
     }
@@ -84,6 +88,10 @@ impl Replay {
     pub fn has_begun_users(&self) -> bool {
         !(self.intents.is_empty() && self.completed.is_empty())
     }
+}
+
+fn attempts(calls: &CallsByName) -> u64 {
+    calls.values().map(|calls| calls.attempts).sum()
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
-//! The objects of a journal: segments `journal/<delivery>/<number>`, and checkpoints `journal/<delivery>/checkpoint`, each of
-//! which says all that the deliveries before it wrote.
+//! The objects of a journal: segments `journal/<delivery>/<number>`, checkpoints `journal/<delivery>/checkpoint`, each of which
+//! says all that the deliveries before it wrote, and `journal/<delivery>/calls`, which is overwritten while nothing else is
+//! written.
 
 use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
@@ -10,6 +11,9 @@ use crate::store::{Location, Store, StoreError};
 /// Segments that are read or deleted at once.
 const AT_ONCE: usize = 16;
 const CHECKPOINT: &str = "checkpoint";
+const CALLS: &str = "calls";
+/// The number of what is called so: it comes after all segments of its delivery.
+const CALLS_NUMBER: u32 = u32::MAX;
 
 /// Where the segments of an import are.
 #[derive(Clone, Debug)]
@@ -33,9 +37,9 @@ impl Listing {
         self.segments.len()
     }
 
-    /// Whether a delivery left a segment.
+    /// Whether a delivery left a segment. What it called alone is none.
     pub(super) fn has_segment_of(&self, delivery: u32) -> bool {
-        self.segments.iter().any(|(of, _)| *of == delivery)
+        self.segments.iter().any(|(of, number)| *of == delivery && *number != CALLS_NUMBER)
     }
 }
 
@@ -56,6 +60,7 @@ impl Segments {
             match name.parse::<u32>() {
                 Ok(number) => segments.push((delivery, number)),
                 Err(_) if name == CHECKPOINT => checkpoint = checkpoint.max(Some(delivery)),
+                Err(_) if name == CALLS => segments.push((delivery, CALLS_NUMBER)),
                 Err(_) => {}
             }
         }
@@ -107,7 +112,8 @@ impl Segments {
 
     /// Where a segment lies.
     pub(super) fn segment(&self, delivery: u32, number: u32) -> Location {
-        Location::new(&self.folder.bucket, format!("{}{delivery:06}/{number:06}", self.folder.key))
+        let name = if number == CALLS_NUMBER { CALLS.to_owned() } else { format!("{number:06}") };
+        Location::new(&self.folder.bucket, format!("{}{delivery:06}/{name}", self.folder.key))
     }
 
     /// Where a checkpoint lies.
@@ -118,6 +124,11 @@ impl Segments {
     /// Stores a segment. It is this delivery's own, so nobody else writes there.
     pub(super) async fn put(&self, delivery: u32, number: u32, bytes: Bytes) -> Result<(), StoreError> {
         self.store.write(&self.segment(delivery, number), bytes, None).await.map(drop)
+    }
+
+    /// Stores what a delivery called so far.
+    pub(super) async fn put_calls(&self, delivery: u32, bytes: Bytes) -> Result<(), StoreError> {
+        self.put(delivery, CALLS_NUMBER, bytes).await
     }
 
     /// Deletes what a listing found: a checkpoint has taken its place.
