@@ -1,11 +1,11 @@
 //! The function on this machine: no AWS account, nothing else to install.
 //!
-//! An S3 in a folder, Amazon Connect in an emulator at the documented quotas, and between them the function's own handler.
+//! An S3 in a folder, Amazon Connect in an emulator at the documented quotas, and between them the function's own engine.
 //! It imports `examples/data/team.csv`, good rows and bad, into the centre of `examples/data/instance.json`; with
 //! `--kind user-config` it is `examples/data/channels.csv`, settings per channel. With `--kill` the function is killed twice
 //! on the way, and its next delivery goes on.
 #![expect(clippy::print_stdout, reason = "this is what the demonstration shows")]
-#![allow(clippy::disallowed_types, reason = "the function is wired here as in main")]
+#![allow(clippy::disallowed_types, reason = "the demonstration drops its file with a client of its own")]
 
 mod stage;
 
@@ -45,7 +45,8 @@ async fn main() -> anyhow::Result<()> {
     std::fs::create_dir_all(folder.join(stage::BUCKET))?;
     let s3 = s3s_fs::FileSystem::new(&folder)
         .map_err(|error| anyhow::anyhow!("no S3 in {}: {error:?}", folder.display()))?;
-    let s3 = aws_sdk_s3::Client::from_conf(s3_config_to(s3).build());
+    let config = s3_config_to(s3);
+    let s3 = aws_sdk_s3::Client::from_conf(config.clone().build());
 
     let centre: InstanceFile =
         serde_json::from_str(&std::fs::read_to_string(here.join("examples/data/instance.json"))?)?;
@@ -70,14 +71,14 @@ async fn main() -> anyhow::Result<()> {
     let mut lives = kills.iter();
     let answer = loop {
         // A new process, with nothing but what lies in S3.
-        let handler = stage::handler(&emulator, s3.clone(), &[])?;
+        let importer = stage::importer(&emulator, config.clone(), &[])?;
         let life = lives.next();
         tokio::select! {
-            answer = stage::deliver(&handler, &key) => break answer?,
-            () = watched(&bar, handler.importer.progress.subscribe()) => {}
+            answer = stage::import(&importer, &key) => break answer?,
+            () = watched(&bar, importer.progress()) => {}
             () = killed_after(life) => {}
         }
-        let Progress { rows, n_users, n_users_done, .. } = *handler.importer.progress.borrow();
+        let Progress { rows, n_users, n_users_done, .. } = *importer.progress().borrow();
         let so_far = format!("{n_users_done} of {n_users} users done, {} rows changed", changed(&rows));
         bar.suspend(|| {
             println!("  killed after {:.1} s, with {so_far}; delivered again", began.elapsed().as_secs_f64());
@@ -86,7 +87,7 @@ async fn main() -> anyhow::Result<()> {
     bar.finish_and_clear();
     let took = began.elapsed().as_secs_f64();
 
-    let report = answer["report"].as_str().and_then(|report| report.strip_prefix("s3://")).context("no report")?;
+    let report = answer.report.as_deref().and_then(|report| report.strip_prefix("s3://")).context("no report")?;
     let report = folder.join(report);
     let summary: Value = serde_json::from_slice(&std::fs::read(report.join("summary.json"))?)?;
     println!("The import {} after {took:.1} s.\n", said(&summary));

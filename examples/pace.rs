@@ -3,7 +3,6 @@
 //! `cargo run --release --example pace -- --users 500 --rate 20 --burst 50`: the emulator takes 80 ms a call and grants
 //! what the function believes it may use; `--granted 0.5` grants half of it.
 #![expect(clippy::print_stdout, reason = "this is what the benchmark shows")]
-#![allow(clippy::disallowed_types, reason = "the function is wired here as in main")]
 
 mod stage;
 
@@ -12,7 +11,8 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use connect_emulator::{Emulator, Instance, Operation, Quotas};
-use import_testkit::{MemoryS3, Versioning, s3_client};
+use import_testkit::clients::s3_config;
+use import_testkit::{MemoryS3, Versioning};
 use tokio::time::Instant;
 
 #[derive(Debug)]
@@ -34,17 +34,17 @@ async fn main() -> anyhow::Result<()> {
     s3.put(stage::BUCKET, "incoming/pace.csv", csv);
     let (rate_setting, burst_setting) = (rate.to_string(), burst.to_string());
     let settings = [("REQUESTS_PER_SECOND", rate_setting.as_str()), ("REQUEST_BURST", burst_setting.as_str())];
-    let handler = stage::handler(&emulator, s3_client(&s3), &settings)?;
+    let importer = stage::importer(&emulator, s3_config(&s3), &settings)?;
 
     let began = Instant::now();
-    let answer = stage::deliver(&handler, "incoming/pace.csv").await?;
+    let answer = stage::import(&importer, "incoming/pace.csv").await?;
     let wall = began.elapsed().as_secs_f64();
 
     // One read a user; the writes of each sort are fewer. No plan can do with less.
     #[expect(clippy::cast_precision_loss, reason = "a benchmark has fewer than 2^53 users")]
     let floor = ((n_users as f64 - f64::from(burst)) / (rate * granted)).max(0.0);
     let stats = emulator.stats();
-    println!("{n_users} users, {} rows: {}", answer["rows"]["total"], answer["status"].as_str().unwrap_or_default());
+    println!("{n_users} users, {} rows: {:?}", answer.rows.total(), answer.status);
     println!("wall  {wall:8.2} s");
     println!("floor {floor:8.2} s   ({n_users} reads, less a burst of {burst}, at {:.1} a second)", rate * granted);
     println!("ratio {:8.3}", wall / floor);

@@ -3,44 +3,77 @@
 //! A CSV dropped into an S3 bucket brings every user that it names to the proficiencies, or the settings per channel, that
 //! it says, at the pace that the account's quotas allow, and a report accounts for every row.
 //!
-//! ## The house, in the order in which data flows
+//! ```no_run
+//! # async fn example(settings: connect_bulk_import::Settings, connect: connect_bulk_import::Connect,
+//! #     store: connect_bulk_import::Store, request: connect_bulk_import::import::trigger::Request) {
+//! use connect_bulk_import::Importer;
+//! use connect_bulk_import::import::Deadlines;
+//! use connect_bulk_import::import::trigger::Trigger;
 //!
-//! ```text
-//!  event ──> handler ──> import ──> input ──> kind ──> connect        a row, from the file to the instance
-//!                          │                   │
-//!                          ├──> state          └──> outcome ──> report ──> publish ──> store
-//!                          └──> journal
+//! let importer = Importer::new(settings, connect, store);
+//! let answer = importer.run(&Trigger::invoked(request, "an id"), &Deadlines::none(chrono::DateTime::UNIX_EPOCH)).await;
+//! # }
 //! ```
 //!
-//! - [`config`] reads the settings, once; [`event`] says what is to be imported because of what came in.
-//! - [`handler`] is the only file that knows `lambda_runtime`: it serves deliveries, one import after another.
-//! - [`import`] is the story of one import; [`begin`] finds the object that is meant, [`state`] is what decides the import for
-//!   all its deliveries and which of them has it, and [`journal`] what it did and is about to do, so that the next delivery
-//!   goes on where this one ends or dies.
-//! - [`input`] turns bytes into records; [`kind`] knows what a row means, what calls it takes and makes them: the story knows
-//!   a kind of file only as a [`kind::Kind`]; [`users`] and [`attributes`] translate names, and [`near`] guesses what was meant.
-//! - [`outcome`] is what became of a row; [`report`] writes it as bytes and [`publish`] as objects.
-//! - [`connect`], [`store`] and [`queue`] are the services in our words: the only files that know the AWS SDK.
+//! ## The house
+//!
+//! A room imports only from rooms below it; no file imports one that imports it.
+//!
+//! ```text
+//!  main ── lambda      events in, answers out (feature "lambda")
+//!            │
+//!          import      the story of one import: open, load, resume, guard, preview, apply, finish
+//!    ┌───────┼────────────────────────┐
+//!   aws    kind        what a file's rows mean, and the loop that brings a user to them
+//!    │       │
+//!    │    resolve      names in the file to users, attributes, and what was meant
+//!    │       │
+//!    │     report      tables and summary, as bytes and as objects
+//!    │     state       what an import remembers: its record, its lease, its journal
+//!    │       │
+//!  settings connect    Amazon Connect at the pace of its quotas
+//!          store       objects in S3
+//!          input       bytes to records
+//!          outcome     what became of a row, a user, an import        options   what decides an import
+//! ```
+//!
+//! A row walks from `input` (a record with its line) through [`kind`] (what it wants of which user) to the instance behind
+//! `connect`, and its [`outcome`] through `report` into the bucket behind `store`. Meanwhile `state` writes ahead what is
+//! about to be done, so that the next delivery goes on where this one ends or dies.
 //!
 //! ## What holds everywhere
 //!
-//! - What is pure is not async and knows no service: `event`, `input`, `near`, `outcome`, `report`, the guards of an import,
-//!   and of each kind the row and the plan.
-//! - Nothing above [`kind`] knows what a row is about, and nothing below [`import`] whether an import is a dry run.
-//! - Adapters know no rules. Which failure is tried again is said in one table (`connect/error.rs`) and done in one place
-//!   (`connect/lane.rs`).
+//! - What is pure is not async and knows no service: [`input`], [`outcome`], the options, the guards, the triggers, the
+//!   tables of the report, and of each kind the checks of a row, the plan and the words.
+//! - Adapters know no rules: only `aws`, `connect/sdk`, `store/s3` and `lambda/queue` name the AWS SDK. Which failure is tried
+//!   again is said in `connect/error.rs` and done in `connect/lane.rs`.
+//! - The engine knows no Lambda: without the feature `lambda` it builds without its crates.
 //! - A list that was not read to its end is an error, never a short list.
 //! - Nothing is spawned: all that an import does lives in one future, and ends when that is dropped. Lambda freezes a
 //!   process between invocations, and a task that was left would wake in the next one. (So nothing here need be `Send`.)
-//! - No row is held as text: [`input::Interner`] keeps each name once, and the file is read a second time for the report.
-//! - Time is tokio's; the wall clock is read once per delivery.
+//! - No row is held as text: [`input::Interner`] keeps each text once, and the file is read a second time for the report.
+//! - Time is tokio's; the wall clock is read once per delivery, by the front end.
+//!
+//! `tests/it/architecture.rs` holds the layers, the crates and the purity to this page.
 
-pub mod kind;
-pub mod resolve;
-pub mod report;
-pub mod connect;
-pub mod store;
+pub mod aws;
+pub mod import;
 pub mod input;
-pub mod options;
+pub mod kind;
+#[cfg(feature = "lambda")]
+pub mod lambda;
 pub mod outcome;
 pub mod settings;
+
+mod connect;
+mod options;
+mod report;
+mod resolve;
+mod state;
+mod store;
+
+pub use connect::Connect;
+pub use import::Importer;
+pub use settings::Settings;
+pub use state::Answer;
+pub use store::Store;

@@ -42,6 +42,8 @@ pub const MAX_REMOVALS_PERCENT: &str = "MAX_REMOVALS_PERCENT";
 pub const MAX_PROFICIENCIES_PER_USER: &str = "MAX_PROFICIENCIES_PER_USER";
 /// Kept back before Lambda's deadline.
 pub const DEADLINE_MARGIN_SECONDS: &str = "DEADLINE_MARGIN_SECONDS";
+/// Where messages go that are given up.
+pub const DEAD_LETTER_QUEUE_URL: &str = "DEAD_LETTER_QUEUE_URL";
 
 /// All settings.
 #[derive(Clone, Debug, PartialEq)]
@@ -58,11 +60,13 @@ pub struct Settings {
     pub rates: Rates,
     /// Kept back before Lambda's deadline, but never more than a fifth of a delivery's time.
     pub deadline_margin: Duration,
+    /// Where messages go that are given up.
+    pub dead_letter_queue_url: Option<String>,
 }
 
 /// All mistakes in the settings.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{} in the settings: {}", if .0.len() == 1 { "a mistake" } else { "mistakes" }, .0.join("; "))]
+#[error("invalid settings: {}", .0.join("; "))]
 pub struct SettingsError(pub Vec<String>);
 
 impl Settings {
@@ -105,7 +109,8 @@ impl Settings {
                 of: read.optional(REQUEST_RATES, |text| rates(text, default)).unwrap_or_default(),
                 total_per_second: read.optional(TOTAL_REQUESTS_PER_SECOND, per_second),
             },
-            deadline_margin: read.or(DEADLINE_MARGIN_SECONDS, "30", seconds),
+            deadline_margin: read.or(DEADLINE_MARGIN_SECONDS, "30", margin),
+            dead_letter_queue_url: read.optional(DEAD_LETTER_QUEUE_URL, url),
             prefixes,
         };
         let Prefixes { import, report, state } = &settings.prefixes;
@@ -180,10 +185,16 @@ fn checked_per_second(rate: f64) -> Result<f64, String> {
     if is_rate { Ok(rate) } else { Err(format!("{rate} is not between 0.001 and 100000")) }
 }
 
-fn seconds(text: &str) -> Result<Duration, String> {
+/// With less than five seconds a delivery has no time to end in order.
+fn margin(text: &str) -> Result<Duration, String> {
     let seconds: f64 = number(text)?;
-    let is_margin = (0.0..=900.0).contains(&seconds);
-    if is_margin { Ok(Duration::from_secs_f64(seconds)) } else { Err(format!("{seconds} is not between 0 and 900")) }
+    let is_margin = (5.0..=900.0).contains(&seconds);
+    if is_margin { Ok(Duration::from_secs_f64(seconds)) } else { Err(format!("{seconds} is not between 5 and 900")) }
+}
+
+fn url(text: &str) -> Result<String, String> {
+    let is_url = text.starts_with("https://") || text.starts_with("http://");
+    if is_url { Ok(text.to_owned()) } else { Err(format!("'{text}' is not the URL of a queue")) }
 }
 
 fn prefix(text: &str) -> Result<String, String> {
@@ -274,7 +285,8 @@ mod tests {
             (TOTAL_REQUESTS_PER_SECOND, "fast"),
             (MAX_INVALID_PERCENT, "101"),
             (MAX_PROFICIENCIES_PER_USER, "0"),
-            (DEADLINE_MARGIN_SECONDS, "-1"),
+            (DEADLINE_MARGIN_SECONDS, "4.9"),
+            (DEAD_LETTER_QUEUE_URL, "a queue"),
         ])
         .unwrap_err();
         let about: Vec<_> = mistakes.iter().map(|mistake| mistake.split([' ', ':']).next().unwrap()).collect();
@@ -290,6 +302,7 @@ mod tests {
             REQUEST_RATES,
             TOTAL_REQUESTS_PER_SECOND,
             DEADLINE_MARGIN_SECONDS,
+            DEAD_LETTER_QUEUE_URL,
             IMPORT_PREFIX,
         ];
         assert_eq!(about, expected, "{mistakes:#?}");

@@ -90,6 +90,17 @@ class EmulatorTest(unittest.TestCase):
                 phone = [{"Channel": "VOICE", "PhoneType": "DESK_PHONE"}]
                 emulator.call("update_user_config", UserId=USER, PhoneNumberConfigs=phone)
 
+    def test_after_contact_work_without_its_time_limit(self):
+        without = [{"Channel": "VOICE", "AfterContactWorkConfig": {}}]
+        with Emulator("--rate", "0") as emulator, self.assertRaises(emulator.client.exceptions.InvalidParameterException):
+            emulator.call("update_user_config", UserId=USER, AfterContactWorkConfigs=without)
+        zero = [{"Channel": "VOICE", "AfterContactWorkConfig": {"AfterContactWorkTimeLimit": 0}}]
+        for value, expected in (("zero", zero), ("unset", None)):
+            with Emulator("--rate", "0", "--missing-time-limit", value) as emulator:
+                emulator.call("update_user_config", UserId=USER, AfterContactWorkConfigs=without)
+                user = emulator.call("describe_user", UserId=USER)["User"]
+                self.assertEqual(user.get("AfterContactWorkConfigs"), expected)
+
     def test_refusals_have_the_codes_of_the_model(self):
         with Emulator("--rate", "0") as emulator:
             errors = emulator.client.exceptions

@@ -26,6 +26,10 @@ ROWS = int(os.environ.get("ROWS", "1000000"))
 
 MAX_BYTES = 16 << 20
 MAX_PEAK_KIB = 220 << 10
+# Imports that are killed and resumed: users of settings per channel, with four rows each, and of mode=replace.
+CONFIG_USERS = int(os.environ.get("CONFIG_USERS", "20000"))
+REPLACE_USERS = int(os.environ.get("REPLACE_USERS", "50000"))
+MAX_RESUMED_KIB = 200 << 10
 
 
 class Quiet(BaseHTTPRequestHandler):
@@ -220,16 +224,106 @@ def million():
     return answer["imports"][0], lines, int(re.search(r"VmHWM:\s+(\d+)", status)[1]), took, own
 
 
+def peak(process):
+    """The most memory that a process has held, in KiB; 0 once it is gone."""
+    try:
+        return int(re.search(r"VmHWM:\s+(\d+)", pathlib.Path(f"/proc/{process.pid}/status").read_text())[1])
+    except (FileNotFoundError, TypeError):
+        return 0
+
+
+class Large:
+    """A large import that is killed on the way: the memory of each of its deliveries."""
+
+    def __init__(self, n_users, text, **options):
+        self.connect_process, self.connect, self.instance = emulator("--users", str(n_users), "--rate", "0")
+        self.store = s3()
+        self.store.objects["incoming/large.csv"] = text.encode()
+        self.store_server, self.store_at = serve(self.store)
+        self.event = {"source": "s3://imports/incoming/large.csv", "import_id": "large", **options}
+
+    def deliver(self, is_enough=lambda journal: False):
+        """One process, until it answers or the journal is long enough: its answer if it gave one, and its memory."""
+        handler = runtime([self.event])
+        runtime_server, runtime_at = serve(handler)
+        process = start(
+            runtime_at,
+            CONNECT_INSTANCE_ID=self.instance,
+            AWS_ENDPOINT_URL_S3=f"http://{self.store_at}",
+            AWS_ENDPOINT_URL_CONNECT=self.connect,
+            REQUESTS_PER_SECOND="2000",
+            REQUEST_BURST="100",
+        )
+        held, end = 0, time.time() + 600
+        while time.time() < end and not handler.answered.wait(0.05) and not is_enough(self.journal()):
+            held = max(held, peak(process))
+        held = max(held, peak(process))
+        process.kill()
+        process.wait()
+        runtime_server.shutdown()
+        runtime_server.server_close()
+        answer = handler.answers[0] if handler.answers else None
+        assert answer is None or answer[0] == "response", answer
+        return answer and answer[1]["imports"][0], held
+
+    def journal(self):
+        """How many users the journal says are done, about: a line each."""
+        segments = [body for key, body in list(self.store.objects.items()) if "/journal/" in key]
+        return sum(body.count(b'{"completed"') for body in segments)
+
+    def close(self):
+        self.connect_process.kill()
+        self.connect_process.wait()
+        self.connect_process.stdout.close()
+        self.store_server.shutdown()
+        self.store_server.server_close()
+
+
+def large(name, n_users, text, **options):
+    """Imports a large file whole, and killed twice near its end: the second delivery reads segments, the third what the
+    second has merged."""
+    whole = Large(n_users, text, **options)
+    answer, fresh = whole.deliver()
+    whole.close()
+    killed = Large(n_users, text, **options)
+    killed.deliver(lambda n_done: n_done > n_users * 0.9)
+    _, resumed = killed.deliver(lambda n_done: n_done > n_users * 0.95)
+    again, merged = killed.deliver()
+    killed.close()
+    is_same = again["rows"] == answer["rows"] and again["status"] == answer["status"]
+    print(f"{name:17} {fresh / 1024:8.1f} MiB   fresh; {resumed / 1024:.1f} resumed, {merged / 1024:.1f} merged (at most {MAX_RESUMED_KIB >> 10})")
+    print(f"                  {json.dumps({'status': answer['status'], **{k: v for k, v in answer['rows'].items() if v}, 'the same again': is_same})}")
+    return is_same and answer["status"] == "succeeded" and max(resumed, merged) <= MAX_RESUMED_KIB
+
+
+def config_rows():
+    """Each user's four channels, all of which change."""
+    rows = (
+        f"agent-{n:05},{channel},{'yes' if n % 2 else 'no'},{30 + n % 60}"
+        for n in range(1, CONFIG_USERS + 1)
+        for channel in ["VOICE", "CHAT", "TASK", "EMAIL"]
+    )
+    return "user,channel,auto_accept,after_contact_work_seconds\n" + "\n".join(rows) + "\n"
+
+
+def replace_rows():
+    """A new set for each user."""
+    rows = (f"agent-{n:05},Language,{['German', 'French', 'Spanish'][n % 3]},{1 + n % 5}" for n in range(1, REPLACE_USERS + 1))
+    return "user,attribute,value,level\n" + "\n".join(rows) + "\n"
+
+
 def main():
     size = BINARY.stat().st_size
     print(f"binary            {size / (1 << 20):8.2f} MiB   (at most {MAX_BYTES >> 20})")
     starts = sorted(start_time() for _ in range(9))
     print(f"start             {starts[4] * 1000:8.1f} ms    (median of 9, to the first ask for work; best {starts[0] * 1000:.1f})")
-    answer, lines, peak, took, own = million()
-    print(f"{ROWS:,} rows    {peak / 1024:8.1f} MiB   peak (at most {MAX_PEAK_KIB >> 10}), {took:.1f} s, of which {own:.1f} s our own")
+    answer, lines, peak_kib, took, own = million()
+    print(f"{ROWS:,} rows    {peak_kib / 1024:8.1f} MiB   peak (at most {MAX_PEAK_KIB >> 10}), {took:.1f} s, of which {own:.1f} s our own")
     print(f"                  {json.dumps({'status': answer['status'], 'invalid': answer['rows']['invalid'], 'lines of results.csv': lines})}")
     is_right = answer["rows"]["invalid"] == ROWS and lines == ROWS + 1
-    return 0 if size <= MAX_BYTES and peak <= MAX_PEAK_KIB and is_right else 1
+    is_right &= large("settings, killed", CONFIG_USERS, config_rows())
+    is_right &= large("replace, killed", REPLACE_USERS, replace_rows(), mode="replace", max_removals_percent=100)
+    return 0 if size <= MAX_BYTES and peak_kib <= MAX_PEAK_KIB and is_right else 1
 
 
 if __name__ == "__main__":

@@ -11,12 +11,13 @@ use tower::ServiceExt as _;
 
 use crate::{
     faults::Faults,
+    http::router,
     service::{Inner, Service},
     state::Instance,
     stats::{Call, Stats},
     switches::Switches,
     throttle::{Quotas, Throttle},
-    wire,
+    wire::CutMark,
 };
 
 /// The calendar time of an emulator's start, if none is given: 2026-01-01T00:00:00Z.
@@ -76,7 +77,7 @@ impl Emulator {
 
     pub(crate) async fn respond(&self, request: Request<Body>) -> Result<Response<Body>, ConnectionCut> {
         let Ok(response) = self.router.clone().oneshot(request).await;
-        if response.extensions().get::<wire::CutMark>().is_some() {
+        if response.extensions().get::<CutMark>().is_some() {
             return Err(ConnectionCut);
         }
         Ok(response)
@@ -179,7 +180,7 @@ impl Builder {
             calls: Vec::new(),
         };
         let service = Arc::new(Service::new(self.calendar_start, self.latency, self.records_calls, inner));
-        let router = wire::router(&service);
+        let router = router(&service);
         Emulator { service, router }
     }
 }

@@ -80,6 +80,8 @@ pub struct Rule {
     operation: Option<Operation>,
     user: Option<String>,
     #[serde(default)]
+    with_token: bool,
+    #[serde(default)]
     when: When,
     fault: Fault,
 }
@@ -87,7 +89,21 @@ pub struct Rule {
 impl Rule {
     /// A fault of every call of every operation.
     pub fn new(fault: Fault) -> Self {
-        Self { operation: None, user: None, when: When::Always, fault }
+        Self { operation: None, user: None, with_token: false, when: When::Always, fault }
+    }
+
+    /// The refusal, 400 with this exception, of the token in every call that has one.
+    ///
+    /// It looks as if the token had expired, so that a client has to list anew:
+    ///
+    /// ```
+    /// use connect_emulator::{Operation, Rule};
+    ///
+    /// let first_token = Rule::token_refused("InvalidParameterException").on(Operation::ListUsers).nth(1);
+    /// ```
+    pub fn token_refused(code: impl Into<String>) -> Self {
+        let message = "The NextToken is not valid.".to_owned();
+        Self::new(Fault::Custom { status: 400, code: code.into(), message, work_done: false }).with_token()
     }
 
     /// Only calls of this operation.
@@ -101,6 +117,13 @@ impl Rule {
     #[must_use]
     pub fn of_user(mut self, id: impl Into<String>) -> Self {
         self.user = Some(id.into());
+        self
+    }
+
+    /// Only calls that have a page token: those for the pages of a listing after its first.
+    #[must_use]
+    pub fn with_token(mut self) -> Self {
+        self.with_token = true;
         self
     }
 
@@ -135,9 +158,21 @@ impl Rule {
         self
     }
 
-    fn is_about(&self, operation: Operation, user: Option<&str>) -> bool {
-        self.operation.is_none_or(|ours| ours == operation) && (self.user.is_none() || self.user.as_deref() == user)
+    fn is_about(&self, asked: Asked<'_>) -> bool {
+        self.operation.is_none_or(|ours| ours == asked.operation)
+            && (self.user.is_none() || self.user.as_deref() == asked.user)
+            && (asked.has_token || !self.with_token)
     }
+}
+
+/// What rules look at in a call.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asked<'a> {
+    pub(crate) operation: Operation,
+    /// The id of the user that the call is about.
+    pub(crate) user: Option<&'a str>,
+    /// Whether the call has a page token.
+    pub(crate) has_token: bool,
 }
 
 /// A script of what goes wrong.
@@ -147,7 +182,8 @@ impl Rule {
 /// bucket throttles is throttled, whatever else was to befall it.
 ///
 /// In a file: `{"seed": 7, "rules": [{"operation": "ListUsers", "when": {"nth": 2}, "fault": "cut_before"},
-/// {"when": {"random": 0.05}, "fault": {"slow": 2.5}}]}`.
+/// {"when": {"random": 0.05}, "fault": {"slow": 2.5}}]}`. A rule with `"with_token": true` is about calls that have a
+/// page token.
 #[derive(Clone, Default, Deserialize)]
 #[serde(from = "Script")]
 pub struct Faults {
@@ -198,11 +234,11 @@ impl Faults {
     }
 
     /// Counts a call, and says what befalls it.
-    pub(crate) fn strike(&mut self, operation: Operation, user: Option<&str>, now: Duration) -> Option<Fault> {
+    pub(crate) fn strike(&mut self, asked: Asked<'_>, now: Duration) -> Option<Fault> {
         // No rule may be passed over: each has to count the call.
         let mut fault = None;
         for armed in &mut self.armed {
-            if armed.rule.is_about(operation, user) && armed.fires(now) && fault.is_none() {
+            if armed.rule.is_about(asked) && armed.fires(now) && fault.is_none() {
                 fault = Some(armed.rule.fault.clone());
             }
         }
@@ -254,9 +290,10 @@ mod tests {
     use crate::operation::Operation::{AssociateUserProficiencies, ListUsers};
 
     const START: Duration = Duration::ZERO;
+    const LIST: Asked<'static> = Asked { operation: ListUsers, user: None, has_token: false };
 
     fn strikes(faults: &mut Faults, n: usize) -> Vec<bool> {
-        let mut strike = |_| faults.strike(ListUsers, None, START).is_some();
+        let mut strike = |_| faults.strike(LIST, START).is_some();
         (0..n).map(&mut strike).collect()
     }
 
@@ -264,7 +301,7 @@ mod tests {
     fn a_rule_strikes_the_nth_of_its_own_calls() {
         let rule = Rule::new(Fault::CutAfter).on(AssociateUserProficiencies).of_user("a").nth(2);
         let mut faults = Faults::none().rule(rule);
-        let mut strike = |operation, user| faults.strike(operation, user, START);
+        let mut strike = |operation, user| faults.strike(Asked { operation, user, has_token: false }, START);
         assert_eq!(strike(AssociateUserProficiencies, Some("a")), None);
         assert_eq!(strike(AssociateUserProficiencies, Some("b")), None);
         assert_eq!(strike(ListUsers, None), None);
@@ -281,7 +318,7 @@ mod tests {
         let mut outage = Faults::none().rule(Rule::new(Fault::InternalError).between(from, to));
         let mut at = |s| {
             let now = Duration::from_secs(s);
-            outage.strike(ListUsers, None, now).is_some()
+            outage.strike(LIST, now).is_some()
         };
         assert_eq!([9, 10, 19, 20].map(&mut at), [false, true, true, false]);
     }
@@ -290,10 +327,17 @@ mod tests {
     fn all_rules_count_though_the_first_that_fires_wins() {
         let mut faults =
             Faults::none().rule(Rule::new(Fault::Throttle).nth(1)).rule(Rule::new(Fault::CutBefore).first(2));
-        let mut strike = || faults.strike(ListUsers, None, START);
+        let mut strike = || faults.strike(LIST, START);
         assert_eq!(strike(), Some(Fault::Throttle));
         assert_eq!(strike(), Some(Fault::CutBefore));
         assert_eq!(strike(), None);
+    }
+
+    #[test]
+    fn a_rule_about_tokens_counts_the_calls_that_have_one() {
+        let mut faults = Faults::none().rule(Rule::new(Fault::Bare503).on(ListUsers).with_token().nth(2));
+        let mut strike = |has_token| faults.strike(Asked { has_token, ..LIST }, START).is_some();
+        assert_eq!([false, true, false, true, true].map(&mut strike), [false, false, false, true, false]);
     }
 
     #[test]
@@ -312,7 +356,7 @@ mod tests {
             {"operation": "ListUsers", "when": {"nth": 2}, "fault": "cut_before"},
             {"user": "u", "when": {"between": {"from": 1, "to": 2.5}}, "fault": {"slow": 0.25}},
             {"when": {"random": 0.5}, "fault": {"custom": {"status": 409, "code": "Odd"}}},
-            {"fault": "bare503"}
+            {"with_token": true, "fault": "bare503"}
         ]}"#;
         let read: Faults = serde_json::from_str(text).expect("a script");
         let custom = Fault::Custom { status: 409, code: "Odd".to_owned(), message: String::new(), work_done: false };
@@ -321,7 +365,7 @@ mod tests {
             .rule(Rule::new(Fault::CutBefore).on(ListUsers).nth(2))
             .rule(Rule::new(slow).of_user("u").between(Duration::from_secs(1), Duration::from_millis(2500)))
             .rule(Rule::new(custom).randomly(0.5))
-            .rule(Rule::new(Fault::Bare503));
+            .rule(Rule::new(Fault::Bare503).with_token());
         assert_eq!(format!("{read:?}"), format!("{built:?}"));
         assert!(serde_json::from_str::<Faults>(r#"{"rules": [{"fault": "gone"}]}"#).is_err());
     }

@@ -7,9 +7,10 @@
 //! What happens to a call, from the outside in:
 //!
 //! - [`Emulator`] takes it, in process or from a socket;
-//! - `wire` finds the operation in the URI, and checks lengths, ranges, enums and required members;
+//! - `http` finds the operation in the URI;
 //! - [`Quotas`] throttle it, each operation by its own bucket;
 //! - [`Faults`] may befall it, before the work or after;
+//! - `wire` checks lengths, ranges, enums and required members;
 //! - [`Instance`] does the work, by the rules that [`Switches`] choose where the documents leave them open;
 //! - [`Stats`] and [`Call`] say afterwards what was asked.
 //!
@@ -35,6 +36,7 @@
 mod emulator;
 mod error;
 mod faults;
+mod http;
 mod matrix;
 mod operation;
 mod serve;

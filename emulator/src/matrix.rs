@@ -4,7 +4,8 @@ use clap::ValueEnum;
 
 use crate::switches::{
     AssociateExisting, AttributeCase, Batch, ConfigLists, DisassociateMissing, DuplicateInCall, EmptyCall,
-    FractionalLevels, OverLimit, Refusal, Switches, ThrottleCode, UnknownAttribute, UpdateMissing, UpdateSameLevel,
+    FractionalLevels, MissingTimeLimit, OverLimit, Refusal, Switches, ThrottleCode, UnknownAttribute, UpdateMissing,
+    UpdateSameLevel,
 };
 
 impl Switches {
@@ -27,6 +28,7 @@ impl Switches {
         each(&mut cases, "empty_call", |s| &mut s.empty_call);
         each(&mut cases, "fractional_levels", |s| &mut s.fractional_levels);
         each(&mut cases, "config_lists", |s| &mut s.config_lists);
+        each(&mut cases, "missing_time_limit", |s| &mut s.missing_time_limit);
         each(&mut cases, "throttle_code", |s| &mut s.throttle_code);
         one(&mut cases, "max_items_per_call=10", |s| s.max_items_per_call = Some(10));
         one(&mut cases, "page_size_cap=1", |s| s.page_size_cap = Some(1));
@@ -52,6 +54,7 @@ impl Switches {
             empty_call: EmptyCall::Error,
             fractional_levels: FractionalLevels::Refused,
             config_lists: ConfigLists::Whole,
+            missing_time_limit: MissingTimeLimit::Refused,
             throttle_code: ThrottleCode::TooManyRequestsException,
             search_lag: Vec::new(),
             page_size_cap: Some(1),
@@ -92,7 +95,7 @@ mod tests {
     #[test]
     fn every_case_of_the_matrix_has_its_own_label_and_its_own_switches() {
         let cases = Switches::matrix();
-        assert_eq!(cases.len(), 1 + 20 + 3 + 1);
+        assert_eq!(cases.len(), 1 + 22 + 3 + 1);
         for (i, (label, switches)) in cases.iter().enumerate() {
             for (other_label, other) in &cases[..i] {
                 assert_ne!(label, other_label);

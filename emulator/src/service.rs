@@ -10,13 +10,13 @@ use tokio::time::Instant;
 
 use crate::{
     error::ApiError,
-    faults::{Fault, Faults},
+    faults::{Asked, Fault, Faults},
     operation::Operation,
     state::Instance,
     stats::{Call, Outcome, Stats},
     switches::{Switches, ThrottleCode},
     throttle::Throttle,
-    wire::{self, Clock, Received},
+    wire::{Clock, Received, Reply, perform},
 };
 
 /// The one service behind all clones of an emulator.
@@ -43,19 +43,6 @@ pub(crate) struct Inner {
     pub(crate) calls: Vec<Call>,
 }
 
-/// What goes back over the wire.
-#[derive(Debug)]
-pub(crate) enum Reply {
-    /// 200 with this body.
-    Answer(Value),
-    /// An error with its code and message.
-    Refusal(ApiError),
-    /// A status and nothing else.
-    Bare(u16),
-    /// Nothing: the connection breaks.
-    Cut,
-}
-
 impl Service {
     pub(crate) fn new(calendar_start: Duration, latency: Duration, records_calls: bool, inner: Inner) -> Self {
         Self { start: Instant::now(), calendar_start, latency, records_calls, inner: Mutex::new(inner) }
@@ -78,14 +65,15 @@ impl Service {
 
         let user = received.user_id(&inner.instance).map(str::to_owned);
         let is_within_quota = inner.throttle.take(operation, at);
-        let mut fault = inner.faults.strike(operation, user.as_deref(), at);
+        let asked = Asked { operation, user: user.as_deref(), has_token: received.has_token() };
+        let mut fault = inner.faults.strike(asked, at);
         if !is_within_quota {
             fault = Some(Fault::Throttle);
         }
 
         let result = lets_work_be_done(fault.as_ref()).then(|| {
             let instance = &mut inner.instance;
-            wire::perform(operation, received, instance, &inner.switches, clock)
+            perform(operation, received, instance, &inner.switches, clock)
         });
         let work_done = matches!(result, Some(Ok(_)));
         let held_back = match fault {
@@ -101,7 +89,8 @@ impl Service {
         let outcome = outcome(&reply, is_throttled);
         inner.stats.count(operation, &outcome);
         if self.records_calls {
-            inner.calls.push(Call { at, operation, user, n_items: received.n_items(), outcome, work_done });
+            let (body, n_items) = (received.json(), received.n_items());
+            inner.calls.push(Call { at, operation, user, n_items, body, outcome, work_done });
         }
         (reply, held_back)
     }

@@ -2,6 +2,8 @@
 
 use std::{borrow::Cow, collections::BTreeMap, time::Duration};
 
+use serde_json::Value;
+
 use crate::operation::Operation;
 
 /// One call, as the emulator saw it.
@@ -15,6 +17,9 @@ pub struct Call {
     pub user: Option<String>,
     /// How many proficiencies, or settings of a channel, it was to write; 0 for a read.
     pub n_items: usize,
+    /// The body, with the members that were sent and no others; null for a call without one, or with one that is no
+    /// JSON.
+    pub body: Value,
     /// How it ended.
     pub outcome: Outcome,
     /// Whether the work was done and not refused, which an error answer or a broken connection may hide.

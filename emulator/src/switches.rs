@@ -2,7 +2,7 @@
 //!
 //! No public text says what Connect does in the cases below. A client that is right under every
 //! value of every switch is right whatever the service does; [`Switches::matrix`] lists them for tests.
-//! The first value of each enum is the default and the likeliest.
+//! The first value of each enum is the default: the likeliest, or where none is, the one that forgives least.
 
 use clap::{Args, ValueEnum};
 
@@ -152,6 +152,21 @@ pub enum ConfigLists {
     Whole,
 }
 
+/// An `AfterContactWorkConfig`, or the one for callbacks, without its `AfterContactWorkTimeLimit`.
+///
+/// The model does not require this member, and some SDKs leave it out if it is 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum MissingTimeLimit {
+    /// `InvalidParameterException`, 400.
+    #[default]
+    Refused,
+    /// Read as 0.
+    Zero,
+    /// The setting is not there, and is taken away if it was. The one for callbacks goes with the channel's own,
+    /// which the model requires beside it.
+    Unset,
+}
+
 /// How a throttle looks on the wire; the status is 429 each time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum ThrottleCode {
@@ -211,6 +226,9 @@ pub struct Switches {
     /// What a list sent to UpdateUserConfig does to the channels that it does not name
     #[arg(long, value_enum, default_value_t)]
     pub config_lists: ConfigLists,
+    /// After contact work that is sent without its time limit
+    #[arg(long, value_enum, default_value_t)]
+    pub missing_time_limit: MissingTimeLimit,
     /// How a throttle looks on the wire
     #[arg(long, value_enum, default_value_t)]
     pub throttle_code: ThrottleCode,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use connect_emulator::{
     Emulator, Fault, Faults, Instance, Operation, Outcome, Quotas, Rule, Switches, UserConfig,
-    switches::{ConfigLists, Refusal, ThrottleCode},
+    switches::{ConfigLists, MissingTimeLimit, Refusal, ThrottleCode},
 };
 use http::{Request, StatusCode};
 use serde_json::{Value, json};
@@ -302,6 +302,29 @@ async fn faults_answer_what_they_are_called() {
     }
 }
 
+#[tokio::test]
+async fn a_token_can_be_refused_once() {
+    let code = "InvalidParameterException";
+    let search = "/search-predefined-attributes";
+    let faults = [Operation::ListUserProficiencies, Operation::SearchPredefinedAttributes]
+        .map(|operation| Rule::token_refused(code).on(operation).nth(1))
+        .into_iter()
+        .fold(Faults::none(), Faults::rule);
+    let switches = Switches { empty_first_page: true, ..Switches::default() };
+    let emulator = Emulator::builder(instance()).faults(faults).switches(switches).build();
+
+    let first = get(&emulator, LIST).await;
+    let next = format!("{LIST}?nextToken={}", first.body["NextToken"].as_str().expect("a token"));
+    assert_eq!(get(&emulator, &next).await.code.as_deref(), Some(code));
+    assert_eq!(get(&emulator, &next).await.status, 200);
+
+    let first = post(&emulator, search, json!({"InstanceId": "i"})).await;
+    let next = json!({"InstanceId": "i", "NextToken": first.body["NextToken"]});
+    let refused = post(&emulator, search, next.clone()).await;
+    assert_eq!((refused.status.as_u16(), refused.code.as_deref()), (400, Some(code)));
+    assert_eq!(post(&emulator, search, next).await.status, 200);
+}
+
 #[tokio::test(start_paused = true)]
 async fn time_passes_on_the_way_and_while_an_answer_is_held_back() {
     let slow = Rule::new(Fault::Slow(Duration::from_secs(10)));
@@ -357,6 +380,8 @@ async fn settings_are_written_and_described() {
     }
     let call = emulator.calls().remove(1);
     assert_eq!((call.operation, call.user.as_deref(), call.n_items), (Operation::UpdateUserConfig, Some("u"), 7));
+    assert_eq!(call.body, configured(), "as it was sent");
+    assert_eq!(emulator.calls()[0].body, Value::Null);
     assert_eq!(get(&emulator, "/users/i/nobody").await.code.as_deref(), Some("ResourceNotFoundException"));
     let nobody = post(&emulator, "/users/i/nobody/config", configured()).await;
     assert_eq!(nobody.code.as_deref(), Some("ResourceNotFoundException"));
@@ -381,6 +406,44 @@ async fn a_list_of_settings_is_merged_or_takes_the_place_of_the_whole() {
         assert_eq!(described["AutoAcceptConfigs"], expected, "{config_lists:?}");
         let unsent = "AfterContactWorkConfigs";
         assert_eq!(described[unsent], configured()[unsent], "a list that is not sent stays");
+    }
+}
+
+#[tokio::test]
+async fn after_contact_work_without_its_time_limit_is_refused_or_zero_or_no_setting() {
+    let list = "AfterContactWorkConfigs";
+    let limit = |seconds: u32| json!({"AfterContactWorkTimeLimit": seconds});
+    let voice = |own: Value, agent_first: Value| {
+        json!({
+            "Channel": "VOICE",
+            "AfterContactWorkConfig": own,
+            "AgentFirstCallbackAfterContactWorkConfig": agent_first,
+        })
+    };
+    let chat = acw("CHAT", 9);
+    let before = json!([voice(limit(30), limit(60)), chat]);
+    let (own, agent_first) = (voice(json!({}), limit(5)), voice(limit(5), json!({})));
+    let cases = [
+        (MissingTimeLimit::Refused, &own, before.clone()),
+        (MissingTimeLimit::Refused, &agent_first, before.clone()),
+        (MissingTimeLimit::Zero, &own, json!([voice(limit(0), limit(5)), chat])),
+        (MissingTimeLimit::Zero, &agent_first, json!([voice(limit(5), limit(0)), chat])),
+        (MissingTimeLimit::Unset, &own, json!([chat])),
+        (MissingTimeLimit::Unset, &agent_first, json!([acw("VOICE", 5), chat])),
+    ];
+    for (missing_time_limit, sent, expected) in cases {
+        for config_lists in [ConfigLists::ByChannel, ConfigLists::ByMember] {
+            let emulator = unlimited();
+            emulator.set_switches(Switches { missing_time_limit, config_lists, ..Switches::default() });
+            post(&emulator, CONFIG, json!({list: before})).await;
+            let answer = post(&emulator, CONFIG, json!({list: [sent]})).await;
+            let is_refused = missing_time_limit == MissingTimeLimit::Refused;
+            assert_eq!(answer.status, if is_refused { 400 } else { 200 });
+            assert_eq!(answer.code.as_deref(), is_refused.then_some("InvalidParameterException"));
+            let described = get(&emulator, USER).await.body["User"].clone();
+            assert_eq!(described[list], expected, "{missing_time_limit:?} {config_lists:?} {sent}");
+            assert_eq!(emulator.calls()[1].body, json!({list: [sent]}), "nothing is filled up");
+        }
     }
 }
 

@@ -1,61 +1,42 @@
-//! What the examples stand on: the real handler between an S3 in this process and the emulator.
-
-use std::time::{Duration, SystemTime};
+//! What the examples stand on: the engine between an S3 in this process and the emulator.
 
 use anyhow::Context as _;
-use connect_bulk_import::config::{CONNECT_INSTANCE_ID, Settings};
-use connect_bulk_import::connect::{Connect, Lanes};
-use connect_bulk_import::handler::Handler;
-use connect_bulk_import::import::Importer;
-use connect_bulk_import::queue::Queue;
-use connect_bulk_import::store::Store;
+use chrono::Utc;
+use connect_bulk_import::import::Deadlines;
+use connect_bulk_import::import::trigger::{Object, Trigger};
+use connect_bulk_import::settings::CONNECT_INSTANCE_ID;
+use connect_bulk_import::{Answer, Importer, Settings, aws};
 use connect_emulator::Emulator;
-use import_testkit::{clients, connect_client};
-use lambda_runtime::{Context, LambdaEvent};
-use serde_json::{Value, json};
+use import_testkit::clients::connect_config;
 
 /// The bucket of the examples.
 pub(crate) const BUCKET: &str = "imports";
 
-/// The function, as `main` wires it, but for its clients.
-pub(crate) fn handler(
+/// The engine, with the clients of a front end.
+pub(crate) fn importer(
     emulator: &Emulator,
-    s3: aws_sdk_s3::Client,
+    s3: aws_sdk_s3::config::Builder,
     settings: &[(&str, &str)],
-) -> anyhow::Result<Handler> {
+) -> anyhow::Result<Importer> {
     let instance_id = emulator.instance(|instance| instance.id().to_owned());
     let given = |name: &str| settings.iter().find(|(given, _)| *given == name).map(|(_, value)| (*value).to_owned());
     let settings = Settings::from_lookup(|name| {
         given(name).or_else(|| (name == CONNECT_INSTANCE_ID).then(|| instance_id.clone()))
     })?;
-    let lanes = Lanes::new(&settings.rates, 1);
-    let no_queue = clients::http_client(|_| async { Ok(http::Response::new(bytes::Bytes::new())) });
-    let sqs = aws_sdk_sqs::Config::builder()
-        .behavior_version(aws_sdk_sqs::config::BehaviorVersion::latest())
-        .region(aws_sdk_sqs::config::Region::from_static(clients::REGION))
-        .http_client(no_queue);
-    Ok(Handler {
-        importer: Importer {
-            connect: Connect::new(connect_client(emulator), &settings.instance_id, lanes),
-            store: Store::new(s3),
-            progress: tokio::sync::watch::Sender::default(),
-            settings,
-        },
-        queue: Queue::new(aws_sdk_sqs::Client::from_conf(sqs.build())),
-    })
+    let connect = aws::connect(connect_config(emulator), &settings, 1);
+    Ok(Importer::new(settings, connect, aws::store(s3)))
 }
 
-/// Delivers the event of an object that was dropped, with Lambda's fifteen minutes, and returns the import's answer.
-#[expect(clippy::disallowed_methods, reason = "Lambda's deadline is by the wall clock")]
-pub(crate) async fn deliver(handler: &Handler, key: &str) -> anyhow::Result<Value> {
-    let event = json!({
-        "source": "aws.s3", "detail-type": "Object Created",
-        "detail": {"bucket": {"name": BUCKET}, "object": {"key": key, "sequencer": "01"}},
+/// Imports an object that was dropped.
+#[expect(clippy::disallowed_methods, reason = "the wall clock is read once per delivery")]
+pub(crate) async fn import(importer: &Importer, key: &str) -> anyhow::Result<Answer> {
+    let trigger = Trigger::object(Object {
+        bucket: BUCKET.to_owned(),
+        key: key.to_owned(),
+        key_decoded: None,
+        version_id: None,
+        etag: None,
+        sequencer: Some("01".to_owned()),
     });
-    let deadline = SystemTime::now() + Duration::from_secs(15 * 60);
-    let mut context = Context::default();
-    context.deadline = u64::try_from(deadline.duration_since(SystemTime::UNIX_EPOCH)?.as_millis())?;
-    let mut answer = handler.handle(LambdaEvent::new(event, context)).await?;
-    let import = answer["imports"].as_array_mut().and_then(Vec::pop);
-    import.context("the event was passed over")
+    importer.run(&trigger, &Deadlines::none(Utc::now())).await.context("the import could not go on")
 }

@@ -1,7 +1,8 @@
 //! Any bytes as text: the same wherever the pieces end, nothing is lost, and UTF-8 is what it is.
 #![no_main]
 
-use connect_bulk_import::input::{Decoder, Refusal};
+use connect_bulk_import::input::Decoder;
+use connect_bulk_import::outcome::Problem;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: (u8, u8, &[u8])| {
@@ -26,7 +27,7 @@ fuzz_target!(|data: (u8, u8, &[u8])| {
     }
 });
 
-fn decode(bytes: &[u8], size: usize) -> Result<String, Refusal> {
+fn decode(bytes: &[u8], size: usize) -> Result<String, Problem> {
     let mut decoder = Decoder::default();
     let mut text = String::new();
     for piece in bytes.chunks(size) {

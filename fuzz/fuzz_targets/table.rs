@@ -2,9 +2,9 @@
 //! back from the report that is written of them.
 #![no_main]
 
-use connect_bulk_import::input::{Header, Reader, Record, Refusal, unescape_formula};
+use connect_bulk_import::input::{Header, Reader, Record, printable, trimmed, unescape_formula};
 use connect_bulk_import::kind::{FileKind, SCHEMAS, proficiency, user_config};
-use connect_bulk_import::outcome::Status;
+use connect_bulk_import::outcome::{Problem, Status};
 use connect_bulk_import::report::Table;
 use libfuzzer_sys::fuzz_target;
 
@@ -29,6 +29,7 @@ fuzz_target!(|data: (u8, u8, &[u8])| {
 
     if form % 7 == 1
         && let Ok(text) = std::str::from_utf8(&bytes)
+        && !is_beyond_the_crate(text)
     {
         let mut csv = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
         let theirs = csv.records().map(|row| row.unwrap().iter().map(str::to_owned).collect::<Vec<_>>()).skip(1);
@@ -44,17 +45,23 @@ fuzz_target!(|data: (u8, u8, &[u8])| {
         assert_eq!(again.len(), rows.len(), "a report has every row");
         for ((_, cells), (_, before)) in again.iter().zip(&rows) {
             for (place, cell) in before.iter().enumerate().take(header.cells.len()) {
-                assert_eq!(unescape_formula(&cells[place]), unescape_formula(cell));
+                assert_eq!(unescape_formula(&cells[place]), unescape_formula(&printable(cell)));
             }
         }
     }
 });
 
 fn rows_nothing(row: &[String]) -> bool {
-    row.iter().all(|cell| connect_bulk_import::input::trimmed(cell).is_empty())
+    row.iter().all(|cell| trimmed(cell).is_empty())
 }
 
-fn read(bytes: &[u8], size: usize) -> (Rows, Result<(Header, Vec<u8>), Refusal>) {
+/// Whether the text may hold what the `csv` crate reads in another way: white space before a quote, or a Ctrl-Z.
+fn is_beyond_the_crate(text: &str) -> bool {
+    let is_space = |letter: char| !matches!(letter, '\r' | '\n') && trimmed(&letter.to_string()).is_empty();
+    text.contains('\u{1a}') || text.split('"').rev().skip(1).any(|before| before.ends_with(is_space))
+}
+
+fn read(bytes: &[u8], size: usize) -> (Rows, Result<(Header, Vec<u8>), Problem>) {
     let mut rows = Vec::new();
     let mut report: Option<Table> = None;
     let mut reader = Reader::new(SCHEMAS);

@@ -3,7 +3,8 @@
 
 use std::io::Read as _;
 
-use connect_bulk_import::input::{Refusal, Decompressor};
+use connect_bulk_import::input::Decompressor;
+use connect_bulk_import::outcome::Problem;
 use libfuzzer_sys::fuzz_target;
 
 /// More than this need not come out: bombs are the reader's to count.
@@ -32,7 +33,7 @@ fuzz_target!(|data: (u8, &[u8])| {
     }
 });
 
-fn unpack(bytes: &[u8], size: usize) -> Result<Vec<u8>, Refusal> {
+fn unpack(bytes: &[u8], size: usize) -> Result<Vec<u8>, Problem> {
     let mut unpacker = Decompressor::default();
     let mut all = Vec::new();
     for mut piece in bytes.chunks(size).chain([&[][..]]) {

@@ -1,4 +1,4 @@
-//! What can go wrong in a call, on two axes: what it was, and what is to be done about it.
+//! Calls that fail: what happened, and what follows from it.
 
 use std::fmt;
 
@@ -7,15 +7,15 @@ use super::operation::Operation;
 /// What a failed call means for what comes next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorKind {
-    /// The quota is used up: again, and never counted against the row.
+    /// The quota is used up. The call is sent again, and the row never fails for it.
     Throttled,
-    /// A 5xx, a timeout or a broken connection: the work may have been done or not. Again, within bounds.
+    /// A 5xx, a timeout or a broken connection: the work may have been done or not. The call is sent again, within bounds.
     Unavailable,
-    /// The caller may not do this at all (no permission, bad credentials, no such instance).
+    /// The caller may not do this at all: no permission, bad credentials, no such instance.
     Denied,
-    /// The service understood and said no. Sent again it would say no again.
+    /// The service understood and refused. Sent again, the call would be refused again.
     Refused,
-    /// Never sent: the import had stopped.
+    /// The call was never sent, for the import had stopped.
     NotSent,
 }
 
@@ -29,11 +29,11 @@ pub struct ConnectError {
     pub kind: ErrorKind,
     /// Connect's own error code, or one of ours in the same style (`Timeout`, `ConnectionFailed`).
     pub code: String,
-    /// Connect's message, as it came.
+    /// Connect's message.
     pub message: String,
     /// The service's request id, for a support case.
     pub request_id: Option<String>,
-    /// Whether the whole import has to stop: a refusal that would meet every user alike.
+    /// Whether the whole import has to stop: every user would be refused alike.
     pub stops_import: bool,
 }
 
@@ -55,7 +55,7 @@ const THROTTLED: [&str; 10] = [
 /// Codes of a resource quota, whatever the status they come with.
 const QUOTAS: [&str; 2] = ["LimitExceededException", "ServiceQuotaExceededException"];
 
-/// Codes with which AWS refuses the caller and not the request.
+/// Codes with which AWS refuses the caller, whatever the request.
 const DENIED: [&str; 17] = [
     "AccessDenied",
     "AccessDeniedException",
@@ -76,8 +76,21 @@ const DENIED: [&str; 17] = [
     "UnrecognizedClientException",
 ];
 
-/// The code of a write that met another one, or so it seems: the model says that a "dependent condition failed", no more.
+/// The code of a write that met another one, it seems: the service model says only that a "dependent condition failed".
 const CONFLICT: &str = "ConditionalOperationFailedException";
+
+/// The code for what is not there: a user, an attribute, or the instance.
+pub(super) const NOT_FOUND: &str = "ResourceNotFoundException";
+
+/// The answers to a name that nobody has. The documents do not say whether a name that is unknown, or is not even a name, is
+/// a 404 or a 400.
+const NO_SUCH_NAME: [&str; 3] = [NOT_FOUND, "InvalidParameterException", "InvalidRequestException"];
+
+/// Our own code for an answer that lacks what the service model promises.
+const INCOMPLETE: &str = "IncompleteAnswer";
+
+/// Our own code for a request that cannot be built.
+const NOT_BUILT: &str = "InvalidRequest";
 
 /// Codes of a service in trouble that may come with a status below 500.
 const UNAVAILABLE: [&str; 5] =
@@ -93,7 +106,7 @@ impl ErrorKind {
             (_, Some(code)) if UNAVAILABLE.contains(&code) => Self::Unavailable,
             (429, _) => Self::Throttled,
             (401 | 403, _) => Self::Denied,
-            // An answer that is no error by its status and yet could not be read was cut or garbled on the way.
+            // The status is no error, and yet the answer could not be read: it was cut or garbled on the way.
             (0..=399 | 408 | 500.., _) => Self::Unavailable,
             _ => Self::Refused,
         }
@@ -101,7 +114,7 @@ impl ErrorKind {
 }
 
 impl ConnectError {
-    /// An answer that says no. A refusal by an operation that speaks of the instance is a refusal of the import.
+    /// An answer that is an error.
     pub fn answered(
         operation: Operation,
         status: u16,
@@ -109,13 +122,9 @@ impl ConnectError {
         message: Option<&str>,
         request_id: Option<&str>,
     ) -> Self {
-        let mut kind = ErrorKind::of_answer(status, code);
-        if kind == ErrorKind::Refused && operation.is_instance_wide() {
-            kind = ErrorKind::Denied;
-        }
         Self {
             operation,
-            kind,
+            kind: ErrorKind::of_answer(status, code),
             code: code.map_or_else(|| format!("Http{status}"), str::to_owned),
             message: message.unwrap_or("the service gave no message").to_owned(),
             request_id: request_id.map(str::to_owned),
@@ -123,34 +132,64 @@ impl ConnectError {
         }
     }
 
-    /// An answer that lacks what the service model promises: an error, never "there is nothing there", and the same if it
-    /// were asked again.
+    /// An answer that lacks what the service model promises. It is an error, never "there is nothing there", and would be
+    /// the same if the call were sent again.
     pub(super) fn incomplete(operation: Operation, what: impl fmt::Display) -> Self {
         let message = format!("the service gave {what}");
-        Self::answered(operation, 400, Some("IncompleteAnswer"), Some(&message), None)
+        Self::answered(operation, 400, Some(INCOMPLETE), Some(&message), None)
     }
 
-    /// Whether what was there had changed meanwhile: read again, it may go.
+    /// A request that could not be built: it would fail again however often it is tried.
+    pub(super) fn not_built(operation: Operation, why: impl fmt::Display) -> Self {
+        let message = format!("the request cannot be built: {why}");
+        Self::answered(operation, 400, Some(NOT_BUILT), Some(&message), None)
+    }
+
+    /// Whether the service itself refused the request: neither an answer of which a part is missing, nor a request that was
+    /// never sent.
+    pub(super) fn is_refusal(&self) -> bool {
+        self.kind == ErrorKind::Refused && ![INCOMPLETE, NOT_BUILT].contains(&self.code.as_str())
+    }
+
+    /// Whether the service says that nothing has the name that was asked for.
+    pub(super) fn means_no_such_name(&self) -> bool {
+        self.is_refusal() && NO_SUCH_NAME.contains(&self.code.as_str())
+    }
+
+    /// Whether the user had changed meanwhile: after another read the write may succeed.
     pub fn is_conflict(&self) -> bool {
         self.code == CONFLICT
     }
 
-    /// What to say of it to whoever reads the report.
+    /// The failure in a sentence, for the report.
     pub fn user_message(&self) -> String {
         match self.kind {
             ErrorKind::Throttled | ErrorKind::Unavailable => {
                 format!("Amazon Connect did not do this: {}", self.message)
             }
-            _ => format!("Amazon Connect refused this: {}", self.message),
+            ErrorKind::NotSent => format!("This was not sent to Amazon Connect: {}", self.message),
+            ErrorKind::Denied | ErrorKind::Refused => format!("Amazon Connect refused this: {}", self.message),
         }
     }
 
-    /// A call that was never sent, for an import that was stopped by `cause`.
+    /// A call that was never sent, for `cause` had stopped the import.
     pub(super) fn not_sent(operation: Operation, cause: &Self) -> Self {
         Self { operation, kind: ErrorKind::NotSent, ..cause.clone() }
     }
 
-    /// A call without a whole answer.
+    /// A call that was never sent, for somebody had cancelled the import.
+    pub(super) fn cancelled(operation: Operation) -> Self {
+        Self {
+            operation,
+            kind: ErrorKind::NotSent,
+            code: "Cancelled".to_owned(),
+            message: "the import was cancelled".to_owned(),
+            request_id: None,
+            stops_import: false,
+        }
+    }
+
+    /// A call that got no whole answer.
     pub fn unanswered(operation: Operation, code: &str, message: impl fmt::Display) -> Self {
         Self {
             operation,
@@ -188,13 +227,5 @@ mod tests {
         ] {
             assert_eq!(ErrorKind::of_answer(status, code), kind, "{status} {code:?}");
         }
-    }
-
-    #[test]
-    fn an_unknown_instance_refuses_the_import() {
-        let not_found = Some("ResourceNotFoundException");
-        let of = |operation| ConnectError::answered(operation, 404, not_found, None, None).kind;
-        assert_eq!(of(Operation::ListUsers), ErrorKind::Denied);
-        assert_eq!(of(Operation::ListUserProficiencies), ErrorKind::Refused);
     }
 }

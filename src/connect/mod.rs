@@ -1,21 +1,30 @@
-//! Amazon Connect, in our words: what can be asked and done there, each call at the pace of its lane.
+//! Amazon Connect in our own types, each call at the pace of its lane.
 //!
-//! [`Connect`] is what the rest of the program sees. Below it: [`sdk`] (the only place that knows `aws_sdk_connect`, one
-//! attempt a call), [`lane`] (whose turn it is, and whether to try again) and [`rate`] (how fast).
+//! [`Connect`] is what the rest of the program sees. Below it: [`sdk`], the only place that knows `aws_sdk_connect`;
+//! [`lanes`], where a call is sent until it is answered or given up; [`gate`], whether any call may go; [`lane`], whose
+//! turn it is; [`breaker`], whether the service works; [`retry`], how often and how long; and [`rate`], how fast.
 
 mod breaker;
 mod error;
+mod gate;
 mod lane;
+mod lanes;
+mod memory;
 mod operation;
 mod rate;
+mod retry;
 mod sdk;
+#[cfg(test)]
+mod tests;
 mod types;
 mod user_config;
 
 use std::collections::HashSet;
 
 pub use error::{ConnectError, ErrorKind};
-pub use lane::{Calls, Lanes};
+pub use lane::Calls;
+pub use lanes::Lanes;
+pub use memory::{Denial, LaneMemory};
 pub use operation::Operation;
 pub use rate::{Rate, Rates};
 pub use types::{
@@ -23,36 +32,42 @@ pub use types::{
 };
 pub use user_config::{Channel, ChannelSetting, List, Setting, UserConfig, Value};
 
+use error::NOT_FOUND;
+use lanes::Probe;
 use types::Page;
 
-/// The instance, at the pace that its quotas allow.
+/// How often a list is begun before a refused page token is an error.
+const MAX_LISTINGS: u32 = 4;
+
+/// An instance, called at the pace that its quotas allow.
 #[derive(Debug)]
 pub struct Connect {
     sdk: sdk::Sdk,
+    instance_id: String,
     lanes: Lanes,
 }
 
 impl Connect {
-    /// An instance (its id, not its ARN) behind a client whose own retries are off: they would bypass the lanes.
+    /// An instance by its id, not its ARN. The client's own retries must be off: they would bypass the lanes.
     #[expect(clippy::disallowed_types, reason = "handed through to the adapter")]
     pub fn new(client: aws_sdk_connect::Client, instance_id: &str, lanes: Lanes) -> Self {
-        Self { sdk: sdk::Sdk::new(client, instance_id), lanes }
+        Self { sdk: sdk::Sdk::new(client, instance_id), instance_id: instance_id.to_owned(), lanes }
     }
 
-    /// The lanes, for their counts and for the start of a delivery.
+    /// The lanes: their counts, their memory, and the start and the end of a delivery.
     pub fn lanes(&self) -> &Lanes {
         &self.lanes
     }
 
     /// Every user of the instance, complete or an error.
     pub async fn list_users(&self) -> Result<Vec<DirectoryUser>, ConnectError> {
-        self.all_pages(Operation::ListUsers, async |token| self.sdk.list_users(token).await).await
+        self.all_pages(Operation::ListUsers, None, async |token| self.sdk.list_users(token).await).await
     }
 
     /// Every predefined attribute that the search shows, complete or an error.
     pub async fn search_predefined_attributes(&self) -> Result<Vec<PredefinedAttribute>, ConnectError> {
         let operation = Operation::SearchPredefinedAttributes;
-        self.all_pages(operation, async |token| self.sdk.search_predefined_attributes(token).await).await
+        self.all_pages(operation, None, async |token| self.sdk.search_predefined_attributes(token).await).await
     }
 
     /// One predefined attribute by its name, or nothing if there is none.
@@ -60,43 +75,44 @@ impl Connect {
         let operation = Operation::DescribePredefinedAttribute;
         match self.call(operation, async || self.sdk.describe_predefined_attribute(name).await).await {
             Ok(attribute) => Ok(Some(attribute)),
-            // Whether a name that is unknown, or not even a name, is a 404 or a 400 the documents do not say.
-            Err(error) if error.kind == ErrorKind::Refused => Ok(None),
+            Err(error) if error.means_no_such_name() => Ok(None),
             Err(error) => Err(error),
         }
     }
 
-    /// All that a user has, complete or an error.
-    pub async fn list_user_proficiencies(&self, user_id: &str) -> Result<Proficiencies, ConnectError> {
+    /// All proficiencies of a user, complete or an error.
+    pub async fn list_user_proficiencies(&self, user_id: &UserId) -> Result<Proficiencies, ConnectError> {
         let operation = Operation::ListUserProficiencies;
-        let pages = self.all_pages(operation, async |token| self.sdk.list_user_proficiencies(user_id, token).await);
-        Ok(pages.await?.into_iter().map(|held| (held.pair, held.level)).collect())
+        let page = async |token| self.sdk.list_user_proficiencies(user_id, token).await;
+        let held = self.all_pages(operation, Some(user_id), page).await?;
+        Ok(held.into_iter().map(|held| (held.pair, held.level)).collect())
     }
 
-    /// Gives a user what it does not have, at most [`MAX_ITEMS_PER_CALL`] at a time.
-    pub async fn associate(&self, user_id: &str, items: &[Proficiency]) -> Result<(), ConnectError> {
+    /// Gives a user proficiencies that it does not have, at most [`MAX_ITEMS_PER_CALL`] at a time.
+    pub async fn associate(&self, user_id: &UserId, items: &[Proficiency]) -> Result<(), ConnectError> {
         self.call(Operation::AssociateUserProficiencies, async || self.sdk.associate(user_id, items).await).await
     }
 
-    /// Changes the levels of what a user has, at most [`MAX_ITEMS_PER_CALL`] at a time.
-    pub async fn update(&self, user_id: &str, items: &[Proficiency]) -> Result<(), ConnectError> {
+    /// Changes levels of a user's proficiencies, at most [`MAX_ITEMS_PER_CALL`] at a time.
+    pub async fn update(&self, user_id: &UserId, items: &[Proficiency]) -> Result<(), ConnectError> {
         self.call(Operation::UpdateUserProficiencies, async || self.sdk.update(user_id, items).await).await
     }
 
-    /// Takes pairs away from a user, at most [`MAX_ITEMS_PER_CALL`] at a time.
-    pub async fn disassociate(&self, user_id: &str, pairs: &[ProficiencyKey]) -> Result<(), ConnectError> {
+    /// Takes proficiencies from a user, at most [`MAX_ITEMS_PER_CALL`] at a time.
+    pub async fn disassociate(&self, user_id: &UserId, pairs: &[ProficiencyKey]) -> Result<(), ConnectError> {
         self.call(Operation::DisassociateUserProficiencies, async || self.sdk.disassociate(user_id, pairs).await).await
     }
 
-    /// All settings per channel that a user has, complete or an error. Times are in seconds.
-    pub async fn describe_user(&self, user_id: &str) -> Result<UserConfig, ConnectError> {
-        self.call(Operation::DescribeUser, async || self.sdk.describe_user(user_id).await).await
+    /// All settings per channel of a user, complete or an error. Times are in seconds.
+    pub async fn describe_user(&self, user_id: &UserId) -> Result<UserConfig, ConnectError> {
+        let attempt = async || self.sdk.describe_user(user_id).await;
+        self.lanes.call(Operation::DescribeUser, Some(user_id), attempt, &self.sdk).await
     }
 
-    /// Changes settings of a user. Each list of which `lists` has a setting is sent with all that `lists` has of it; the
-    /// other lists are left out. Whether the service keeps the channels that a sent list does not name the documents do
-    /// not say: name them all.
-    pub async fn update_user_config(&self, user_id: &str, lists: &UserConfig) -> Result<(), ConnectError> {
+    /// Changes settings of a user. A list of which `lists` has a setting is sent with all that `lists` has of it; the other
+    /// lists are left out. The documents do not say whether the service keeps the channels that a sent list does not name:
+    /// name them all.
+    pub async fn update_user_config(&self, user_id: &UserId, lists: &UserConfig) -> Result<(), ConnectError> {
         self.call(Operation::UpdateUserConfig, async || self.sdk.update_user_config(user_id, lists).await).await
     }
 
@@ -105,32 +121,76 @@ impl Connect {
         operation: Operation,
         attempt: impl AsyncFn() -> Result<T, ConnectError>,
     ) -> Result<T, ConnectError> {
-        // The smallest question about the instance: is it only this call that fails, or the service?
-        let probe = async || self.sdk.probe().await;
-        self.lanes.call(operation, attempt, probe).await
+        self.lanes.call(operation, None, attempt, &self.sdk).await
     }
 
-    /// Follows the tokens to the end. A page may be empty and yet have a successor; tokens that come again would go round
-    /// for ever.
+    /// Lists all pages. A page token lives for a time only: if one is refused, lists anew from the beginning, a few times.
     async fn all_pages<T>(
         &self,
         operation: Operation,
+        reads: Option<&UserId>,
         page: impl AsyncFn(Option<String>) -> Result<Page<T>, ConnectError>,
     ) -> Result<Vec<T>, ConnectError> {
+        let mut listings = 1;
+        loop {
+            if let Some(items) = self.list(operation, reads, &page, listings == MAX_LISTINGS).await? {
+                return Ok(items);
+            }
+            listings += 1;
+        }
+    }
+
+    /// Follows the page tokens to the end, or to one that is refused: then nothing, or in the last listing the refusal. An
+    /// empty page may have a successor. A token that comes twice is an error, for it would never end.
+    async fn list<T>(
+        &self,
+        operation: Operation,
+        reads: Option<&UserId>,
+        page: &impl AsyncFn(Option<String>) -> Result<Page<T>, ConnectError>,
+        is_last: bool,
+    ) -> Result<Option<Vec<T>>, ConnectError> {
         let mut items = Vec::new();
         let mut token: Option<String> = None;
         let mut seen = HashSet::new();
         loop {
-            let answer = self.call(operation, async || page(token.clone()).await).await?;
-            items.extend(answer.items);
-            token = answer.next_token.filter(|token| !token.is_empty());
-            match &token {
-                None => return Ok(items),
-                Some(token) if !seen.insert(token.clone()) => {
-                    return Err(ConnectError::incomplete(operation, "the same page token twice"));
+            let attempt = async || match page(token.clone()).await {
+                Ok(page) if page.next_token.as_ref().is_some_and(|next| seen.contains(next)) => {
+                    Err(ConnectError::incomplete(operation, "the same page token twice"))
                 }
-                Some(_) => {}
-            }
+                // The first page was answered, so it is the token that is refused.
+                Err(error) if token.is_some() && !is_last && error.is_refusal() => Ok(None),
+                answer => answer.map(Some).map_err(|error| self.named(error)),
+            };
+            let Some(page) = self.lanes.call(operation, reads, attempt, &self.sdk).await? else { return Ok(None) };
+            items.extend(page.items);
+            token = page.next_token.filter(|token| !token.is_empty());
+            let Some(token) = &token else { return Ok(Some(items)) };
+            seen.insert(token.clone());
+        }
+    }
+
+    /// Names the instance in the refusal of a call that asks for it.
+    fn named(&self, error: ConnectError) -> ConnectError {
+        if !(error.operation.is_instance_wide() && error.code == NOT_FOUND) {
+            return error;
+        }
+        let message = format!("the instance {} was not found: {}", self.instance_id, error.message);
+        ConnectError { message, ..error }
+    }
+}
+
+impl Probe for sdk::Sdk {
+    async fn ask_for(&self, operation: Operation, user: &UserId) -> Result<(), ConnectError> {
+        match operation {
+            Operation::DescribeUser => self.describe_user(user).await.map(drop),
+            _ => self.list_user_proficiencies(user, None).await.map(drop),
+        }
+    }
+
+    async fn ask(&self, operation: Operation) -> Result<(), ConnectError> {
+        match operation {
+            Operation::ListUsers => self.one_user().await,
+            _ => self.one_predefined_attribute().await,
         }
     }
 }

@@ -7,13 +7,13 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Operation {
-    /// Who works here: usernames and their ids, 1,000 a page.
+    /// The users of the instance: usernames and their ids, 1,000 a page.
     ListUsers,
     /// The instance's predefined attributes with their values, 100 a page.
     SearchPredefinedAttributes,
-    /// One predefined attribute, asked where the search (which lags) does not show it.
+    /// One predefined attribute by its name, for the search lags.
     DescribePredefinedAttribute,
-    /// What one user can do now.
+    /// The proficiencies of one user.
     ListUserProficiencies,
     /// Gives a user proficiencies that it does not have.
     AssociateUserProficiencies,
@@ -21,7 +21,7 @@ pub enum Operation {
     UpdateUserProficiencies,
     /// Takes proficiencies away.
     DisassociateUserProficiencies,
-    /// What settings per channel one user has.
+    /// The settings per channel of one user.
     DescribeUser,
     /// Changes a user's settings per channel.
     UpdateUserConfig,
@@ -41,7 +41,7 @@ impl Operation {
         Self::UpdateUserConfig,
     ];
 
-    /// The name as Connect, IAM and the setting `REQUEST_RATES` have it.
+    /// The name in Connect, in IAM and in the setting `REQUEST_RATES`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::ListUsers => "ListUsers",
@@ -61,7 +61,18 @@ impl Operation {
         Self::ALL.into_iter().find(|operation| operation.name() == name)
     }
 
-    /// Whether it speaks of the instance and not of one user, so that a refusal of any kind stops the import.
+    /// Whether it changes a user.
+    pub const fn is_write(self) -> bool {
+        matches!(
+            self,
+            Self::AssociateUserProficiencies
+                | Self::UpdateUserProficiencies
+                | Self::DisassociateUserProficiencies
+                | Self::UpdateUserConfig
+        )
+    }
+
+    /// Whether it is about the instance and not about one user. Then any refusal stops the import.
     pub const fn is_instance_wide(self) -> bool {
         matches!(self, Self::ListUsers | Self::SearchPredefinedAttributes)
     }

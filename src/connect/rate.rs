@@ -1,8 +1,8 @@
 //! How fast: a token bucket at the quota's rate and burst, and in front of it a spacing that throttles widen and
 //! successes narrow.
 //!
-//! The bucket is `governor`'s, asked with `check` and waited for on tokio's clock, so that tests run in virtual time. Its
-//! quota cannot change, and a new one starts full; hence the spacing for a rate below the configured one.
+//! The bucket is `governor`'s. It is asked with `check` and waited for on tokio's clock, so that tests run in virtual time.
+//! Its quota cannot change, and a new one starts full; hence the spacing for a rate below the configured one.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
@@ -12,11 +12,12 @@ use governor::clock::Clock;
 use governor::middleware::NoOpMiddleware;
 use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
-use tokio::time::Instant;
+use tokio::sync::{Mutex, MutexGuard};
+use tokio::time::{Instant, sleep};
 
 use super::operation::Operation;
 
-/// A quota: so many requests a second, so many at once.
+/// A quota: requests a second, and requests at once.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rate {
     /// Requests a second, more than 0.
@@ -28,7 +29,7 @@ pub struct Rate {
 /// The quotas of all operations.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rates {
-    /// What holds for an operation that is not named below.
+    /// The quota of operations that have none of their own.
     pub default: Rate,
     /// Quotas of single operations.
     pub of: BTreeMap<Operation, Rate>,
@@ -95,19 +96,56 @@ impl TokenBucket {
     }
 }
 
-/// What a throttle leaves of the rate.
+/// A bucket and the line in front of it. tokio's mutex is fair: who comes first goes first.
+#[derive(Debug)]
+pub(super) struct FairBucket {
+    line: Mutex<()>,
+    bucket: TokenBucket,
+}
+
+impl FairBucket {
+    /// A full bucket without a line.
+    pub(super) fn new(rate: Rate) -> Self {
+        Self { line: Mutex::new(()), bucket: TokenBucket::new(rate) }
+    }
+
+    /// Waits for its place in the line and for a token.
+    pub(super) async fn acquire(&self) {
+        let _first_in_line = self.stand_in_line().await;
+        while let Err(wait) = self.take() {
+            sleep(wait).await;
+        }
+    }
+
+    /// Waits until nobody is in front. Others wait for as long as the guard lives.
+    pub(super) async fn stand_in_line(&self) -> MutexGuard<'_, ()> {
+        self.line.lock().await
+    }
+
+    /// See [`TokenBucket::take`].
+    pub(super) fn take(&self) -> Result<(), Duration> {
+        self.bucket.take()
+    }
+
+    /// See [`TokenBucket::drain`].
+    pub(super) fn drain(&self) {
+        self.bucket.drain();
+    }
+}
+
+/// The share of the rate that a throttle leaves.
 const LOWERED: f64 = 0.75;
-/// The rate never falls below this share of the configured one: somebody else has the quota, but not for ever.
+/// The rate never falls below this share of the configured one: others who use the quota do not use it for ever.
 const LOWEST: f64 = 1.0 / 32.0;
 /// Each success gives back this share of the configured rate, until the rate is near the one that was throttled.
 const RECOVERY: f64 = 0.05;
-/// From there it feels its way: by a share that grows with each success in a row, so that it is gentle near the limit
-/// and quick once the limit is gone.
+/// From there each success in a row gives back a larger share than the one before: small steps near the limit, large ones
+/// once the limit is gone.
 const PROBING: f64 = 0.001;
-/// How near to the rate that was throttled.
+/// Near: at least this share of the rate that was throttled.
 const NEAR: f64 = 0.95;
 
-/// The spacing in front of a bucket. While the rate is the configured one it does nothing.
+/// The spacing in front of a bucket. At the configured rate it does nothing.
 #[derive(Debug)]
 pub(super) struct AdaptiveRate {
     configured: f64,
@@ -115,10 +153,11 @@ pub(super) struct AdaptiveRate {
     throttled_at_rate: f64,
     successes_in_a_row: u32,
     lowered_at: Option<Instant>,
-    last_turn: Option<Instant>,
+    last_sent: Option<Instant>,
 }
 
 impl AdaptiveRate {
+    /// The configured rate.
     pub(super) fn new(per_second: f64) -> Self {
         Self {
             configured: per_second,
@@ -126,19 +165,19 @@ impl AdaptiveRate {
             throttled_at_rate: per_second,
             successes_in_a_row: 0,
             lowered_at: None,
-            last_turn: None,
+            last_sent: None,
         }
     }
 
     /// When the next call may go, if not at once.
     pub(super) fn not_before(&self) -> Option<Instant> {
         let spaced = self.rate < self.configured;
-        self.last_turn.filter(|_| spaced).map(|last| last + Duration::from_secs_f64(1.0 / self.rate))
+        self.last_sent.filter(|_| spaced).map(|last| last + Duration::from_secs_f64(1.0 / self.rate))
     }
 
     /// A call goes now.
-    pub(super) fn turn(&mut self) {
-        self.last_turn = Some(Instant::now());
+    pub(super) fn sent(&mut self) {
+        self.last_sent = Some(Instant::now());
     }
 
     /// A call that went at `sent` was throttled. Calls that were under way together lower the rate once.
@@ -179,7 +218,7 @@ mod tests {
             match bucket.take() {
                 Ok(()) => sent += 1,
                 Err(wait) if Instant::now() + wait > end => return sent,
-                Err(wait) => tokio::time::sleep(wait).await,
+                Err(wait) => sleep(wait).await,
             }
         }
     }
@@ -203,31 +242,31 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn throttles_of_calls_under_way_together_lower_the_rate_once() {
-        let mut spacing = AdaptiveRate::new(2.0);
+        let mut rate = AdaptiveRate::new(2.0);
         let sent = Instant::now();
         tokio::time::advance(Duration::from_millis(80)).await;
-        spacing.throttled(sent);
-        spacing.throttled(sent);
-        assert_eq!(spacing.rate, 1.5);
+        rate.throttled(sent);
+        rate.throttled(sent);
+        assert_eq!(rate.rate, 1.5);
         tokio::time::advance(Duration::from_millis(80)).await;
-        spacing.throttled(Instant::now());
-        assert_eq!(spacing.rate, 1.125);
+        rate.throttled(Instant::now());
+        assert_eq!(rate.rate, 1.125);
     }
 
     #[tokio::test(start_paused = true)]
     async fn success_brings_the_configured_rate_back() {
-        let mut spacing = AdaptiveRate::new(2.0);
+        let mut rate = AdaptiveRate::new(2.0);
         for _ in 0..20 {
             tokio::time::advance(Duration::from_secs(1)).await;
-            spacing.throttled(Instant::now());
+            rate.throttled(Instant::now());
         }
-        assert_eq!(spacing.rate, 2.0 * LOWEST);
+        assert_eq!(rate.rate, 2.0 * LOWEST);
         let successes = (1..1000).find(|_| {
-            spacing.succeeded();
-            spacing.rate == spacing.configured
+            rate.succeeded();
+            rate.rate == rate.configured
         });
         assert_eq!(successes, Some(44));
-        spacing.turn();
-        assert_eq!(spacing.not_before(), None);
+        rate.sent();
+        assert_eq!(rate.not_before(), None);
     }
 }

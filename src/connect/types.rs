@@ -4,37 +4,22 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
-/// The items of one write call. The service model gives the lists no maximum; tools in the field send at most ten.
-pub const MAX_ITEMS_PER_CALL: usize = 10;
-
-/// The id of a user of the instance.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
-#[serde(from = "String")]
+/// A user's id. A clone costs no copy of its text.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct UserId(Arc<str>);
 
 impl UserId {
-    /// An id as Connect has it.
-    pub fn new(id: &str) -> Self {
+    /// The user of that id.
+    pub fn new(id: impl Into<Arc<str>>) -> Self {
         Self(id.into())
     }
 
-    /// As Connect has it.
+    /// The id as Connect has it.
     pub fn as_str(&self) -> &str {
         &self.0
-    }
-}
-
-impl From<String> for UserId {
-    fn from(id: String) -> Self {
-        Self(id.into())
-    }
-}
-
-impl Serialize for UserId {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0)
     }
 }
 
@@ -44,7 +29,10 @@ impl fmt::Display for UserId {
     }
 }
 
-/// What a proficiency is known by: one attribute may have several values per user.
+/// The items of one write call. The service model gives the lists no maximum; tools in the field send at most ten.
+pub const MAX_ITEMS_PER_CALL: usize = 10;
+
+/// What identifies a proficiency of a user, who may have several values of one attribute.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ProficiencyKey {
     /// The predefined attribute's name, 1 to 100 characters.
@@ -69,7 +57,7 @@ impl Level {
         Self(f32::from(level))
     }
 
-    /// A level as the service says it.
+    /// A level as the service has it.
     pub fn from_wire(level: f32) -> Self {
         Self(level)
     }

@@ -1,6 +1,6 @@
 //! A user's settings per channel, in our words: one value for each channel and setting that is there.
 //!
-//! On the wire they are five lists with an item for each channel; [`List`] says which setting is in which.
+//! On the wire they are five lists with an item for each channel; [`List`] names the list of each setting.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -25,10 +25,10 @@ pub enum Channel {
 }
 
 impl Channel {
-    /// Those of the service model, which a file may name.
+    /// The channels of the service model, which a file may name.
     pub const ALL: [Self; 4] = [Self::Voice, Self::Chat, Self::Task, Self::Email];
 
-    /// As Connect spells it.
+    /// The name as Connect spells it.
     pub fn name(&self) -> &str {
         match self {
             Self::Voice => "VOICE",
@@ -64,7 +64,7 @@ impl fmt::Display for Channel {
 #[serde(rename_all = "snake_case")]
 #[repr(u8)]
 pub enum Setting {
-    /// Whether contacts are accepted by themselves.
+    /// Whether contacts are accepted automatically.
     AutoAccept,
     /// The same for callbacks that ring the agent first.
     AgentFirstCallbackAutoAccept,
@@ -83,7 +83,7 @@ pub enum Setting {
 }
 
 impl Setting {
-    /// All, in the order of the file's columns.
+    /// All settings, in the order of the file's columns.
     pub const ALL: [Self; 8] = [
         Self::AutoAccept,
         Self::AgentFirstCallbackAutoAccept,
@@ -109,7 +109,7 @@ impl Setting {
         }
     }
 
-    /// The list that it is in on the wire.
+    /// The list on the wire that holds it.
     pub const fn list(self) -> List {
         match self {
             Self::AutoAccept | Self::AgentFirstCallbackAutoAccept => List::AutoAccept,
@@ -120,7 +120,7 @@ impl Setting {
         }
     }
 
-    /// The setting that its channel must have, too, if it has this one: the required members of the list's items in the
+    /// The setting that a channel with this one must have too. These are the required members of the lists' items in the
     /// service model.
     pub const fn needs(self) -> Option<Self> {
         match self {
@@ -131,7 +131,7 @@ impl Setting {
         }
     }
 
-    /// Whether the service model has it for `VOICE` alone.
+    /// Whether the service model allows it for `VOICE` only.
     pub const fn is_voice_only(self) -> bool {
         !matches!(self, Self::AutoAccept | Self::AfterContactWorkSeconds)
     }
@@ -158,7 +158,7 @@ pub enum List {
     VoiceEnhancement,
 }
 
-/// What a setting is set to. Which of the three it is hangs on the setting.
+/// What a setting is set to. The setting decides which of the three it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Value {
@@ -166,12 +166,12 @@ pub enum Value {
     Switch(bool),
     /// A time, in seconds.
     Seconds(u32),
-    /// One of Connect's words, or a phone number, as the service has it.
+    /// One of Connect's words, or a phone number, as the service spells it.
     Text(Arc<str>),
 }
 
 impl Value {
-    /// A value that is a word or a number to call.
+    /// A word, or a phone number.
     pub fn text(text: &str) -> Self {
         Self::Text(text.into())
     }
@@ -189,7 +189,7 @@ impl fmt::Display for Value {
     }
 }
 
-/// What a value is known by: a user has each setting once for each channel.
+/// What identifies a setting of a user, who has each at most once for each channel.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ChannelSetting {
     /// Which channel.
@@ -205,7 +205,7 @@ impl ChannelSetting {
     }
 }
 
-/// The settings that one user has; those that it does not have are not in it.
+/// The settings that one user has. Those that it does not have are left out.
 pub type UserConfig = BTreeMap<ChannelSetting, Value>;
 
 #[cfg(test)]

@@ -1,143 +1,256 @@
-//! How an import begins: which object is meant, whether a newer one of its name has overtaken it, and that this state of it
-//! can be read until the end.
+//! How an import begins: which object is meant, whether a newer one of its name has overtaken it, and that this state of the
+//! object can be read until the end.
 
 use anyhow::Context as _;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
 
-use crate::config::Settings;
-use crate::event::{self, Identity, Object, Request};
-use crate::outcome::Counts;
-use crate::report::ImportStatus;
-use crate::state::{Answer, Asked, Begun, Refused, Source};
-use crate::store::{Head, Location, Store};
+use super::trigger::{IdempotencyKey, Object, ObjectRef, Request, Source, Trigger, is_earlier};
+use crate::outcome::{Counts, ImportStatus, Problem};
+use crate::settings::Settings;
+use crate::state::{Answer, Ending, ImportRecord};
+use crate::store::{Head, Location, Store, StoreError};
+
+/// S3's keys have at most so many bytes.
+const MAX_KEY_BYTES: usize = 1024;
+/// The longest name of an object in a report's folder, and some more.
+const MAX_NAME_BYTES: usize = 32;
+/// What is kept of a source key that is too long for its report's folder.
+const KEPT_KEY_BYTES: usize = 200;
 
 /// What an import begins with.
-pub(crate) struct Begin<'b> {
-    pub(crate) store: &'b Store,
-    pub(crate) settings: &'b Settings,
-    pub(crate) asked: &'b Asked,
-    pub(crate) import_id: &'b str,
-    /// The folder of its state.
-    pub(crate) folder: &'b Location,
-    pub(crate) now: DateTime<Utc>,
-    pub(crate) delivery: u64,
+pub(super) struct Begin<'b> {
+    pub(super) store: &'b Store,
+    pub(super) settings: &'b Settings,
+    pub(super) trigger: &'b Trigger,
+    /// The bucket of reports and state.
+    pub(super) bucket: &'b str,
+    /// The folder of the import's state.
+    pub(super) folder: &'b Location,
+    pub(super) now: DateTime<Utc>,
+    pub(super) owner: u64,
+}
+
+/// What the first look at a trigger found.
+pub(super) enum Begun {
+    /// An import to be created.
+    Record(Box<ImportRecord>),
+    /// Nothing to import, and no report that could say so.
+    Answer(Answer),
 }
 
 impl Begin<'_> {
-    /// Finds the object, and makes sure that this version of it can be read until the end.
-    pub(crate) async fn begin(&self) -> anyhow::Result<Result<Begun, Answer>> {
-        let Self { store, settings, import_id, .. } = *self;
-        let (found, object, request) = match &self.asked.source {
-            Source::Object(object) => (find_object(store, object).await?, Some(object), None),
-            Source::Request(request) => (find_requested(store, request).await?, None, Some(request)),
-        };
-        let Some((mut source, head)) = found else {
-            return Ok(Err(self.over(ImportStatus::Failed, "the object is gone: nothing was imported")));
-        };
-        let (version, read_from) = if let Some(version_id) = head.version_id {
-            source.version_id = Some(version_id.clone());
-            (version_id, source.clone())
-        } else {
-            // An event says which state of the object is meant; of a request it is the one that was found, and another
-            // delivery may find another.
-            let pinned = object.and_then(|object| object.etag.as_deref());
-            let etag = pinned.unwrap_or_else(|| head.etag.trim_matches('"'));
-            let name = if pinned.is_some() { "source".to_owned() } else { format!("source-{etag}") };
-            let copy = Location::new(&self.folder.bucket, format!("{}{name}", self.folder.key));
-            match store.copy(&source, &format!("\"{etag}\""), &copy).await {
-                Ok(()) => (etag.to_owned(), copy),
-                Err(error) if error.is_precondition() => {
-                    let why = "superseded: the object was overwritten, and the newer one is announced by its own event";
-                    return Ok(Err(self.over(ImportStatus::Rejected, why)));
+    /// The record of an import of the object that was sought, or the answer where there is none and no report to say so.
+    pub(super) async fn begin(&self, found: &Sought) -> anyhow::Result<Begun> {
+        let import_id = self.trigger.key.import_id(self.now);
+        let Sought { source, head } = found;
+        let Some(head) = head else {
+            return Ok(match self.trigger.request() {
+                Some(_) => {
+                    let problem = Problem::new("no_source", format!("There is no object at {source}. Check its name."));
+                    Begun::Record(Box::new(self.record(import_id, source.clone(), Some(rejected(problem)))))
                 }
-                Err(error) => return Err(error.into()),
+                None => {
+                    let message = "The object is gone: it was deleted before its import began. Drop the file again.";
+                    self.over(import_id, ImportStatus::Failed, Problem::new("object_gone", message))
+                }
+            });
+        };
+        let mut record = self.record(import_id, source.clone(), None);
+        if let Some(version_id) = &head.version_id {
+            record.source.version_id = Some(version_id.clone());
+            record.version.clone_from(version_id);
+            record.read_from = record.source.clone();
+        } else if let Err(problem) = self.pin(&mut record, head).await? {
+            match problem.code.as_ref() {
+                "superseded" => return Ok(self.over(record.import_id, ImportStatus::Rejected, problem)),
+                _ => record.ending = Some(Ending { status: ImportStatus::Failed, problem }),
             }
-        };
-        let superseded = match object {
-            Some(object) => superseded(store, settings, &self.folder.bucket, object).await?,
-            None => None,
-        };
-        let options = event::options(&settings.options, &source.key, request);
-        let below = source.key.strip_prefix(&settings.prefixes.import).unwrap_or(&source.key);
-        let report = Location::new(&self.folder.bucket, format!("{}{below}/{import_id}/", settings.prefixes.report));
-        info!(import_id, report = %report, "import begins");
-        Ok(Ok(Begun {
-            import_id: import_id.to_owned(),
-            source,
-            version,
-            read_from,
-            options: *options.as_ref().unwrap_or(&settings.options),
-            refused: options.err().map(|message| Refused { code: "invalid_option".to_owned(), message }).or(superseded),
-            report,
-            started_at: self.now,
-            delivery: self.delivery,
-            answer: None,
-        }))
+        }
+        match self.trigger.options(self.settings.options, &source.key) {
+            Ok(options) => record.options = options,
+            Err(problem) => record.ending = record.ending.or(Some(rejected(problem))),
+        }
+        if let Source::Object(object) = &self.trigger.source
+            && record.ending.is_none()
+        {
+            record.ending = self.take_the_lead(object).await?.map(rejected);
+        }
+        info!(import_id = record.import_id, report = %record.report, "import begins");
+        Ok(Begun::Record(Box::new(record)))
     }
 
-    fn over(&self, status: ImportStatus, why: &str) -> Answer {
-        warn!(import_id = self.import_id, "{why}");
-        Answer { import_id: self.import_id.to_owned(), status, report: None, rows: Counts::default() }
+    fn record(&self, import_id: String, source: Location, ending: Option<Ending>) -> ImportRecord {
+        let sequencer = match &self.trigger.source {
+            Source::Object(object) => object.sequencer.clone(),
+            Source::Request(_) => None,
+        };
+        let request = self.trigger.request().map(|request| {
+            serde_json::to_value(request.terms()).expect("a request has no map keys")
+        });
+        ImportRecord {
+            report: self.report(&import_id, &source.key),
+            import_id,
+            read_from: source.clone(),
+            source,
+            version: String::new(),
+            request,
+            sequencer,
+            options: self.settings.options,
+            ending,
+            started_at: self.now,
+            owner: self.owner,
+            deliveries: 1,
+            crashes: 1,
+            last_error: None,
+            answer: None,
+        }
+    }
+
+    /// The report's folder: below the object's own name, shortened where S3's keys would not be long enough.
+    fn report(&self, import_id: &str, key: &str) -> Location {
+        let prefixes = &self.settings.prefixes;
+        let below = key.strip_prefix(&prefixes.import).unwrap_or(key).trim_end_matches('/');
+        let folder = |name: &str| format!("{}{name}/{import_id}/", prefixes.report);
+        let mut at = folder(below);
+        if at.len() + MAX_NAME_BYTES > MAX_KEY_BYTES {
+            let kept = &below[..below.floor_char_boundary(KEPT_KEY_BYTES)];
+            at = folder(&format!("{kept}~{}", IdempotencyKey::of_long_key(key).as_str()));
+        }
+        Location::new(self.bucket, at)
+    }
+
+    /// Where a bucket keeps no versions, the object is copied as it is now: it is read twice.
+    ///
+    /// An event says which state of the object is meant; of a request it is the one that was found, and another delivery may
+    /// find another.
+    async fn pin(&self, record: &mut ImportRecord, head: &Head) -> anyhow::Result<Result<(), Problem>> {
+        let pinned = match &self.trigger.source {
+            Source::Object(object) => object.etag.as_deref(),
+            Source::Request(_) => None,
+        };
+        let etag = pinned.unwrap_or_else(|| head.etag.trim_matches('"'));
+        let name = if pinned.is_some() { "source".to_owned() } else { format!("source-{etag}") };
+        let copy = Location::new(&self.folder.bucket, format!("{}{name}", self.folder.key));
+        etag.clone_into(&mut record.version);
+        Ok(match self.store.copy(&record.source, &format!("\"{etag}\""), &copy).await {
+            Ok(()) => {
+                record.read_from = copy;
+                Ok(())
+            }
+            Err(error) if error.is_precondition() => {
+                let message = "The object was overwritten: the newer one is announced by its own event.";
+                Err(Problem::new("superseded", message))
+            }
+            Err(error) => Err(error.unreadable(&record.source).ok_or(error)?),
+        })
+    }
+
+    /// Marks this object as the newest of its key, unless a newer one was begun before.
+    async fn take_the_lead(&self, object: &Object) -> anyhow::Result<Option<Problem>> {
+        let Some(sequencer) = &object.sequencer else { return Ok(None) };
+        let at = newest_of_key(self.settings, self.bucket, object);
+        loop {
+            let found = self.store.get(&at).await?;
+            if let Some((bytes, _)) = &found {
+                let newest: NewestOfKey = serde_json::from_slice(bytes).with_context(|| format!("{at} cannot be read"))?;
+                if is_earlier(sequencer, &newest.sequencer) {
+                    let message =
+                        "A newer object of the same name was imported before this one. Drop it again if it is meant.";
+                    return Ok(Some(Problem::new("superseded", message)));
+                }
+            }
+            let newest = serde_json::to_vec(&NewestOfKey { sequencer: sequencer.clone() })?.into();
+            let written = match found {
+                None => self.store.create(&at, newest).await,
+                Some((_, etag)) => self.store.write(&at, newest, Some(&etag)).await,
+            };
+            match written {
+                Ok(_) => return Ok(None),
+                Err(error) if error.is_precondition() => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    fn over(&self, import_id: String, status: ImportStatus, problem: Problem) -> Begun {
+        let source = match &self.trigger.source {
+            Source::Object(object) => format!("s3://{}/{}", object.bucket, object.key),
+            Source::Request(request) => request.source.as_ref().map(ToString::to_string).unwrap_or_default(),
+        };
+        warn!(import_id, source, code = %problem.code, "{}", problem.message);
+        let (code, message) = (Some(problem.code.into_owned()), Some(problem.message));
+        Begun::Answer(Answer { import_id, status, code, message, report: None, rows: Counts::default() })
     }
 }
 
-/// What is known of a key: the last of its events whose import has begun.
+fn rejected(problem: Problem) -> Ending {
+    Ending { status: ImportStatus::Rejected, problem }
+}
+
+/// The last of a key's events whose import has begun.
 #[derive(Debug, Serialize, Deserialize)]
-struct BegunOfKey {
+struct NewestOfKey {
     sequencer: String,
 }
 
-/// Whether a newer object of the same key was begun before; else this one is the newest from now on.
-async fn superseded(
+fn newest_of_key(settings: &Settings, bucket: &str, object: &Object) -> Location {
+    let key = IdempotencyKey::of_key(object);
+    Location::new(bucket, format!("{}keys/{}.json", settings.prefixes.state, key.as_str()))
+}
+
+/// Whether a newer object of the same key has begun since this import began. This is asked by every delivery.
+pub(super) async fn is_overtaken(
     store: &Store,
     settings: &Settings,
-    bucket: &str,
-    object: &Object,
-) -> anyhow::Result<Option<Refused>> {
-    let Some(sequencer) = &object.sequencer else { return Ok(None) };
-    let at =
-        Location::new(bucket, format!("{}keys/{}.json", settings.prefixes.state, Identity::of_key(object).as_str()));
-    loop {
-        let found = store.get(&at).await?;
-        if let Some((bytes, _)) = &found {
-            let newest: BegunOfKey = serde_json::from_slice(bytes).with_context(|| format!("{at} cannot be read"))?;
-            if event::is_earlier(sequencer, &newest.sequencer) {
-                let message =
-                    "A newer object of the same name was imported before this one. Drop it again if it is meant.";
-                return Ok(Some(Refused { code: "superseded".to_owned(), message: message.to_owned() }));
+    trigger: &Trigger,
+    record: &ImportRecord,
+) -> anyhow::Result<bool> {
+    let (Source::Object(object), Some(sequencer)) = (&trigger.source, &record.sequencer) else { return Ok(false) };
+    let at = newest_of_key(settings, &record.report.bucket, object);
+    let Some((bytes, _)) = store.get(&at).await? else { return Ok(false) };
+    let newest: NewestOfKey = serde_json::from_slice(&bytes).with_context(|| format!("{at} cannot be read"))?;
+    Ok(is_earlier(sequencer, &newest.sequencer))
+}
+
+/// The object that a trigger means: where it is, and what S3 knows of it if it is there.
+pub(super) struct Sought {
+    pub(super) source: Location,
+    pub(super) head: Option<Head>,
+}
+
+impl Sought {
+    /// Looks for the object of a trigger. A request without a source names its import alone: nothing is sought for it.
+    pub(super) async fn find(store: &Store, trigger: &Trigger) -> Result<Option<Self>, StoreError> {
+        Ok(match &trigger.source {
+            Source::Object(object) => Some(Self::find_object(store, object).await?),
+            Source::Request(Request { source: Some(source), .. }) => Some(Self::find_requested(store, source).await?),
+            Source::Request(_) => None,
+        })
+    }
+
+    async fn find_object(store: &Store, object: &Object) -> Result<Self, StoreError> {
+        for key in std::iter::once(&object.key).chain(&object.key_decoded) {
+            let source = Location { version_id: object.version_id.clone(), ..Location::new(&object.bucket, key) };
+            if let Some(head) = store.head(&source).await? {
+                return Ok(Self { source, head: Some(head) });
             }
         }
-        let newest = serde_json::to_vec(&BegunOfKey { sequencer: sequencer.clone() })?.into();
-        let written = match found {
-            None => store.create(&at, newest).await,
-            Some((_, etag)) => store.write(&at, newest, Some(&etag)).await,
-        };
-        match written {
-            Ok(_) => return Ok(None),
-            Err(error) if error.is_precondition() => {}
-            Err(error) => return Err(error.into()),
-        }
+        Ok(Self { source: Location::new(&object.bucket, &object.key), head: None })
     }
-}
 
-type Found = Option<(Location, Head)>;
-
-async fn find_object(store: &Store, object: &Object) -> anyhow::Result<Found> {
-    for key in std::iter::once(&object.key).chain(&object.key_decoded) {
-        let at = Location { version_id: object.version_id.clone(), ..Location::new(&object.bucket, key) };
-        if let Some(head) = store.head(&at).await? {
-            return Ok(Some((at, head)));
-        }
+    async fn find_requested(store: &Store, source: &ObjectRef) -> Result<Self, StoreError> {
+        let key = if source.is_folder() { store.newest(&source.bucket, &source.key).await? } else { None };
+        let is_empty = source.is_folder() && key.is_none();
+        let source = Location::new(&source.bucket, key.unwrap_or_else(|| source.key.clone()));
+        let head = if is_empty { None } else { store.head(&source).await? };
+        Ok(Self { source, head })
     }
-    Ok(None)
-}
 
-async fn find_requested(store: &Store, request: &Request) -> anyhow::Result<Found> {
-    let (bucket, key) = request.location()?;
-    let key = if key.ends_with('/') { store.newest(bucket, key).await? } else { Some(key.to_owned()) };
-    let Some(key) = key else { return Ok(None) };
-    let at = Location::new(bucket, key);
-    Ok(store.head(&at).await?.map(|head| (at, head)))
+    /// The version, or the `ETag` where the bucket keeps none.
+    pub(super) fn version(&self) -> &str {
+        let head = self.head.as_ref();
+        head.map_or("", |head| head.version_id.as_deref().unwrap_or(&head.etag))
+    }
 }

@@ -1,46 +1,44 @@
 //! What is asked before the first write: whether the file is to be imported at all. Pure.
 
-use crate::config::{Mode, Options};
-use crate::input::{Header, Refusal};
-use crate::kind::{Kind, Replaces};
-use crate::outcome::{Counts, Status};
-use crate::state::{Begun, Refused};
+use crate::input::Header;
+use crate::kind::Rows;
+use crate::options::{Mode, Options};
+use crate::outcome::{Counts, Problem, Status};
 
-/// A guard speaks only of so many rows, or removals, and more.
+/// A guard speaks only of this many rows, or removals, and more.
 const GUARDED: u64 = 10;
 
-/// Whether the file is the whole truth for its users. The setting gives way to a file that cannot be; a wish for this file
-/// does not.
-pub(super) fn mode<K: Kind>(options: &Options, header: &Header) -> Result<Mode, Refusal> {
-    match (options.mode, K::replaces(header)) {
-        (Mode::Replace, Replaces::No(why)) if options.mode_is_explicit => {
-            Err(Refusal::new("replace_not_possible", format!("{why}. Import it without mode=replace.")))
+/// Whether the file is the whole truth for its users. If the file cannot be replaced, MODE falls back to merge; an explicit
+/// mode=replace rejects the file.
+pub(super) fn mode<R: Rows>(options: &Options, header: &Header) -> Result<Mode, Problem> {
+    match (options.mode, R::check_replaceable(header)) {
+        (Mode::Replace, Err(why)) if options.mode_is_explicit => {
+            Err(Problem::new("replace_not_possible", format!("{why}. Import it without mode=replace.")))
         }
-        (Mode::Replace, Replaces::No(_)) => Ok(Mode::Merge),
+        (Mode::Replace, Err(_)) => Ok(Mode::Merge),
         (mode, _) => Ok(mode),
     }
 }
 
-/// What was clear from the beginning: options that cannot be followed, or an object that a newer one has overtaken.
-pub(super) fn refused(begun: &Begun) -> Option<Refusal> {
-    let Refused { code, message } = begun.refused.as_ref()?;
-    Some(Refusal::new(code.clone(), message.clone()))
+/// A file without rows.
+pub(super) fn no_rows(rows: Counts) -> Option<Problem> {
+    (rows.total() == 0).then(|| Problem::new("no_rows", "The file has a header and no rows below it."))
 }
 
 /// The guard against a file that is mostly wrong.
-pub(super) fn mostly_invalid(options: &Options, rows: Counts) -> Option<Refusal> {
+pub(super) fn mostly_invalid(options: &Options, rows: Counts) -> Option<Problem> {
     let (invalid, total, most) = (rows.of(Status::Invalid), rows.total(), options.max_invalid_percent);
     (total >= GUARDED && most.is_exceeded_by(invalid, total)).then(|| {
         let message = format!(
             "{invalid} of {total} rows are invalid, more than {most} percent, so nothing was written. Mend them, or import \
              the others with a new request that has \"max_invalid_percent\": 100."
         );
-        Refusal::new("too_many_invalid", message)
+        Problem::new("too_many_invalid", message)
     })
 }
 
 /// The guard against a mass removal: what the file would remove without a row that says so, of what its users hold.
-pub(super) fn mass_removal(options: &Options, implied: u64, held: u64) -> Option<Refusal> {
+pub(super) fn mass_removal(options: &Options, implied: u64, held: u64) -> Option<Problem> {
     let most = options.max_removals_percent;
     (implied >= GUARDED && most.is_exceeded_by(implied, held)).then(|| {
         let message = format!(
@@ -48,6 +46,6 @@ pub(super) fn mass_removal(options: &Options, implied: u64, held: u64) -> Option
              them: more than {most} percent, so nothing was written. If that is meant, import it with a new request that has \
              \"max_removals_percent\": 100; to see what would be removed, add \"dry_run\": true."
         );
-        Refusal::new("too_many_removals", message)
+        Problem::new("too_many_removals", message)
     })
 }

@@ -1,15 +1,16 @@
-//! What an import says of itself: how far it is, and what became of it.
+//! How far an import is, and its summary.
 
 use std::time::Duration;
 
-use crate::input::Refusal;
-use crate::journal::{CallsByName, Replay};
-use crate::kind::Kind;
-use crate::outcome::{Counts, UserCounts};
-use crate::report::{ImportStatus, Summary};
-use crate::state::{Answer, Begun};
+use tokio::time::Instant;
 
-use super::{End, Importer, Run};
+use super::finish::Imported;
+use super::run::{Run, Verdict};
+use crate::connect::Operation;
+use crate::kind::{Describe, FileKind};
+use crate::outcome::{Counts, ImportStatus, UserCounts};
+use crate::report::Summary;
+use crate::state::{CallsByName, Replay};
 
 /// How far an import is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -20,86 +21,92 @@ pub struct Progress {
     pub n_users: usize,
     /// Users that are done.
     pub n_users_done: usize,
-    /// Those of them that earlier deliveries did.
+    /// Those of them that earlier deliveries did, or that took no call.
     pub n_users_before: usize,
+    /// Users that are read once more after those: where all are looked at before the first write.
+    pub n_users_after: usize,
+    /// When this delivery began with them.
+    pub since: Option<Instant>,
+}
+
+impl Progress {
+    /// How long it will probably take from now on, at the pace so far.
+    fn left(&self) -> Option<Duration> {
+        let done_now = self.n_users_done - self.n_users_before;
+        let left = self.n_users - self.n_users_done + self.n_users_after;
+        #[expect(clippy::cast_precision_loss, reason = "an estimate")]
+        let share = left as f64 / done_now as f64;
+        Duration::try_from_secs_f64(self.since?.elapsed().as_secs_f64() * share).ok().filter(|_| done_now > 0)
+    }
 }
 
 /// What earlier deliveries did, in numbers.
-pub(super) struct Past {
-    /// Deliveries so far, this one among them.
-    pub(super) deliveries: u32,
-    /// How many of those before this one died, one after another.
-    pub(super) deaths: u32,
-    calls: CallsByName,
-    pub(super) rows: Counts,
-    pub(super) n_users_done: usize,
-    /// Whether one came as far as to begin with users.
-    pub(super) has_begun_users: bool,
+#[derive(Debug, Default)]
+pub(super) struct History {
+    /// What they called.
+    pub(super) calls: CallsByName,
+    /// Users that they are done with.
+    pub(super) n_users_completed: usize,
 }
 
-impl Past {
+impl History {
     pub(super) fn of(replay: &Replay) -> Self {
         Self {
-            deliveries: replay.deliveries,
-            deaths: replay.deaths,
             calls: replay.calls.clone(),
-            rows: replay.counts(),
-            n_users_done: replay.n_users_done(),
-            has_begun_users: replay.has_begun_users(),
+            n_users_completed: replay.n_users_completed(),
         }
     }
 }
 
-impl Importer {
-    pub(super) fn unfinished(&self, run: &Run) -> Summary {
-        let progress = *self.progress.borrow();
-        let now = run.delivery.now();
-        let elapsed = (now - run.delivery.began).as_seconds_f64();
-        let (left, done_now) =
-            (progress.n_users - progress.n_users_done, progress.n_users_done - progress.n_users_before);
-        #[expect(clippy::cast_precision_loss, reason = "an estimate")]
-        let left = Duration::try_from_secs_f64(elapsed * left as f64 / done_now as f64).ok();
-        let expected_at = left.filter(|_| done_now > 0).map(|left| now + left);
-        Summary { rows: progress.rows, expected_at, ..self.summary(run) }
+impl Run<'_> {
+    /// The summary of an import that runs.
+    pub(super) fn unfinished(&self) -> Summary {
+        let progress = *self.importer.progress.borrow();
+        let expected_at = progress.left().map(|left| self.deadlines.wall_clock() + left);
+        Summary { rows: progress.rows, expected_at, ..self.summary() }
     }
 
-    pub(super) fn finished<K: Kind>(&self, run: &Run, end: &End<K>) -> Summary {
-        let rows = end.rows.ledger().counts();
-        let said = |why: &Refusal| (Some(why.code.clone().into_owned()), Some(why.message.clone()));
-        let (status, (code, message)) = match (&end.failed, &end.rejected) {
-            (Some(why), _) => (ImportStatus::Failed, said(why)),
-            (_, Some(why)) => (ImportStatus::Rejected, said(why)),
-            (None, None) if end.is_cancelled => (ImportStatus::Cancelled, (None, None)),
-            (None, None) if rows.to_retry() > 0 || end.rows.left().next().is_some() => {
-                (ImportStatus::CompletedWithErrors, (None, None))
+    /// The summary of an import that is over.
+    pub(super) fn finished<R: Describe>(&self, import: &Imported<R>) -> Summary {
+        let rows = import.counts();
+        let status = match &import.verdict {
+            Verdict::Failed(_) => ImportStatus::Failed,
+            Verdict::Rejected(_) => ImportStatus::Rejected,
+            Verdict::Cancelled => ImportStatus::Cancelled,
+            Verdict::Completed if rows.to_retry() > 0 || !import.rows.incomplete_users().is_empty() => {
+                ImportStatus::CompletedWithErrors
             }
-            (None, None) => (ImportStatus::Succeeded, (None, None)),
+            Verdict::Completed => ImportStatus::Succeeded,
+        };
+        let problem = match &import.verdict {
+            Verdict::Failed(problem) | Verdict::Rejected(problem) => Some(problem),
+            Verdict::Cancelled | Verdict::Completed => None,
         };
         Summary {
             status,
-            code,
-            message,
+            code: problem.map(|problem| problem.code.clone().into_owned()),
+            message: problem.map(|problem| problem.message.clone()),
             rows,
-            implied_removals: end.rows.removed().count() as u64,
-            users: end.rows.users(end.users.as_ref()),
-            finished_at: Some(run.delivery.now()),
-            ..self.summary(run)
+            implied_removals: import.removed().count() as u64,
+            users: import.rows.users(import.users.as_ref()),
+            finished_at: Some(self.deadlines.wall_clock()),
+            ..self.summary()
         }
     }
 
-    fn summary(&self, run: &Run) -> Summary {
-        let begun = &run.begun;
-        let mut calls = run.past.calls.clone();
-        for (operation, of_now) in self.connect.lanes().calls() {
-            calls.entry(operation.name().to_owned()).or_default().add(&of_now);
+    fn summary(&self) -> Summary {
+        let record = self.record();
+        let mut calls = self.history.borrow().calls.clone();
+        for (operation, now) in self.lanes().calls() {
+            calls.entry(Operation::name(operation).to_owned()).or_default().add(&now);
         }
         Summary {
-            import_id: begun.import_id.clone(),
-            source: begun.source.to_string(),
-            version: begun.version.clone(),
-            kind: run.kind.get(),
-            mode: run.mode.get(),
-            dry_run: begun.options.dry_run,
+            import_id: record.import_id.clone(),
+            source: record.source.to_string(),
+            version: record.version.clone(),
+            kind: self.kind.get().map(FileKind::name),
+            mode: self.mode.get(),
+            dry_run: record.options.dry_run,
             status: ImportStatus::InProgress,
             code: None,
             message: None,
@@ -107,14 +114,10 @@ impl Importer {
             implied_removals: 0,
             users: UserCounts::default(),
             calls,
-            started_at: begun.started_at,
+            started_at: record.started_at,
             finished_at: None,
             expected_at: None,
-            deliveries: run.past.deliveries,
+            deliveries: record.deliveries,
         }
     }
-}
-
-pub(super) fn answer(begun: &Begun, status: ImportStatus, rows: Counts) -> Answer {
-    Answer { import_id: begun.import_id.clone(), status, report: Some(begun.report.to_string()), rows }
 }

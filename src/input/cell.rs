@@ -1,10 +1,12 @@
-//! What a cell means: without what surrounds it, and without what keeps a spreadsheet from running it.
+//! What a cell means: its text without white space around it, and without the `'` that keeps a spreadsheet from running it.
 //!
-//! A cell that begins with `=`, `+`, `-`, `@`, tab or CR is a formula to a spreadsheet ("CSV injection"). The report
+//! A spreadsheet takes a cell that begins with `=`, `+`, `-`, `@`, tab or CR for a formula ("CSV injection"). The report
 //! writes such a cell with a leading `'`, and reading takes one `'` off before those characters, so that what was written
 //! reads back the same. Numbers and phone numbers stay as they are, and so does `'t Hooft`.
 
 use std::borrow::Cow;
+
+use unicode_normalization::{UnicodeNormalization as _, is_nfc};
 
 fn begins_a_formula(cell: &str) -> bool {
     cell.starts_with(['=', '+', '-', '@', '\t', '\r'])
@@ -36,28 +38,72 @@ pub fn unescape_formula(cell: &str) -> &str {
     }
 }
 
-/// The cell without the white space around it, which may be of the kinds that web pages and chats have: non-breaking, of no
-/// width, marks of direction, and the byte order mark of a file that was joined to another.
+/// The cell without the white space around it, of any kind, and without characters that have no width.
+#[inline]
 pub fn trimmed(cell: &str) -> &str {
     match cell.as_bytes() {
         [first, .., last] if first.is_ascii_graphic() && last.is_ascii_graphic() => cell,
-        _ => cell.trim_matches(|letter: char| {
-            letter.is_whitespace() || matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}')
-        }),
+        [] => cell,
+        _ => without_blanks(cell),
     }
 }
 
-/// Whether the text holds no control character at all: no NUL, no escape, no tab and no line break either.
+#[inline(never)]
+fn without_blanks(cell: &str) -> &str {
+    cell.trim_matches(is_blank)
+}
+
+/// Whether the character is white space or has no width.
+pub(super) fn is_blank(letter: char) -> bool {
+    letter.is_whitespace() || has_no_width(letter)
+}
+
+/// Whether the character takes no room, so that nobody sees it: web pages, chats and address books leave such characters
+/// around what is copied from them, and a byte order mark stands where files were joined.
+pub fn has_no_width(letter: char) -> bool {
+    matches!(
+        letter,
+        '\u{ad}' // soft hyphen
+            | '\u{61c}' // mark of direction
+            | '\u{180e}' // vowel separator
+            | '\u{200b}'..='\u{200f}' // zero-width space and joiners, marks of direction
+            | '\u{202a}'..='\u{202e}' // marks of direction
+            | '\u{2060}'..='\u{206f}' // word joiner, invisible operators, marks of direction
+            | '\u{feff}' // byte order mark
+    )
+}
+
+/// The text with each letter and its accents as one character where there is one (Unicode's form NFC): a Mac writes file
+/// names, and what is copied from them, with two.
+pub fn composed(text: &str) -> Cow<'_, str> {
+    if text.is_ascii() || is_nfc(text) { Cow::Borrowed(text) } else { Cow::Owned(text.nfc().collect()) }
+}
+
+/// The text with U+FFFD for each control character that [`has_control`] finds.
+pub fn printable(text: &str) -> Cow<'_, str> {
+    if has_control(text) {
+        let seen = text.chars().map(|letter| if is_unprintable(letter) { char::REPLACEMENT_CHARACTER } else { letter });
+        Cow::Owned(seen.collect())
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
+/// Whether the text holds no control character at all, not even a tab or a line break.
 pub(super) fn is_visible(text: &str) -> bool {
-    // By bytes and without a branch, for nearly all rows pass; U+0080 to U+009F are C2 80 to C2 9F.
+    // By bytes and without a branch, because nearly all rows pass; U+0080 to U+009F are C2 80 to C2 9F.
     let is_suspect = |byte: &u8| matches!(byte, 0..0x20 | 0x7f | 0xc2);
     let has_suspect = text.as_bytes().iter().fold(false, |so_far, byte| so_far | is_suspect(byte));
     !has_suspect || !text.chars().any(char::is_control)
 }
 
-/// Whether the cell holds what nobody can see and no name has: NUL, escapes and the like. Tabs and line breaks do not count.
-pub fn has_control(cell: &str) -> bool {
-    !is_visible(cell) && cell.chars().any(|letter| letter.is_control() && !matches!(letter, '\t' | '\r' | '\n'))
+/// Whether the text holds a control character, such as NUL or escape. Tabs and line breaks do not count.
+pub fn has_control(text: &str) -> bool {
+    !is_visible(text) && text.chars().any(is_unprintable)
+}
+
+fn is_unprintable(letter: char) -> bool {
+    letter.is_control() && !matches!(letter, '\t' | '\r' | '\n')
 }
 
 #[cfg(test)]
@@ -94,6 +140,18 @@ mod tests {
         for cell in ["jdoe", " jdoe\t", "\u{a0}jdoe\u{a0}", "\u{feff}jdoe", "\u{200b}jdoe\u{200e} ", "\u{202f}jdoe"] {
             assert_eq!(trimmed(cell), "jdoe", "{cell:?}");
         }
+        let directions =
+            ['\u{200e}', '\u{200f}'].into_iter().chain('\u{202a}'..='\u{202e}').chain('\u{2066}'..='\u{2069}');
+        let widthless = ['\u{ad}', '\u{61c}', '\u{200b}', '\u{200c}', '\u{200d}', '\u{2060}', '\u{2063}', '\u{feff}'];
+        for mark in directions.chain(widthless) {
+            for cell in
+                [format!("{mark}+4930901820"), format!("+4930901820{mark} "), format!("{mark} +4930901820{mark}{mark}")]
+            {
+                assert_eq!(trimmed(&cell), "+4930901820", "{cell:?}");
+            }
+            assert_eq!(trimmed(&format!("{mark}{mark}")), "");
+            assert_eq!(trimmed(&format!("a{mark}b")).chars().count(), 3, "within a cell it stays");
+        }
         assert_eq!((trimmed(" \u{a0} "), trimmed(""), trimmed("a\u{a0}b"), trimmed("x")), ("", "", "a\u{a0}b", "x"));
         assert_eq!((trimmed("é "), trimmed("\u{0}")), ("é", "\u{0}"));
     }
@@ -107,6 +165,26 @@ mod tests {
             assert!(!has_control(cell), "{cell:?}");
             assert_eq!(is_visible(cell), !cell.contains('\n'));
         }
+    }
+
+    #[test]
+    fn letters_and_their_accents_are_put_together() {
+        for (text, expected) in [
+            ("Franc\u{327}ais", "Français"),
+            ("Français", "Français"),
+            ("jdoe", "jdoe"),
+            ("\u{1112}\u{1161}", "하"),
+            ("ﬁ", "ﬁ"),
+        ] {
+            assert_eq!(composed(text), expected);
+        }
+        assert!(matches!(composed("Français"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn what_nobody_can_print_is_replaced() {
+        assert_eq!(printable("a\0b\u{1b}[2J\u{9d}\tc\r\n"), "a\u{fffd}b\u{fffd}[2J\u{fffd}\tc\r\n");
+        assert!(matches!(printable("Â£ \t©\n"), Cow::Borrowed(_)));
     }
 
     proptest! {

@@ -1,13 +1,13 @@
-//! Bytes to text, whatever the encoding, in one pass.
+//! Bytes of any encoding to text, in one pass.
 //!
 //! - A byte order mark says UTF-8 or UTF-16.
-//! - Without one, the first letter beyond ASCII decides for the rest of the file: if its bytes are UTF-8, the file is; if
-//!   not, the file is Windows-1252, as Excel's plain "CSV" is in Western Europe and America. What was read before it is
-//!   ASCII, which is the same in both: so nothing need be read again, be that letter in the millionth row.
-//! - Bytes in a file that is UTF-8 and that are none are read as Windows-1252 by themselves: files of both sorts are
-//!   joined at times, and a stray byte must not spoil the letters of all rows below it.
+//! - Without a mark, the first letter beyond ASCII decides for the rest of the file: if its bytes are UTF-8, the file is
+//!   UTF-8; if not, the file is Windows-1252, as Excel's plain "CSV" is in Western Europe and America. The text before that
+//!   letter is ASCII, which is the same in both: nothing need be read again, even if the letter is in the millionth row.
+//! - In a file that is UTF-8, bytes that are not are read as Windows-1252: people join files of both encodings, and a stray
+//!   byte must not spoil the letters of all rows below it.
 //!
-//! So the text depends on the bytes only, not on where the pieces end: a file reads the same each time.
+//! The text depends on the bytes only, not on where the pieces end: a file reads the same each time.
 
 use encoding_rs::{Decoder as Streaming, Encoding as Name, UTF_16BE, UTF_16LE, WINDOWS_1252};
 
@@ -16,19 +16,19 @@ use crate::outcome::Problem;
 
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
-/// Bytes as they come, as text.
+/// A decoder that takes bytes piece by piece.
 #[derive(Debug, Default)]
 pub struct Decoder {
     encoding: Encoding,
-    /// Bytes that cannot be read yet: the head of the file, or of a letter.
+    /// Bytes that cannot be read yet: the beginning of the file, or of a letter.
     held: Vec<u8>,
-    /// Text that is not the bytes themselves.
+    /// The decoded text, where the bytes are not the text themselves.
     text: String,
 }
 
 #[derive(Default)]
 enum Encoding {
-    /// Not enough of the file has come.
+    /// Too little of the file has come.
     #[default]
     Unknown,
     /// No letter beyond ASCII has come.
@@ -54,7 +54,7 @@ impl Encoding {
         Self::Other(name.new_decoder_without_bom_handling())
     }
 
-    /// Text that is UTF-8: with letters beyond ASCII in it, all of the file is.
+    /// Takes note of text that is UTF-8: if it has letters beyond ASCII, all of the file is UTF-8.
     fn has_seen(&mut self, text: &str) {
         if matches!(self, Self::Ascii) && !text.is_ascii() {
             *self = Self::Utf8;
@@ -63,8 +63,8 @@ impl Encoding {
 }
 
 impl Decoder {
-    /// The text of the next bytes; of a letter that is not whole yet it comes with the bytes that follow. A byte order
-    /// mark is part of it.
+    /// The text of the next bytes, a byte order mark included. A letter that is not whole yet comes with the bytes that
+    /// follow.
     pub fn decode<'b>(&'b mut self, bytes: &'b [u8]) -> Result<&'b str, Problem> {
         if matches!(self.encoding, Encoding::Unknown) {
             if self.held.len() + bytes.len() < sniff::HEAD_BYTES {
@@ -76,7 +76,7 @@ impl Decoder {
         Ok(self.read(bytes, false))
     }
 
-    /// The file ends here: the text of what is left.
+    /// The file ends here: the rest of the text.
     pub fn finish(&mut self) -> Result<&str, Problem> {
         if matches!(self.encoding, Encoding::Unknown) {
             self.begin(&[])?;
@@ -84,7 +84,7 @@ impl Decoder {
         Ok(self.read(&[], true))
     }
 
-    /// Finds out what the file is, from its first bytes.
+    /// Finds the encoding from the first bytes.
     fn begin(&mut self, bytes: &[u8]) -> Result<(), Problem> {
         let n_missing = sniff::HEAD_BYTES.saturating_sub(self.held.len());
         let mut head = self.held.clone();
@@ -101,7 +101,7 @@ impl Decoder {
 
     fn read<'b>(&'b mut self, bytes: &'b [u8], is_end: bool) -> &'b str {
         let is_utf8 = matches!(self.encoding, Encoding::Ascii | Encoding::Utf8);
-        // Nearly always all of it is UTF-8, and is handed on where it lies.
+        // Nearly always the piece is UTF-8, and is handed on without a copy.
         if is_utf8
             && self.held.is_empty()
             && let Ok(text) = std::str::from_utf8(bytes)
@@ -120,7 +120,8 @@ impl Decoder {
         &self.text
     }
 
-    /// Reads UTF-8, up to a letter that is not whole or to where it turns out to be none. Returns how many bytes it read.
+    /// Reads UTF-8 up to a letter that is not whole, or up to the first byte that is not UTF-8. Returns how many bytes it
+    /// read.
     fn read_utf8(&mut self, bytes: &[u8], is_end: bool) -> usize {
         let mut n_read = 0;
         for chunk in bytes.utf8_chunks() {
@@ -150,7 +151,7 @@ fn may_go_on(wrong: &[u8]) -> bool {
 fn read_other(decoder: &mut Streaming, bytes: &[u8], is_end: bool, text: &mut String) {
     let most = decoder.max_utf8_buffer_length(bytes.len()).unwrap_or(bytes.len() * 4);
     text.reserve(most);
-    // With room for all that can come, all of it is read at once.
+    // There is room for all that can come, so one call reads all.
     let _ = decoder.decode_to_string(bytes, text, is_end);
 }
 

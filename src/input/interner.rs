@@ -1,16 +1,57 @@
 //! Each text once: usernames, attributes and values repeat on many rows, and a million rows must fit in little memory.
 
+use std::cmp::Ordering;
 use std::fmt;
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, Hash, Hasher};
 use std::marker::PhantomData;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 
-/// A text in an [`Interner`] of the same kind `K`: what is a symbol of one kind is none of another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// A text in an [`Interner`] of the same kind `K`, by its number. Symbols of different kinds cannot be mixed up.
 pub struct Symbol<K> {
     index: u32,
     kind: PhantomData<K>,
+}
+
+// Derived, these would hold for some kinds only.
+impl<K> Clone for Symbol<K> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<K> Copy for Symbol<K> {}
+
+impl<K> PartialEq for Symbol<K> {
+    fn eq(&self, other: &Self) -> bool {
+        self.index == other.index
+    }
+}
+
+impl<K> Eq for Symbol<K> {}
+
+impl<K> PartialOrd for Symbol<K> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl<K> Ord for Symbol<K> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.index.cmp(&other.index)
+    }
+}
+
+impl<K> Hash for Symbol<K> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.index.hash(state);
+    }
+}
+
+impl<K> fmt::Debug for Symbol<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Symbol").field(&self.index).finish()
+    }
 }
 
 impl<K> Symbol<K> {
@@ -21,13 +62,13 @@ impl<K> Symbol<K> {
         Self { index, kind: PhantomData }
     }
 
-    /// Its place, from 0 on, in the order of first use.
+    /// Its number, from 0 on, in the order of first use.
     pub fn index(self) -> usize {
         self.index as usize
     }
 }
 
-/// A set of texts of one kind `K`, end to end in one piece of memory: a text's own bytes and some ten more.
+/// A set of texts of one kind `K`, end to end in one piece of memory: each takes its own bytes and some ten more.
 pub struct Interner<K> {
     text: String,
     ends: Vec<u32>,
@@ -57,7 +98,7 @@ impl<K> fmt::Debug for Interner<K> {
 }
 
 impl<K> Interner<K> {
-    /// The symbol of a text, which is kept if it is new.
+    /// The symbol of a text. A new text is kept.
     ///
     /// # Panics
     /// When the texts exceed 4 GiB together; a reader stops long before.
@@ -89,7 +130,7 @@ impl<K> Interner<K> {
         self.ends.len()
     }
 
-    /// Never: the empty text is always there.
+    /// Always false: the empty text is always there.
     pub fn is_empty(&self) -> bool {
         false
     }

@@ -1,19 +1,19 @@
 //! A file, from its bytes to its rows: all stages in a line.
 
 use super::decode::Decoder;
+use super::header::{Header, Schema};
 use super::table::{TableParser, Visit};
 use super::unpack::Decompressor;
-use super::{Header, Schema};
 use crate::outcome::Problem;
 
-/// A file may hold so much text, unpacked. Two million rows of a thousand letters are as much; a gzip bomb is
-/// more, and so would be texts that [`super::Interner`] cannot hold.
+/// How much text a file may hold, unpacked: two million rows of a thousand letters. A gzip bomb holds more, and
+/// [`super::Interner`] cannot hold more.
 const MAX_TEXT_BYTES: u64 = 2 << 30;
 
-/// And so many bytes, as it lies in the bucket: UTF-16 takes two for a letter, and an archive may go on and hold nothing.
+/// How many bytes the object may have: UTF-16 takes two for a letter, and an archive may go on and hold nothing.
 const MAX_BYTES: u64 = 4 << 30;
 
-/// Reads a file of one of these schemas that is handed to it piece by piece.
+/// A reader of a file of one of these schemas, which takes bytes piece by piece.
 #[derive(Debug)]
 pub struct Reader {
     unpacker: Decompressor,
@@ -40,11 +40,11 @@ impl Reader {
         self.table.header()
     }
 
-    /// Takes some of the next bytes of the file and visits each row that they complete. Returns how many bytes it took; to
-    /// be called again with the rest.
+    /// Takes some of the next bytes of the file and visits each row that they complete. Returns how many bytes it took: call
+    /// it again with the rest.
     ///
-    /// A step reads 64 KiB of text at most, however little of it there is in a packed file: who writes down each row need
-    /// not hold more of them than fit into that.
+    /// A step reads 64 KiB of text at most, even from a packed file: a caller that collects rows holds no more than that
+    /// between two steps.
     pub fn step(&mut self, bytes: &[u8], visit: &mut Visit<'_>) -> Result<usize, Problem> {
         let (taken, plain) = self.unpacker.take(bytes)?;
         count(&mut self.n_bytes, taken, MAX_BYTES, "bytes")?;
@@ -63,7 +63,7 @@ impl Reader {
         Ok(())
     }
 
-    /// The file ends here: visits the rows that are left.
+    /// The file ends here: visits the last rows.
     pub fn finish(&mut self, visit: &mut Visit<'_>) -> Result<(), Problem> {
         loop {
             let (_, plain) = self.unpacker.take(&[])?;
@@ -100,11 +100,11 @@ mod tests {
     use crate::input::{Column, Presence, Record};
 
     const SCHEMA: Schema = &[
-        Column { name: "user", aliases: &["agent"], presence: Presence::Required },
-        Column { name: "value", aliases: &[], presence: Presence::Required },
+        Column { aliases: &["agent"], ..Column::new("user", Presence::Required) },
+        Column::new("value", Presence::Required),
     ];
 
-    /// Delimiter, and of each row the line and its cells; or the code of what is wrong.
+    /// Delimiter, and the line and the cells of each row; or the code of the problem.
     type Read = Result<(u8, Vec<(u32, String)>), Cow<'static, str>>;
 
     fn read_in_pieces(bytes: &[u8], size: usize) -> Result<(u8, Vec<(u32, String)>), Problem> {
@@ -149,9 +149,9 @@ mod tests {
             let line = u32::try_from(above.matches('\n').count()).unwrap() + 2;
             assert_eq!(read(&format!("{above}user;value\na;b,c\n")), Ok((b';', rows(line))), "{above:?}");
         }
-        // What is said holds against what seems likelier.
+        // The line counts more than what seems likelier.
         assert_eq!(read("sep=;\nuser,value;user;value\nx;a;b,c\n"), Ok((b';', vec![(3, "x/a/b,c".to_owned())])));
-        // What is nobody's delimiter is a header like any other, and not a good one.
+        // A line with another delimiter is a header, and not a good one.
         assert_eq!(read("sep=x\nuser;value\na;b,c\n"), Err("missing_column".into()));
         assert_eq!(read("sep=;"), Err("missing_column".into()));
     }
@@ -160,6 +160,37 @@ mod tests {
     fn a_header_is_found_below_blank_lines() {
         assert_eq!(read("\r\n\r\n ,\u{a0}\r\nuser,value\r\na,b"), Ok((b',', vec![(5, "a/b".into())])));
         assert_eq!(read("\u{feff}\u{feff}user,value\na,b"), Ok((b',', vec![(2, "a/b".into())])));
+    }
+
+    #[test]
+    fn ctrl_z_at_the_end_is_no_row_and_elsewhere_it_is_one() {
+        let rows =
+            |rows: &[(u32, &str)]| Ok((b',', rows.iter().map(|&(line, cells)| (line, cells.to_owned())).collect()));
+        for end in [
+            "\u{1a}",
+            "\n\u{1a}",
+            "\n\u{1a}\u{1a}\u{1a}",
+            "\r\n\u{1a}\r\n",
+            "\n\u{1a}\n\n , \n",
+            "\n\n\u{1a}\u{1a}\n\u{feff}",
+        ] {
+            assert_eq!(read(&format!("user,value\na,b{end}")), rows(&[(2, "a/b")]), "{end:?}");
+        }
+        let between = "user,value\na,b\n\u{1a}\n\nc,d\n\u{1a}\u{1a}\ne\u{1a},f\n\u{1a}";
+        assert_eq!(
+            read(between),
+            rows(&[(2, "a/b"), (3, "\u{1a}"), (5, "c/d"), (6, "\u{1a}\u{1a}"), (7, "e\u{1a}/f")])
+        );
+        assert_eq!(read("user,value\u{1a}"), rows(&[]));
+        assert_eq!(read("user,value\n\u{1a}"), rows(&[]));
+        assert_eq!(read("\u{1a}"), Err("empty_file".into()));
+    }
+
+    #[test]
+    fn quotes_behind_spaces_open_cells_from_the_header_on() {
+        let text = "\"user\", \"value\"\n\"jdoe\", \"a, b\"\n";
+        assert_eq!(read(text), Ok((b',', vec![(2, "jdoe/a, b".into())])));
+        assert_eq!(read("\u{feff} \"user\" ; \"value\"\na;b"), Ok((b';', vec![(2, "a/b".into())])));
     }
 
     #[test]
@@ -220,7 +251,7 @@ mod tests {
         let member = bomb.finish().unwrap();
         assert!(member.len() < 10_000, "{}", member.len());
         let mut reader = Reader::new(&[SCHEMA]);
-        // As if nearly all of it had been read: two gigabytes take a minute here.
+        // As if nearly two gigabytes had been read: they take a minute here.
         reader.n_text_bytes = MAX_TEXT_BYTES - (4 << 20);
         let mut visit = |_: &Header, _: Record<'_>| Ok(());
         let refusal = reader.push(&member, &mut visit).unwrap_err();

@@ -1,58 +1,57 @@
 //! Gzip: packed bytes to plain ones, a little at a time (RFC 1952).
 //!
-//! A file that is not packed goes through as it is. What is packed is told by its first byte, which no table begins with;
-//! the object's name does not matter. However little there is of it, no more than [`STEP_BYTES`] come out at once, so that
-//! a gzip bomb finds no memory to fill.
+//! A file that is not packed goes through as it is. The first byte tells a packed file, because no table begins with it; the
+//! object's name does not matter. No more than [`STEP_BYTES`] come out at once, so that a gzip bomb finds no memory to fill.
 
 use flate2::{Crc, Decompress, FlushDecompress, Status};
 
 use crate::outcome::Problem;
 
-/// So many bytes at most come out of one step.
+/// How many bytes come out of one step at most.
 pub(super) const STEP_BYTES: usize = 64 << 10;
-/// A member's header holds a file name and a comment at most; one that is longer is none.
+/// How long a member's header may be: it holds a file name and a comment at most.
 const MAX_HEADER_BYTES: usize = 128 << 10;
-/// Many members may follow each other closely: so much is looked at for the next one's header.
+/// How many bytes are searched for the next member's header at once: many small members may follow each other.
 const HEADER_STEP_BYTES: usize = 512;
 /// The check sum and the length, four bytes each.
 const TRAILER_BYTES: usize = 8;
 
 const MAGIC: u8 = 0x1f;
 
-/// Bytes as they come, unpacked if they are packed.
+/// A decompressor that takes bytes piece by piece, packed or not.
 #[derive(Debug, Default)]
-pub struct Decompressor(Option<Kind>);
+pub struct Decompressor(Option<Packing>);
 
 #[derive(Debug)]
-enum Kind {
+enum Packing {
     Plain,
     Gzip(Box<Gunzip>),
 }
 
 impl Decompressor {
-    /// Takes some of the next bytes. Returns how many it took, and what they come to: at most 64 KiB. To be called again
-    /// with the rest, and at the end with nothing, until nothing comes any more.
+    /// Takes some of the next bytes. Returns how many it took, and at most 64 KiB of plain bytes. Call it again with the
+    /// rest, and at the end with nothing until nothing comes any more.
     pub fn take<'b>(&'b mut self, bytes: &'b [u8]) -> Result<(usize, &'b [u8]), Problem> {
         let Some(&first) = bytes.first() else {
             return match &mut self.0 {
-                Some(Kind::Gzip(gunzip)) => gunzip.take(&[]),
+                Some(Packing::Gzip(gunzip)) => gunzip.take(&[]),
                 _ => Ok((0, &[])),
             };
         };
-        let begin = || if first == MAGIC { Kind::Gzip(Box::default()) } else { Kind::Plain };
+        let begin = || if first == MAGIC { Packing::Gzip(Box::default()) } else { Packing::Plain };
         match self.0.get_or_insert_with(begin) {
-            Kind::Gzip(gunzip) => gunzip.take(bytes),
-            Kind::Plain => {
+            Packing::Gzip(gunzip) => gunzip.take(bytes),
+            Packing::Plain => {
                 let taken = bytes.len().min(STEP_BYTES);
                 Ok((taken, &bytes[..taken]))
             }
         }
     }
 
-    /// The file ends here: nothing that was packed may be missing.
+    /// The file ends here: no part of an archive may be missing.
     pub fn finish(&self) -> Result<(), Problem> {
         match &self.0 {
-            Some(Kind::Gzip(gunzip)) if !gunzip.is_whole() => Err(Problem::new(
+            Some(Packing::Gzip(gunzip)) if !gunzip.is_whole() => Err(Problem::new(
                 "cut_short",
                 "The gzip archive ends before its contents do: a part of it is missing. Pack it again, and drop it again.",
             )),
@@ -63,7 +62,7 @@ impl Decompressor {
 
 /// Members, one after another.
 struct Gunzip {
-    stage: Stage,
+    stage: GzipStage,
     inflate: Decompress,
     crc: Crc,
     out: Vec<u8>,
@@ -71,20 +70,20 @@ struct Gunzip {
 }
 
 #[derive(Debug)]
-enum Stage {
-    /// The bytes of the header that have come.
-    HeaderLength(Vec<u8>),
+enum GzipStage {
+    /// In the header, of which these bytes have come.
+    Header(Vec<u8>),
     Body,
-    /// The bytes of the trailer that have come.
+    /// In the trailer, of which these bytes have come.
     Trailer(Vec<u8>),
-    /// Zeros behind the last member, as tapes and some programs leave them.
+    /// In zeros behind the last member: tapes and some programs leave them.
     Padding,
 }
 
 impl Default for Gunzip {
     fn default() -> Self {
         Self {
-            stage: Stage::HeaderLength(Vec::new()),
+            stage: GzipStage::Header(Vec::new()),
             inflate: Decompress::new(false),
             crc: Crc::new(),
             out: vec![0; STEP_BYTES],
@@ -102,16 +101,16 @@ impl std::fmt::Debug for Gunzip {
 impl Gunzip {
     fn take(&mut self, bytes: &[u8]) -> Result<(usize, &[u8]), Problem> {
         match &mut self.stage {
-            Stage::HeaderLength(found) => {
+            GzipStage::Header(found) => {
                 let known = found.len();
                 if known == 0 && self.n_members > 0 && bytes.first() == Some(&0) {
-                    self.stage = Stage::Padding;
+                    self.stage = GzipStage::Padding;
                     return Ok((0, &[]));
                 }
                 found.extend_from_slice(&bytes[..bytes.len().min(HEADER_STEP_BYTES)]);
                 let taken = match header_len(found).ok_or_else(damaged)? {
                     HeaderLength::Whole(len) => {
-                        self.stage = Stage::Body;
+                        self.stage = GzipStage::Body;
                         len - known
                     }
                     HeaderLength::Begun if found.len() <= MAX_HEADER_BYTES => found.len() - known,
@@ -119,8 +118,8 @@ impl Gunzip {
                 };
                 Ok((taken, &[]))
             }
-            Stage::Body => self.inflate(bytes),
-            Stage::Trailer(found) => {
+            GzipStage::Body => self.inflate(bytes),
+            GzipStage::Trailer(found) => {
                 let taken = bytes.len().min(TRAILER_BYTES - found.len());
                 found.extend_from_slice(&bytes[..taken]);
                 if let Ok(trailer) = <[u8; TRAILER_BYTES]>::try_from(found.as_slice()) {
@@ -128,8 +127,8 @@ impl Gunzip {
                 }
                 Ok((taken, &[]))
             }
-            Stage::Padding if bytes.iter().all(|&byte| byte == 0) => Ok((bytes.len(), &[])),
-            Stage::Padding => Err(damaged()),
+            GzipStage::Padding if bytes.iter().all(|&byte| byte == 0) => Ok((bytes.len(), &[])),
+            GzipStage::Padding => Err(damaged()),
         }
     }
 
@@ -141,7 +140,7 @@ impl Gunzip {
         let written = moved(self.inflate.total_out(), before.1);
         self.crc.update(&self.out[..written]);
         if status == Status::StreamEnd {
-            self.stage = Stage::Trailer(Vec::with_capacity(TRAILER_BYTES));
+            self.stage = GzipStage::Trailer(Vec::with_capacity(TRAILER_BYTES));
         } else if taken == 0 && written == 0 && !bytes.is_empty() {
             return Err(damaged());
         }
@@ -156,26 +155,26 @@ impl Gunzip {
         self.n_members += 1;
         self.crc.reset();
         self.inflate.reset(false);
-        self.stage = Stage::HeaderLength(Vec::new());
+        self.stage = GzipStage::Header(Vec::new());
         Ok(())
     }
 
     fn is_whole(&self) -> bool {
         match &self.stage {
-            Stage::HeaderLength(found) => found.is_empty() && self.n_members > 0,
-            Stage::Padding => true,
-            Stage::Body | Stage::Trailer(_) => false,
+            GzipStage::Header(found) => found.is_empty() && self.n_members > 0,
+            GzipStage::Padding => true,
+            GzipStage::Body | GzipStage::Trailer(_) => false,
         }
     }
 }
 
 enum HeaderLength {
     Begun,
-    /// So many bytes long.
+    /// With its length in bytes.
     Whole(usize),
 }
 
-/// How long the header at the beginning of these bytes is, or nothing if they are none.
+/// How long the header at the beginning of these bytes is, or nothing if they are no header.
 fn header_len(bytes: &[u8]) -> Option<HeaderLength> {
     const FIXED_BYTES: usize = 10;
     const DEFLATE: u8 = 8;
@@ -191,7 +190,9 @@ fn header_len(bytes: &[u8]) -> Option<HeaderLength> {
     }
     let mut len = FIXED_BYTES;
     if has_extra {
-        let Some(&[low, high]) = bytes.get(len..).and_then(<[u8]>::first_chunk) else { return Some(HeaderLength::Begun) };
+        let Some(&[low, high]) = bytes.get(len..).and_then(<[u8]>::first_chunk) else {
+            return Some(HeaderLength::Begun);
+        };
         len += 2 + usize::from(u16::from_le_bytes([low, high]));
     }
     for has_text in [has_name, has_comment] {
@@ -202,13 +203,13 @@ fn header_len(bytes: &[u8]) -> Option<HeaderLength> {
         }
     }
     if has_crc {
-        let Some(&said) = bytes.get(len..).and_then(<[u8]>::first_chunk) else { return Some(HeaderLength::Begun) };
+        let Some(&sum) = bytes.get(len..).and_then(<[u8]>::first_chunk) else { return Some(HeaderLength::Begun) };
         let mut crc = Crc::new();
         crc.update(&bytes[..len]);
-        if crc.sum() & 0xffff != u32::from(u16::from_le_bytes(said)) {
+        if crc.sum() & 0xffff != u32::from(u16::from_le_bytes(sum)) {
             return None;
         }
-        len += said.len();
+        len += sum.len();
     }
     Some(if len <= bytes.len() { HeaderLength::Whole(len) } else { HeaderLength::Begun })
 }
@@ -236,7 +237,7 @@ mod tests {
         encoder.finish().unwrap()
     }
 
-    /// What comes out, or the code of what is wrong.
+    /// The plain bytes, or the code of the problem.
     fn unpack(bytes: &[u8], size: usize) -> Result<Vec<u8>, String> {
         let mut unpacker = Decompressor::default();
         let mut all = Vec::new();

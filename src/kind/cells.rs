@@ -1,51 +1,56 @@
-//! What the checks of a row have in common, whatever the kind of file.
+//! What the checks of a row have in common in all kinds of file.
 
-use crate::input::{Column, Header, Presence, Record, has_control, trimmed, unescape_formula};
+use crate::input::{Column, Header, Presence, Record, composed, has_control, trimmed, unescape_formula};
 use crate::outcome::{Code, Problem};
 
-/// Every kind's first column: whom the row is about.
+/// The first column of every kind: the user.
 pub(super) const USER_COLUMN: Column =
-    Column { name: "user", aliases: &["username", "userid", "agent", "agentid", "login"], presence: Presence::Required };
-/// Its place in every schema.
+    Column { aliases: &["username", "userid", "agent", "agentid", "login"], ..Column::new("user", Presence::Required) };
+/// Its index in every schema.
 pub(super) const USER: usize = 0;
 /// A user is an ARN at the longest.
 pub(super) const MAX_USER_LETTERS: usize = 250;
 
-/// The cell of a column of the schema, without what surrounds it; nothing where the file lacks the column.
+/// The cell of a column of the schema, without white space around it; empty where the file lacks the column or the row the
+/// cell.
 pub(super) fn cell<'r>(header: &Header, record: &Record<'r>, column: usize) -> &'r str {
-    let cell = header.index_of(column).and_then(|place| record.get(place)).unwrap_or_default();
+    let cell = header.index_of(column).and_then(|index| record.get(index)).unwrap_or_default();
     trimmed(unescape_formula(trimmed(cell)))
 }
 
-/// The user that a row names, also where the row is otherwise wrong; but not what is no name at all.
+/// The user that a row names, even if the row is otherwise wrong; but nothing that is too long for a name.
 pub(super) fn user_of<'r>(header: &Header, record: &Record<'r>) -> Option<&'r str> {
     Some(cell(header, record, USER)).filter(|user| user.len() <= MAX_USER_LETTERS)
 }
 
-/// The row has as many cells as the header, not counting those at its end that have no name, or hold nothing.
+/// The row has no more cells than the header, not counting empty ones. Cells that it lacks at its end are empty.
 pub(super) fn check_whole(header: &Header, record: &Record<'_>) -> Result<(), Problem<Code>> {
-    let (n_cells, n_columns) = (record.len(), header.cells.len());
-    let mut beyond = (n_columns..n_cells).filter_map(|place| record.get(place));
-    let is_too_long = beyond.any(|cell| !trimmed(cell).is_empty());
-    if n_cells >= header.n_named() && !is_too_long {
+    let mut beyond = (header.cells.len()..record.len()).filter_map(|index| record.get(index));
+    if beyond.all(|cell| trimmed(cell).is_empty()) {
         return Ok(());
     }
-    let message = format!(
-        "The row has {n_cells} cells and the header {}. Is a delimiter missing, or one too many?",
-        header.n_named()
-    );
+    let message = format!("{} Is a delimiter missing, or one too many?", cell_counts(header, record));
     Err(Problem::new(Code::WrongCellCount, message))
 }
 
-/// No cell may hold a control character; tabs and line breaks may stand in columns that are carried through.
+fn cell_counts(header: &Header, record: &Record<'_>) -> String {
+    let (n_cells, plural) = (record.len(), if record.len() == 1 { "" } else { "s" });
+    format!("The row has {n_cells} cell{plural} and the header {}.", header.n_named())
+}
+
+/// No cell that means something holds a control character, and none of the named ones a tab or a line break. Cells that are
+/// only carried through may hold anything.
 pub(super) fn check_visible(header: &Header, record: &Record<'_>, named: &[(&str, &str)]) -> Result<(), Problem<Code>> {
     if record.is_visible() {
         return Ok(());
     }
-    let message = if let Some(at) = record.cells().position(has_control) {
-        let column =
-            header.shown(at).map_or_else(|| format!("number {}", at + 1), |name| format!("in the column {name}"));
-        format!("The cell {column} holds a character that nobody can see (such as NUL or escape). Type the cell anew.")
+    let mut used = header.used_indices();
+    let message = if let Some(index) = used.find(|&index| record.get(index).is_some_and(has_control)) {
+        let column = header.shown(index).unwrap_or_default();
+        format!(
+            "The cell in the column {column} holds a character that nobody can see (such as NUL or escape). Type the cell \
+             anew."
+        )
     } else if let Some((name, _)) = named.iter().find(|(_, cell)| cell.contains(['\t', '\r', '\n'])) {
         format!("The {name} holds a tab or a line break. Is a quote on this line not closed?")
     } else {
@@ -54,18 +59,24 @@ pub(super) fn check_visible(header: &Header, record: &Record<'_>, named: &[(&str
     Err(Problem::new(Code::InvalidCharacter, message))
 }
 
-/// Each of the cells holds something.
-pub(super) fn check_given(named: &[(&str, &str)]) -> Result<(), Problem<Code>> {
-    let missing: Vec<_> = named.iter().filter(|(_, cell)| cell.is_empty()).map(|(name, _)| *name).collect();
-    if missing.is_empty() {
+/// None of the cells is empty. They are those of the schema's first columns.
+pub(super) fn check_given(header: &Header, record: &Record<'_>, named: &[(&str, &str)]) -> Result<(), Problem<Code>> {
+    let missing = || (0..).zip(named).filter(|(_, (_, cell))| cell.is_empty());
+    if missing().next().is_none() {
         return Ok(());
     }
-    Err(Problem::new(Code::MissingField, format!("These cells are empty: {}.", missing.join(", "))))
+    let names = missing().map(|(_, (name, _))| *name).collect::<Vec<_>>().join(", ");
+    let absent = missing().find(|(column, _)| header.index_of(*column).is_none());
+    let absent = absent.map(|(_, (name, _))| format!("The file has no column `{name}`."));
+    let is_short = record.len() < header.n_named();
+    let short = is_short.then(|| format!("{} Is a delimiter missing?", cell_counts(header, record)));
+    let sentences = [Some(format!("These cells are empty: {names}.")), absent, short];
+    Err(Problem::new(Code::MissingField, sentences.into_iter().flatten().collect::<Vec<_>>().join(" ")))
 }
 
-/// The cell has at most so many letters.
+/// The cell has at most this many letters.
 pub(super) fn check_length(name: &str, cell: &str, most: usize) -> Result<(), Problem<Code>> {
-    if cell.len() > most && cell.chars().count() > most {
+    if cell.len() > most && composed(cell).chars().count() > most {
         let message = format!("The {name} is longer than {most} characters.");
         return Err(Problem::new(Code::TooLong, message));
     }

@@ -1,4 +1,4 @@
-//! Deliveries: the only file that knows `lambda_runtime`.
+//! Deliveries: the only file of the library that knows `lambda_runtime`.
 
 use std::time::{Duration, SystemTime};
 
@@ -9,29 +9,30 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 
-use crate::event::{Event, Identity, Message, NotUnderstood, Object, is_to_import};
-use crate::import::{Delivery, Importer};
-use crate::queue::Queue;
-use crate::report::ImportStatus;
-use crate::state::{Answer, Asked, ImportError, Source};
+use super::event::{Event, InvalidEvent, Message};
+use super::queue::Queue;
+use crate::import::trigger::{Object, Trigger, is_importable};
+use crate::import::{Deadlines, ImportError, Importer};
+use crate::outcome::ImportStatus;
+use crate::state::Answer;
 
-/// An unfinished import is delivered again after so long.
-const AGAIN_AFTER: Duration = Duration::from_secs(3);
-/// After an error that another try may mend.
-const AGAIN_AFTER_AN_ERROR: Duration = Duration::from_secs(20);
-/// A message of which nothing could be made so often is given up: it would block all that come after it.
+/// An unfinished import is delivered again after this time.
+const REDELIVER_AFTER: Duration = Duration::from_secs(3);
+/// After a refusal, which somebody may mend.
+const REDELIVER_AFTER_REFUSAL: Duration = Duration::from_secs(20);
+/// After an error that may pass.
+const REDELIVER_AFTER_ERROR: Duration = Duration::from_secs(60);
+/// A message that was refused this often is given up: it would block all that come after it.
 const MAX_RECEIVES: u32 = 5;
 
-/// An answer needs so long before Lambda's deadline, or a twentieth of the delivery's time.
+/// An answer needs this long before Lambda's deadline, or a twentieth of the delivery's time.
 const TO_ANSWER: Duration = Duration::from_secs(1);
 
 /// What the function works with: built once at start.
 #[derive(Debug)]
 pub struct Handler {
-    /// Does the imports.
-    pub importer: Importer,
-    /// Where batches come from.
-    pub queue: Queue,
+    importer: Importer,
+    queue: Queue,
 }
 
 /// Why an invocation has no answer. Lambda shows the type, and retries asynchronous invocations.
@@ -39,7 +40,7 @@ pub struct Handler {
 pub enum HandlerError {
     /// The event is none of ours, or a request that is wrong.
     #[error(transparent)]
-    NotUnderstood(#[from] NotUnderstood),
+    InvalidEvent(#[from] InvalidEvent),
     /// The deadline came first; Lambda's own retries resume the import.
     #[error("import {0} is in progress: delivered again, it goes on")]
     ImportInProgress(String),
@@ -51,7 +52,9 @@ pub enum HandlerError {
 impl From<HandlerError> for Diagnostic {
     fn from(error: HandlerError) -> Self {
         let error_type = match &error {
-            HandlerError::NotUnderstood(_) => "EventNotUnderstood",
+            HandlerError::InvalidEvent(_) | HandlerError::ImportInterrupted(ImportError::InvalidRequest(_)) => {
+                "EventNotUnderstood"
+            }
             HandlerError::ImportInProgress(_) => "ImportInProgress",
             HandlerError::ImportInterrupted(_) => "ImportInterrupted",
         };
@@ -65,22 +68,39 @@ struct Answers {
     imports: Vec<Answer>,
 }
 
+/// What becomes of a message.
+enum Fate {
+    Done,
+    /// It comes again after this time.
+    Again(Duration),
+    /// It will never mean anything, or never succeed.
+    GivenUp(String),
+}
+
 impl Handler {
+    /// A handler of deliveries from this queue, and of whatever else is invoked.
+    pub fn new(importer: Importer, queue: Queue) -> Self {
+        Self { importer, queue }
+    }
+
+    /// What does the imports.
+    pub fn importer(&self) -> &Importer {
+        &self.importer
+    }
+
     /// Serves one invocation.
     pub async fn handle(&self, invocation: LambdaEvent<Value>) -> Result<Value, HandlerError> {
         let LambdaEvent { payload, context } = invocation;
-        let delivery = self.delivery(&context);
+        let deadlines = self.deadlines(&context);
         let imports = match Event::parse(payload)? {
-            Event::Batch(messages) => return Ok(self.serve_batch(messages, &delivery).await),
+            Event::Batch(messages) => return Ok(self.serve_batch(messages, &deadlines).await),
             Event::Request(request) => {
-                let identity = Identity::of_request(&request, &context.request_id);
-                let asked = Asked { identity, source: Source::Request(request) };
-                vec![self.importer.run(&asked, &delivery).await?]
+                vec![self.importer.run(&Trigger::invoked(request, &context.request_id), &deadlines).await?]
             }
             Event::Objects(objects) => {
                 let mut answers = Vec::new();
-                for asked in self.to_import(objects) {
-                    let answer = self.importer.run(&asked, &delivery).await?;
+                for trigger in self.importable(objects) {
+                    let answer = self.importer.run(&trigger, &deadlines).await?;
                     if answer.status == ImportStatus::InProgress {
                         return Err(HandlerError::ImportInProgress(answer.import_id));
                     }
@@ -92,75 +112,83 @@ impl Handler {
         Ok(json!(Answers { imports }))
     }
 
-    /// Serves messages in their order. Behind one that is to come again, none is touched: they belong to one group.
-    async fn serve_batch(&self, messages: Vec<Message>, delivery: &Delivery) -> Value {
-        let mut again = Vec::new();
+    /// Serves messages in their order. Behind one that comes again, none is touched: they belong to one group.
+    async fn serve_batch(&self, messages: Vec<Message>, deadlines: &Deadlines) -> Value {
+        let mut again: Vec<String> = Vec::new();
         for message in messages {
-            if again.is_empty()
-                && let Some(after) = self.serve_message(&message, delivery).await
-            {
-                if let (Some(queue), Some(receipt)) = (&message.queue_arn, &message.receipt_handle) {
-                    self.queue.deliver_again_in(queue, receipt, after).await;
-                }
-                again.push(message.id);
-            } else if !again.is_empty() {
+            let is_blocked = !again.is_empty();
+            let after = if is_blocked { None } else { self.serve_message(&message, deadlines).await };
+            if let Some(after) = after {
+                self.queue.change_visibility(&message, after, deadlines.end).await;
+            }
+            if is_blocked || after.is_some() {
                 again.push(message.id);
             }
         }
         json!({ "batchItemFailures": again.iter().map(|id| json!({ "itemIdentifier": id })).collect::<Vec<_>>() })
     }
 
-    /// Serves one message; if it is to come again, says when.
-    async fn serve_message(&self, message: &Message, delivery: &Delivery) -> Option<Duration> {
-        let asked = match &message.body {
-            Err(why) => {
-                error!(message = message.id, "a message that means nothing: {why}");
-                return None;
-            }
-            Ok(Event::Request(request)) => {
-                let identity = Identity::of_request(request, &message.id);
-                vec![Asked { identity, source: Source::Request(request.clone()) }]
-            }
-            Ok(Event::Objects(objects)) => self.to_import(objects.clone()),
-            Ok(Event::Batch(_)) => return None,
-        };
-        for asked in asked {
-            match self.importer.run(&asked, delivery).await {
-                Ok(answer) if answer.status == ImportStatus::InProgress => return Some(AGAIN_AFTER),
-                Ok(_) => {}
-                Err(why @ ImportError::BeforeItBegan(_)) if message.receives >= MAX_RECEIVES => {
-                    error!(message = message.id, "given up after {} receives: {why}", message.receives);
-                }
-                Err(why) => {
-                    warn!(message = message.id, "to be tried again: {why}");
-                    return Some(AGAIN_AFTER_AN_ERROR);
-                }
+    /// Serves one message; if it comes again, says when.
+    async fn serve_message(&self, message: &Message, deadlines: &Deadlines) -> Option<Duration> {
+        match self.fate(message, deadlines).await {
+            Fate::Done => None,
+            Fate::Again(after) => Some(after),
+            Fate::GivenUp(why) => {
+                let (id, receive_count) = (&message.id, message.receive_count);
+                error!(message = id, receive_count, "a message is given up: {why}");
+                let is_done = self.queue.give_up(message, &why, deadlines.end).await;
+                (!is_done).then_some(REDELIVER_AFTER_ERROR)
             }
         }
-        None
     }
 
-    fn to_import(&self, objects: Vec<Object>) -> Vec<Asked> {
-        let prefixes = &self.importer.settings.prefixes;
+    async fn fate(&self, message: &Message, deadlines: &Deadlines) -> Fate {
+        let triggers = match &message.body {
+            Err(why) => return Fate::GivenUp(why.to_string()),
+            Ok(Event::Request(request)) => vec![Trigger::queued(request.clone(), &message.id)],
+            Ok(Event::Objects(objects)) => self.importable(objects.clone()),
+            Ok(Event::Batch(_)) => return Fate::Done,
+        };
+        for trigger in triggers {
+            let why = match self.importer.run(&trigger, deadlines).await {
+                Ok(answer) if answer.status == ImportStatus::InProgress => return Fate::Again(REDELIVER_AFTER),
+                Ok(_) => continue,
+                Err(why) => why,
+            };
+            let after = match &why {
+                ImportError::InvalidRequest(_) | ImportError::Exhausted(_) => return Fate::GivenUp(why.to_string()),
+                ImportError::Refused(_) if message.receive_count >= MAX_RECEIVES => {
+                    return Fate::GivenUp(why.to_string());
+                }
+                ImportError::Refused(_) => REDELIVER_AFTER_REFUSAL,
+                ImportError::Interrupted(_) => REDELIVER_AFTER_ERROR,
+            };
+            warn!(message = message.id, "to be tried again: {why}");
+            return Fate::Again(after);
+        }
+        Fate::Done
+    }
+
+    fn importable(&self, objects: Vec<Object>) -> Vec<Trigger> {
+        let prefixes = &self.importer.settings().prefixes;
         let (wanted, other): (Vec<_>, Vec<_>) =
-            objects.into_iter().partition(|object| is_to_import(&object.key, prefixes));
+            objects.into_iter().partition(|object| is_importable(&object.key, prefixes));
         if !other.is_empty() {
             info!("{} objects are not in the import folder: passed over", other.len());
         }
-        let asked = |object: Object| Asked { identity: Identity::of_object(&object), source: Source::Object(object) };
-        wanted.into_iter().map(asked).collect()
+        wanted.into_iter().map(Trigger::object).collect()
     }
 
     /// The delivery's clock, and its deadline less what is kept back to end in order. A deadline that is over before the
     /// delivery begins is none: a host other than Lambda (`cargo lambda watch`) gave it.
     #[expect(clippy::disallowed_methods, reason = "the wall clock is read here, once per delivery")]
-    fn delivery(&self, context: &Context) -> Delivery {
+    fn deadlines(&self, context: &Context) -> Deadlines {
         let now = SystemTime::now();
-        let began_at = Instant::now();
+        let started = Instant::now();
         let time = context.deadline().duration_since(now).ok();
-        let deadline =
-            time.map(|time| began_at + time.saturating_sub(self.importer.settings.deadline_margin.min(time / 5)));
-        let end = time.map(|time| began_at + time.saturating_sub(TO_ANSWER.min(time / 20)));
-        Delivery { began: DateTime::<Utc>::from(now), began_at, deadline, end }
+        let margin = self.importer.settings().deadline_margin;
+        let deadline = time.map(|time| started + time.saturating_sub(margin.min(time / 5)));
+        let end = time.map(|time| started + time.saturating_sub(TO_ANSWER.min(time / 20)));
+        Deadlines { now: DateTime::<Utc>::from(now), started, deadline, end }
     }
 }

@@ -1,25 +1,37 @@
-//! What the person who dropped the file gets back. Bytes only: where they go is not known here.
+//! What the person who dropped the file gets back: tables and a summary as bytes, and [`write`] which stores them.
 
 mod plain;
 mod summary;
 mod table;
 mod write;
 
-pub use plain::PlainTable;
 pub use summary::Summary;
-pub use table::Table;
-pub use write::{FirstPass, REFRESH_INTERVAL, SummaryObject, plain, read_rows, tables};
+pub use write::{REFRESH_INTERVAL, RowSheets, SummaryObject, write_table};
 
-/// The report's objects, in the folder of the import.
-pub mod object {
-    /// Every row of the file and what became of it.
-    pub const RESULTS: &str = "results.csv";
-    /// The rows that are to be mended and dropped again.
-    pub const RETRY: &str = "retry.csv";
-    /// What takes back what the import did.
-    pub const UNDO: &str = "undo.csv";
-    /// What was removed because the file does not name it.
-    pub const REMOVED: &str = "removed.csv";
-    /// The import in numbers.
-    pub const SUMMARY: &str = "summary.json";
+use crate::outcome::RowReport;
+
+/// An object with a line for each row of the file that it wants: the file's own columns, and what became of the row.
+#[derive(Debug)]
+pub struct RowObject {
+    /// Its name in the report's folder.
+    pub name: &'static str,
+    /// Whether it is there without rows, too.
+    pub is_always_there: bool,
+    /// Which rows it has.
+    pub wants: fn(&RowReport) -> bool,
 }
+
+/// All of them. Another one is one more entry.
+pub const ROW_OBJECTS: [RowObject; 2] = [
+    // Every row of the file and what became of it.
+    RowObject { name: "results.csv", is_always_there: true, wants: |_| true },
+    // The rows that are to be mended and dropped again.
+    RowObject { name: "retry.csv", is_always_there: false, wants: |row| row.needs_retry },
+];
+
+/// What takes back what the import did.
+pub const UNDO: &str = "undo.csv";
+/// What was removed because the file does not name it.
+pub const REMOVED: &str = "removed.csv";
+/// The import in numbers.
+pub const SUMMARY: &str = "summary.json";

@@ -12,7 +12,7 @@ use crate::outcome::{Counts, ImportStatus, UserCounts};
 /// The import in numbers.
 #[derive(Clone, Debug, Serialize)]
 pub struct Summary {
-    /// Interner the report's folder.
+    /// Names the report's folder.
     pub import_id: String,
     /// `s3://bucket/key`.
     pub source: String,

@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::connect::{Connect, ConnectError, ErrorKind, PredefinedAttribute};
-use super::suggest::{Suggester, did_you_mean};
+use unicode_normalization::UnicodeNormalization;
 
-/// Names and values with this beginning are the system's. The search does not list them; the service judges them.
+use super::suggest::{Suggester, did_you_mean};
+use crate::connect::{Connect, ConnectError, ErrorKind, PredefinedAttribute};
+
+/// Names and values that begin so are the system's. The search does not list them; the service judges them.
 const SYSTEM: &str = "connect:";
-/// So many attributes that the search does not show are asked for one by one; past that the search's word counts.
+/// Attributes that the search does not show are asked for one by one, up to this many. Beyond that the search's word counts.
 const MAX_ASKED: usize = 100;
 
 /// What the instance knows of a pair.
@@ -29,19 +31,18 @@ pub enum Match {
     Unread(String, String),
 }
 
-/// The predefined attributes, by name and value without regard to case: names are unique so in an instance.
+/// The predefined attributes of an instance.
 #[derive(Debug, Default)]
 pub struct Catalog {
-    attributes: BTreeMap<String, Attribute>,
-    /// Names that the search does not show and that could not be asked for.
+    attributes: Spellings<Attribute>,
+    /// Names that the search does not show and that could not be asked for, folded and without the spaces around.
     unread: BTreeMap<String, (String, String)>,
     suggester: Suggester,
 }
 
 #[derive(Debug)]
 struct Attribute {
-    name: Arc<str>,
-    values: BTreeMap<String, Arc<str>>,
+    values: Spellings<()>,
     suggester: Suggester,
 }
 
@@ -55,73 +56,153 @@ impl Catalog {
         let names: BTreeSet<String> = missed.map(|(attribute, _)| catalog.spelling(attribute)).collect();
         for name in names.into_iter().take(MAX_ASKED) {
             match connect.describe_predefined_attribute(&name).await {
-                Ok(Some(attribute)) => catalog.add(attribute),
+                Ok(Some(attribute)) => {
+                    catalog.attributes.respell(&name, &attribute.name);
+                    catalog.add(attribute);
+                }
                 Ok(None) => {}
                 Err(error) if error.stops_import || error.kind == ErrorKind::NotSent => return Err(error),
-                // That it is there or not is known of the others: only rows of this name have to fail.
-                Err(error) => _ = catalog.unread.insert(name.to_lowercase(), (error.code.clone(), error.user_message())),
+                // The other names are known or not all the same: only rows of this one have to fail.
+                Err(error) => _ = catalog.unread.insert(fold(&name), (error.code.clone(), error.user_message())),
             }
         }
-        catalog.suggester = Suggester::new(catalog.attributes.values().map(|attribute| attribute.name.to_string()));
+        catalog.suggester = Suggester::new(catalog.attributes.names().map(ToString::to_string));
         Ok(catalog)
     }
 
-    fn add(&mut self, attribute: PredefinedAttribute) {
-        let values = attribute.values.iter().map(|value| (value.to_lowercase(), value.as_str().into())).collect();
-        let suggester = Suggester::new(attribute.values);
-        let known = Attribute { name: attribute.name.as_str().into(), values, suggester };
-        self.attributes.insert(attribute.name.to_lowercase(), known);
+    fn add(&mut self, PredefinedAttribute { name, values }: PredefinedAttribute) {
+        let mut known = Attribute { values: Spellings::default(), suggester: Suggester::default() };
+        for value in &values {
+            known.values.insert(value, ());
+        }
+        known.suggester = Suggester::new(values);
+        self.attributes.insert(&name, known);
     }
 
     /// What the instance knows of a pair in the file's spelling.
     pub fn find(&self, attribute: &str, value: &str) -> Match {
-        let known = self.attributes.get(&attribute.to_lowercase());
-        let unread = self.unread.get(&attribute.to_lowercase());
-        let missing = |how| unread.map_or(how, |(code, sentence)| Match::Unread(code.clone(), sentence.clone()));
-        match known {
-            _ if is_system(attribute) => Match::Known { attribute: attribute.into(), value: value.into() },
-            None => missing(Match::UnknownAttribute),
-            Some(known) if is_system(value) => Match::Known { attribute: known.name.clone(), value: value.into() },
-            Some(known) => match known.values.get(&value.to_lowercase()) {
-                Some(value) => Match::Known { attribute: known.name.clone(), value: value.clone() },
-                None => missing(Match::UnknownValue),
-            },
+        if is_system(attribute) {
+            return Match::Known { attribute: attribute.trim().into(), value: value.trim().into() };
         }
+        let unread = self.unread.get(fold(attribute).trim());
+        let missing = |how| unread.map_or(how, |(code, sentence)| Match::Unread(code.clone(), sentence.clone()));
+        let Some((name, known)) = self.attributes.find(attribute) else { return missing(Match::UnknownAttribute) };
+        let value = match known.values.find(value) {
+            Some((value, ())) => value.clone(),
+            None if is_system(value) => value.trim().into(),
+            None => return missing(Match::UnknownValue),
+        };
+        Match::Known { attribute: name.clone(), value }
     }
 
+    /// The name to ask for.
     fn spelling(&self, attribute: &str) -> String {
-        let known = self.attributes.get(&attribute.to_lowercase());
-        known.map_or_else(|| attribute.to_owned(), |known| known.name.to_string())
+        let known = self.attributes.find(attribute);
+        known.map_or_else(|| attribute.trim().to_owned(), |(name, _)| name.to_string())
     }
 
     /// Why the instance does not know a pair.
     pub fn why(&self, attribute: &str, value: &str) -> String {
-        let Some(known) = self.attributes.get(&attribute.to_lowercase()) else {
+        let Some((name, known)) = self.attributes.find(attribute) else {
             return match did_you_mean(self.suggester.best(attribute)).as_str() {
                 "" => format!("There is no predefined attribute '{attribute}' in this instance."),
                 near => format!("There is no predefined attribute '{attribute}'{near}?"),
             };
         };
         match did_you_mean(known.suggester.best(value)).as_str() {
-            "" => format!("The attribute '{}' has no value '{value}'.", known.name),
-            near => format!("The attribute '{}' has no value '{value}'{near}?", known.name),
+            "" => format!("The attribute '{name}' has no value '{value}'."),
+            near => format!("The attribute '{name}' has no value '{value}'{near}?"),
         }
     }
 }
 
 fn is_system(text: &str) -> bool {
-    text.get(..SYSTEM.len()).is_some_and(|start| start.eq_ignore_ascii_case(SYSTEM))
+    text.trim_start().get(..SYSTEM.len()).is_some_and(|start| start.eq_ignore_ascii_case(SYSTEM))
+}
+
+/// What names have in common that are one and the same: neither case nor Unicode form counts.
+fn fold(text: &str) -> String {
+    if text.is_ascii() {
+        return text.to_ascii_lowercase();
+    }
+    // Composed again: a lower case letter may be spelled in another form than its upper case.
+    text.nfc().collect::<String>().to_lowercase().nfc().collect()
+}
+
+/// Things by their names, which the instance spells its own way.
+#[derive(Debug)]
+struct Spellings<T> {
+    things: Vec<(Arc<str>, T)>,
+    /// Places among the things, by the folded name.
+    by_fold: BTreeMap<String, Vec<usize>>,
+    /// The same without the spaces around.
+    by_trimmed_fold: BTreeMap<String, Vec<usize>>,
+}
+
+impl<T> Default for Spellings<T> {
+    fn default() -> Self {
+        Self { things: Vec::new(), by_fold: BTreeMap::new(), by_trimmed_fold: BTreeMap::new() }
+    }
+}
+
+impl<T> Spellings<T> {
+    /// Puts a thing in, in the place of one of just this name.
+    fn insert(&mut self, name: &str, thing: T) {
+        if let Some((_, old)) = self.things.iter_mut().find(|(old, _)| **old == *name) {
+            *old = thing;
+            return;
+        }
+        let folded = fold(name);
+        self.by_trimmed_fold.entry(folded.trim().to_owned()).or_default().push(self.things.len());
+        self.by_fold.entry(folded).or_default().push(self.things.len());
+        self.things.push((name.into(), thing));
+    }
+
+    /// Takes another spelling for a thing that is in it.
+    fn respell(&mut self, old: &str, new: &str) {
+        let thing = self.things.iter_mut().find(|(name, _)| **name == *old);
+        if let Some((name, _)) = thing.filter(|_| fold(old) == fold(new)) {
+            *name = new.into();
+        }
+    }
+
+    /// The thing of a name: exactly as it stands, or but for case and Unicode form, or but for the spaces around too.
+    fn find(&self, name: &str) -> Option<(&Arc<str>, &T)> {
+        let folded = fold(name);
+        let trimmed = folded.trim();
+        let places = self.by_fold.get(&folded).or_else(|| self.by_fold.get(trimmed));
+        let places = places.or_else(|| self.by_trimmed_fold.get(trimmed))?;
+        let exact = places.iter().find(|&&place| *self.things[place].0 == *name);
+        let (name, thing) = &self.things[*exact.or(places.first())?];
+        Some((name, thing))
+    }
+
+    /// All names, in the instance's order.
+    fn names(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.things.iter().map(|(name, _)| name)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn catalog(attributes: &[(&str, &[&str])]) -> Catalog {
+        let mut catalog = Catalog::default();
+        for (name, values) in attributes {
+            let values = values.iter().map(ToString::to_string).collect();
+            catalog.add(PredefinedAttribute { name: name.to_string(), values });
+        }
+        catalog
+    }
+
+    fn known(attribute: &str, value: &str) -> Match {
+        Match::Known { attribute: attribute.into(), value: value.into() }
+    }
+
     #[test]
     fn pairs_take_the_instances_spelling() {
-        let mut catalog = Catalog::default();
-        catalog.add(PredefinedAttribute { name: "Language".into(), values: vec!["German".into(), "French".into()] });
-        let known = |attribute: &str, value: &str| Match::Known { attribute: attribute.into(), value: value.into() };
+        let catalog = catalog(&[("Language", &["German", "French"])]);
         assert_eq!(catalog.find("language", "GERMAN"), known("Language", "German"));
         assert_eq!(catalog.find("language", "Greek"), Match::UnknownValue);
         assert_eq!(catalog.find("Sprache", "German"), Match::UnknownAttribute);
@@ -132,5 +213,71 @@ mod tests {
             "The attribute 'Language' has no value 'Germn'; did you mean 'German'?"
         );
         assert_eq!(catalog.why("Sprache", "x"), "There is no predefined attribute 'Sprache' in this instance.");
+    }
+
+    #[test]
+    fn letters_are_the_same_in_every_unicode_form() {
+        let (composed, decomposed) = ("Caf\u{e9}", "Cafe\u{301}");
+        for (instance, file) in [(composed, decomposed), (decomposed, composed)] {
+            let catalog = catalog(&[(instance, &["Zu\u{308}rich", "\u{2126}", "\u{130}zmir"])]);
+            for attribute in [instance, file, &file.to_uppercase(), &format!(" {file}\u{a0}")] {
+                assert_eq!(catalog.find(attribute, "Z\u{dc}RICH"), known(instance, "Zu\u{308}rich"), "{attribute:?}");
+            }
+            assert_eq!(catalog.find(file, "\u{3c9}"), known(instance, "\u{2126}"));
+            assert_eq!(catalog.find(file, "I\u{307}zmir"), known(instance, "\u{130}zmir"));
+        }
+    }
+
+    #[test]
+    fn spaces_around_count_only_where_a_name_has_them() {
+        let catalog = catalog(&[
+            ("Language ", &["German", " German", "French "]),
+            (" Product", &["Phone"]),
+            ("Product", &["Tablet"]),
+        ]);
+        for (value, spelling) in [
+            ("german", "German"),
+            (" german", " German"),
+            ("german ", "German"),
+            ("  german", "German"),
+            ("french", "French "),
+            ("french ", "French "),
+            (" french", "French "),
+        ] {
+            assert_eq!(catalog.find("language", value), known("Language ", spelling), "{value:?}");
+        }
+        assert_eq!(catalog.find(" product", "phone"), known(" Product", "Phone"));
+        assert_eq!(catalog.find("product", "tablet"), known("Product", "Tablet"));
+        assert_eq!(catalog.find("product ", "tablet"), known("Product", "Tablet"));
+        assert_eq!(catalog.find("product", "phone"), Match::UnknownValue);
+        assert_eq!(catalog.find(" connect:Language ", "connect:French "), known("connect:Language", "connect:French"));
+        assert_eq!(catalog.spelling(" Sprache "), "Sprache");
+    }
+
+    #[test]
+    fn of_names_that_differ_in_form_only_the_exact_one_is_meant() {
+        let catalog = catalog(&[("Caf\u{e9}", &["a"]), ("Cafe\u{301}", &["b"]), ("Level", &["High", "HIGH"])]);
+        assert_eq!(catalog.find("Cafe\u{301}", "b"), known("Cafe\u{301}", "b"));
+        assert_eq!(catalog.find("Caf\u{e9}", "a"), known("Caf\u{e9}", "a"));
+        assert_eq!(catalog.find("CAF\u{c9}", "a"), known("Caf\u{e9}", "a"));
+        assert_eq!(catalog.find("Level", "HIGH"), known("Level", "HIGH"));
+        assert_eq!(catalog.find("Level", "high"), known("Level", "High"));
+    }
+
+    #[test]
+    fn an_attribute_that_was_respelled_is_still_one() {
+        let mut catalog = catalog(&[("language", &["German"])]);
+        catalog.attributes.respell("language", "Language");
+        catalog.add(PredefinedAttribute { name: "Language".into(), values: vec!["French".into()] });
+        assert_eq!(catalog.find("language", "french"), known("Language", "French"));
+        assert_eq!(catalog.attributes.names().count(), 1);
+    }
+
+    #[test]
+    fn a_name_that_could_not_be_asked_for_is_unread_in_every_spelling() {
+        let mut catalog = catalog(&[]);
+        catalog.unread.insert(fold("Sprache"), ("Timeout".into(), "No answer.".into()));
+        let unread = Match::Unread("Timeout".into(), "No answer.".into());
+        assert_eq!(catalog.find(" SPRACHE ", "Deutsch"), unread);
     }
 }

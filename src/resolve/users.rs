@@ -1,5 +1,6 @@
 //! Who a row means: user id, user ARN or username to a user id. Complete, or an error.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::suggest::{Suggester, did_you_mean};
@@ -43,6 +44,31 @@ fn is_uuid(text: &str) -> bool {
     text.len() == 36 && text.bytes().enumerate().all(is_right)
 }
 
+/// Ids by username: exactly, else in Unicode's composed form, which nobody sees.
+struct UsernameIndex<'d> {
+    exact: HashMap<&'d str, &'d str>,
+    /// Only of names beyond ASCII; nothing where two users have the same.
+    composed: HashMap<Cow<'d, str>, Option<&'d str>>,
+}
+
+impl<'d> UsernameIndex<'d> {
+    /// An index of usernames and ids.
+    fn new(users: impl Iterator<Item = (&'d str, &'d str)>) -> Self {
+        let mut index = Self { exact: HashMap::new(), composed: HashMap::new() };
+        for (username, id) in users {
+            index.exact.insert(username, id);
+            if !username.is_ascii() {
+                index.composed.entry(crate::input::composed(username)).and_modify(|other| *other = None).or_insert(Some(id));
+            }
+        }
+        index
+    }
+
+    fn get(&self, username: &str) -> Option<&&'d str> {
+        self.exact.get(username).or_else(|| self.composed.get(&*crate::input::composed(username))?.as_ref())
+    }
+}
+
 /// The users that a file names.
 #[derive(Debug)]
 pub struct Users {
@@ -71,8 +97,8 @@ impl Users {
             !recorded.contains_key(cell) && matches!(reference(text, instance_id), Reference::Username(_))
         };
         let directory = if wanted.iter().any(is_asked) { connect.list_users().await? } else { Vec::new() };
-        let by_username: HashMap<&str, &str> =
-            directory.iter().map(|user| (user.username.as_str(), user.id.as_str())).collect();
+        let by_username =
+            UsernameIndex::new(directory.iter().map(|user| (user.username.as_str(), user.id.as_str())));
 
         let n_cells = wanted.iter().map(|(cell, _)| cell.index() + 1).max().unwrap_or(0);
         let mut users = Self::recorded(instance_id, recorded, n_cells);
@@ -165,5 +191,30 @@ mod tests {
         assert_eq!(reference("arn:aws:connect:r:1:instance/here", "here"), Reference::Elsewhere);
         assert_eq!(reference("jdoe", "here"), Reference::Username("jdoe"));
         assert_eq!(reference("arnold", "here"), Reference::Username("arnold"));
+    }
+
+    #[test]
+    fn usernames_match_in_either_form_of_their_letters_and_otherwise_to_the_letter() {
+        let directory = [("jürgen", "1"), ("zoe\u{308}", "2"), ("jdoe", "3"), ("JDoe", "4"), ("ame\u{301}", "5"), ("amé", "6")];
+        let index = UsernameIndex::new(directory.into_iter());
+        let id = |username: &str| index.get(username).copied();
+        for (username, expected) in [
+            ("jürgen", Some("1")),
+            ("ju\u{308}rgen", Some("1")),
+            ("zoë", Some("2")),
+            ("zoe\u{308}", Some("2")),
+            ("jdoe", Some("3")),
+            ("JDoe", Some("4")),
+            ("JDOE", None),
+            ("Jürgen", None),
+            ("jurgen", None),
+            ("ame\u{301}", Some("5")),
+            ("amé", Some("6")),
+        ] {
+            assert_eq!(id(username), expected, "{username:?}");
+        }
+        // Two users whose names look the same, and a third way to write them: nobody can tell whom it means.
+        let alike = UsernameIndex::new([("e\u{323}\u{302}", "1"), ("e\u{302}\u{323}", "2")].into_iter());
+        assert_eq!((alike.get("\u{1ec7}"), alike.get("e\u{302}\u{323}")), (None, Some(&"2")));
     }
 }

@@ -1,197 +1,142 @@
-//! What an import must remember from one delivery to the next: `state/<hash>/import.json`, created before anything else.
-//! It decides everything for every later delivery, so that a changed setting or a newer object never changes an import
-//! half-way; at the end it holds the answer.
+//! Which delivery has an import. Whoever takes it writes its number into the record; whoever finds another number there, or
+//! an answer, is fenced and stops.
 
-use chrono::{DateTime, Utc};
+use std::cell::RefCell;
+
 use serde::{Deserialize, Serialize};
 
-use crate::begin::Begin;
-use crate::config::{Options, Settings};
-use crate::event::{Identity, Object, Request};
-use crate::outcome::Counts;
-use crate::report::ImportStatus;
+use super::record::{Answer, ImportRecord, to_json};
 use crate::store::{Location, Store, StoreError};
 
-/// Deliveries of one import that may begin at the same instant.
-const MAX_RACES: u32 = 5;
-
-/// What is to be imported, and what names the import.
-#[derive(Clone, Debug)]
-pub struct Asked {
-    /// The same for every delivery.
-    pub identity: Identity,
-    /// What came in.
-    pub source: Source,
-}
-
-/// What came in.
-#[derive(Clone, Debug)]
-pub enum Source {
-    /// An object that was created.
-    Object(Object),
-    /// A request.
-    Request(Request),
-}
-
-/// The answer to whoever delivered.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Answer {
-    /// Interner the import.
-    pub import_id: String,
-    /// What became of it.
-    pub status: ImportStatus,
-    /// The report's folder; none if the import could not even begin.
-    pub report: Option<String>,
-    /// Rows by status.
-    pub rows: Counts,
-}
-
-/// An import that has begun.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Begun {
-    /// `20261121T230905Z-1a2b3c4d`.
-    pub import_id: String,
-    /// The object that was dropped, in the version that was found.
-    pub source: Location,
-    /// Its version, or its `ETag` where the bucket keeps none.
-    pub version: String,
-    /// Where it is read from: itself, or a copy where the bucket keeps no versions.
-    pub read_from: Location,
-    /// Everything that decides.
-    pub options: Options,
-    /// Why it is not imported, if that was clear from the beginning.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub refused: Option<Refused>,
-    /// Where the report goes.
-    pub report: Location,
-    /// When the first delivery began.
-    pub started_at: DateTime<Utc>,
-    /// Which delivery has the import: a number unlike any other's. Whoever has lost it stops.
-    pub delivery: u64,
-    /// The answer, once it is over.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub answer: Option<Answer>,
-}
-
-/// Why an import was refused from the beginning.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Refused {
-    /// `invalid_option` or `superseded`.
-    pub code: String,
-    /// What is wrong, and what to do about it.
-    pub message: String,
-}
-
-/// An import's record in the bucket.
+/// The import is this delivery's, or it is over.
 #[derive(Debug)]
-pub struct State {
-    at: Location,
-    etag: String,
-    /// What it says.
-    pub begun: Begun,
-}
-
-/// Why a delivery of an import could not be gone on with.
-#[derive(Debug, thiserror::Error)]
-pub enum ImportError {
-    /// Nothing is known of the import yet.
-    #[error("{0:#}")]
-    BeforeItBegan(anyhow::Error),
-    /// The import has begun, or may have: the next delivery goes on.
-    #[error("{0:#}")]
-    Underway(anyhow::Error),
-}
-
-/// How an import stands when a delivery comes.
-#[derive(Debug)]
-pub enum Standing {
+pub enum Acquired {
     /// It is to be done, or to be gone on with.
-    Open(Box<State>),
+    Lease(Box<Lease>),
     /// There is nothing to do any more.
-    Over(Answer),
+    Finished(Answer),
 }
 
-/// Why the first steps of a delivery failed: whether the import may be half-way decides whether it may be given up.
-fn before_it_began(error: impl Into<anyhow::Error>) -> ImportError {
-    ImportError::BeforeItBegan(error.into())
+/// Another delivery has the import, or it is over: this one must stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("another delivery has taken the import over")]
+pub struct Fenced;
+
+/// Why a lease cannot be confirmed or ended.
+#[derive(Debug, thiserror::Error)]
+pub enum LeaseError {
+    /// It is lost.
+    #[error(transparent)]
+    Fenced(#[from] Fenced),
+    /// S3 did not answer as it should.
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
-fn underway(error: impl Into<anyhow::Error>) -> ImportError {
-    ImportError::Underway(error.into())
+/// What lies at an import's key.
+#[derive(Debug)]
+pub enum Found {
+    /// Its record.
+    Record(Box<ImportRecord>, Version),
+    /// A request that joined another import: the key of that one.
+    Joined(String),
 }
 
-impl State {
-    /// Finds the import and takes it over for this delivery, or begins it.
-    ///
-    /// A record that could not be read for a moment may be that of an import half-way. So may one that may not be read at
-    /// all: whether there is one is then seen in another way.
-    pub async fn open(
-        store: &Store,
-        settings: &Settings,
-        asked: &Asked,
-        now: DateTime<Utc>,
-        delivery: u64,
-    ) -> Result<Standing, ImportError> {
-        let bucket = settings.report_bucket.as_deref().unwrap_or(bucket_of(&asked.source));
-        let named = named_by_import_id(store, settings, bucket, asked).await.map_err(underway)?;
-        let identity = named.unwrap_or_else(|| asked.identity.clone());
-        let folder = Location::new(bucket, format!("{}{}/", settings.prefixes.state, identity.as_str()));
-        let at = Location::new(bucket, format!("{}import.json", folder.key));
-        let import_id = format!("{}-{}", now.format("%Y%m%dT%H%M%SZ"), identity.short());
-        // Whoever creates the record first has begun the import; the others find it.
-        for _ in 0..MAX_RACES {
-            match Self::read(store, &at).await {
-                Ok(Some(found)) => match found.taken_over(store, delivery).await {
-                    Ok(standing) => return Ok(standing),
-                    Err(error) if error.is_precondition() => continue,
-                    Err(error) => return Err(underway(error)),
-                },
-                Ok(None) => {}
-                Err(error) if error.is_denied() && !is_there(store, &at).await => return Err(before_it_began(error)),
-                Err(error) => return Err(underway(error)),
-            }
-            let begin = Begin { store, settings, asked, import_id: &import_id, folder: &folder, now, delivery };
-            let begun = match begin.begin().await.map_err(before_it_began)? {
-                Ok(begun) => begun,
-                Err(answer) => return Ok(Standing::Over(answer)),
-            };
-            match store.create(&at, to_json(&begun)).await {
-                Ok(etag) => return Ok(Standing::Open(Box::new(Self { at, etag, begun }))),
-                Err(error) if error.is_precondition() => {}
-                Err(error) => return Err(before_it_began(error)),
-            }
-        }
-        Err(underway(anyhow::anyhow!("{at} changes all the time: many deliveries begin at once")))
+/// A state of the record, to be replaced.
+#[derive(Clone, Debug)]
+pub struct Version(String);
+
+/// What a request leaves that joined another import.
+#[derive(Debug, Serialize, Deserialize)]
+struct Joined {
+    joined: String,
+}
+
+/// A delivery's hold on an import.
+#[derive(Debug)]
+pub struct Lease {
+    store: Store,
+    at: Location,
+    etag: RefCell<String>,
+    record: ImportRecord,
+}
+
+impl Lease {
+    /// Where the record of an import lies; `folder` is that of its state.
+    pub fn location(folder: &Location) -> Location {
+        Location::new(&folder.bucket, format!("{}import.json", folder.key))
     }
 
-    async fn read(store: &Store, at: &Location) -> Result<Option<Self>, StoreError> {
-        let Some((bytes, etag)) = store.get(at).await? else { return Ok(None) };
-        if bytes.is_empty() {
-            // What `is_there` may leave.
-            store.delete(at).await?;
-            return Ok(None);
+    /// Looks for an import.
+    pub async fn find(store: &Store, folder: &Location) -> Result<Option<Found>, StoreError> {
+        let at = Self::location(folder);
+        let Some((bytes, etag)) = store.get(&at).await? else { return Ok(None) };
+        if let Ok(Joined { joined }) = serde_json::from_slice(&bytes) {
+            return Ok(Some(Found::Joined(joined)));
         }
-        let begun = serde_json::from_slice(&bytes).map_err(|error| StoreError::Other {
+        let record = serde_json::from_slice(&bytes).map_err(|error| StoreError::Other {
             what: at.to_string(),
+            status: None,
             code: "NotTheRecordOfAnImport".to_owned(),
             message: error.to_string(),
         })?;
-        Ok(Some(Self { at: at.clone(), etag, begun }))
+        Ok(Some(Found::Record(Box::new(record), Version(etag))))
     }
 
-    /// From now on this delivery has the import, unless it is over.
-    async fn taken_over(mut self, store: &Store, delivery: u64) -> Result<Standing, StoreError> {
-        if let Some(answer) = self.begun.answer {
-            return Ok(Standing::Over(answer));
+    /// Begins an import; nothing if another delivery was first.
+    pub async fn create(store: &Store, folder: &Location, record: ImportRecord) -> Result<Option<Self>, StoreError> {
+        let at = Self::location(folder);
+        match store.create(&at, to_json(&record)).await {
+            Ok(etag) => Ok(Some(Self { store: store.clone(), at, etag: RefCell::new(etag), record })),
+            Err(error) if error.is_precondition() => Ok(None),
+            Err(error) => Err(error),
         }
-        self.begun.delivery = delivery;
-        self.etag = store.write(&self.at, to_json(&self.begun), Some(&self.etag)).await?;
-        Ok(Standing::Open(Box::new(self)))
     }
 
-    /// What tells this delivery whether it still has the import.
-    pub fn hold(&self, store: &Store) -> Hold {
-        Hold { store: store.clone(), at: self.at.clone(), delivery: self.begun.delivery }
+    /// Notes that a request joined another import; false if something was there already.
+    pub async fn join(store: &Store, folder: &Location, key: &str) -> Result<bool, StoreError> {
+        let joined = Joined { joined: key.to_owned() };
+        match store.create(&Self::location(folder), to_json(&joined)).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.is_precondition() => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Takes an import over; nothing if another delivery was faster. `has_progressed` says whether the delivery before left
+    /// something in the journal: else it counts as a crash, until it is seen to have ended in order.
+    pub async fn take_over(
+        store: &Store,
+        folder: &Location,
+        (mut record, version): (ImportRecord, Version),
+        owner: u64,
+        has_progressed: bool,
+    ) -> Result<Option<Acquired>, StoreError> {
+        if let Some(answer) = record.answer {
+            return Ok(Some(Acquired::Finished(answer)));
+        }
+        let at = Self::location(folder);
+        record.owner = owner;
+        record.deliveries += 1;
+        record.crashes = if has_progressed { 1 } else { record.crashes + 1 };
+        match store.write(&at, to_json(&record), Some(&version.0)).await {
+            Ok(etag) => {
+                let lease = Self { store: store.clone(), at, etag: RefCell::new(etag), record };
+                Ok(Some(Acquired::Lease(Box::new(lease))))
+            }
+            Err(error) if error.is_precondition() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What decides the import.
+    pub fn record(&self) -> &ImportRecord {
+        &self.record
+    }
+
+    /// Crashes before this delivery, in a row.
+    pub fn crashes_before(&self) -> u32 {
+        self.record.crashes.saturating_sub(1)
     }
 
     /// The folder of the import's state.
@@ -200,91 +145,44 @@ impl State {
         Location::new(&self.at.bucket, format!("{folder}/"))
     }
 
-    /// The import is over: from now on its answer is all that a delivery gets. [`StoreError::Precondition`] where another
-    /// delivery has taken it over.
-    pub async fn close(&mut self, store: &Store, answer: &Answer) -> Result<(), StoreError> {
-        self.begun.answer = Some(answer.clone());
-        self.etag = store.write(&self.at, to_json(&self.begun), Some(&self.etag)).await?;
-        Ok(())
-    }
-
-    /// Clears away the copy of the object, if there is one: nothing is read any more.
-    pub async fn clear(&self, store: &Store) -> Result<(), StoreError> {
-        if self.begun.read_from == self.begun.source { Ok(()) } else { store.delete(&self.begun.read_from).await }
-    }
-}
-
-/// Whether a delivery still has its import.
-#[derive(Clone, Debug)]
-pub struct Hold {
-    store: Store,
-    at: Location,
-    delivery: u64,
-}
-
-/// Who has an import.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Holder {
-    /// The delivery that asks.
-    Us,
-    /// A newer one.
-    Another,
-    /// Nobody: it is over.
-    Nobody,
-}
-
-impl Hold {
-    /// Asks who has the import now.
-    pub async fn holder(&self) -> Result<Holder, StoreError> {
-        Ok(match State::read(&self.store, &self.at).await? {
-            Some(State { begun: Begun { answer: None, delivery, .. }, .. }) if delivery == self.delivery => Holder::Us,
-            Some(State { begun: Begun { answer: None, .. }, .. }) => Holder::Another,
-            _ => Holder::Nobody,
-        })
-    }
-}
-
-/// Whether there is a record that may not be read: then another cannot be created.
-async fn is_there(store: &Store, at: &Location) -> bool {
-    match store.create(at, bytes::Bytes::new()).await {
-        Ok(_) => store.delete(at).await.is_err(),
-        Err(error) => error.is_precondition(),
-    }
-}
-
-fn to_json(begun: &Begun) -> bytes::Bytes {
-    serde_json::to_vec_pretty(begun).expect("a record has no map keys that are not texts").into()
-}
-
-fn bucket_of(source: &Source) -> &str {
-    match source {
-        Source::Object(object) => &object.bucket,
-        Source::Request(request) => request.location().map_or("", |(bucket, _)| bucket),
-    }
-}
-
-/// A request may name an import by the id that an earlier answer gave: then that one is meant.
-async fn named_by_import_id(
-    store: &Store,
-    settings: &Settings,
-    bucket: &str,
-    asked: &Asked,
-) -> Result<Option<Identity>, StoreError> {
-    let Source::Request(Request { import_id: Some(import_id), .. }) = &asked.source else { return Ok(None) };
-    let Some((_, short)) = import_id.rsplit_once('-').filter(|(time, short)| time.len() == 16 && short.len() == 8)
-    else {
-        return Ok(None);
-    };
-    let prefix = format!("{}{short}", settings.prefixes.state);
-    for key in store.keys(bucket, &prefix).await? {
-        let Some(hash) = key.strip_prefix(&settings.prefixes.state).and_then(|key| key.strip_suffix("/import.json"))
-        else {
-            continue;
-        };
-        let found = State::read(store, &Location::new(bucket, key.clone())).await?;
-        if found.is_some_and(|found| found.begun.import_id == *import_id) {
-            return Ok(Some(Identity::known(hash)));
+    /// Confirms that this delivery still has the import.
+    pub async fn check(&self) -> Result<(), LeaseError> {
+        match Self::find(&self.store, &self.folder()).await? {
+            Some(Found::Record(record, _)) if record.answer.is_none() && record.owner == self.record.owner => Ok(()),
+            _ => Err(Fenced.into()),
         }
     }
-    Ok(None)
+
+    /// The delivery ends in order, and another one goes on: it was no crash.
+    pub async fn release(&self) -> Result<(), LeaseError> {
+        self.write(ImportRecord { crashes: 0, last_error: None, ..self.record.clone() }).await
+    }
+
+    /// An error ended the delivery. It stays a crash, unless it made progress.
+    pub async fn note_error(&self, error: String) -> Result<(), LeaseError> {
+        self.write(ImportRecord { last_error: Some(error), ..self.record.clone() }).await
+    }
+
+    /// The import is over: from now on its answer is all that a delivery gets.
+    pub async fn finish(&self, answer: &Answer) -> Result<(), LeaseError> {
+        self.write(ImportRecord { answer: Some(answer.clone()), ..self.record.clone() }).await
+    }
+
+    async fn write(&self, record: ImportRecord) -> Result<(), LeaseError> {
+        let etag = self.etag.borrow().clone();
+        match self.store.write(&self.at, to_json(&record), Some(&etag)).await {
+            Ok(etag) => {
+                self.etag.replace(etag);
+                Ok(())
+            }
+            Err(error) if error.is_precondition() => Err(Fenced.into()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Deletes the copy of the object, if there is one: nothing is read any more.
+    pub async fn delete_copy(&self) -> Result<(), StoreError> {
+        let ImportRecord { source, read_from, .. } = &self.record;
+        if read_from == source { Ok(()) } else { self.store.delete(read_from).await }
+    }
 }

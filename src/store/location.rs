@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::outcome::Problem;
+
 /// Where an object is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Location {
@@ -42,7 +44,7 @@ pub struct Head {
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// A condition (`If-Match`, `If-None-Match`) did not hold.
-    #[error("{0}: somebody else was first")]
+    #[error("{0}: precondition failed (412)")]
     Precondition(String),
     /// There is no such object any more.
     #[error("{0}: no such object")]
@@ -52,6 +54,8 @@ pub enum StoreError {
     Other {
         /// The request and its object.
         what: String,
+        /// The HTTP status, if there was an answer.
+        status: Option<u16>,
         /// S3's code.
         code: String,
         /// S3's message with its causes.
@@ -60,9 +64,39 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Whether the caller may not do this: another try would not help.
-    pub fn is_denied(&self) -> bool {
-        matches!(self, Self::Other { code, .. } if matches!(code.as_str(), "AccessDenied" | "AllAccessDisabled" | "Http403"))
+    /// Whether another try would be refused as well: what is wrong is the request, the permission or the bucket, and not the
+    /// moment.
+    pub fn is_refusal(&self) -> bool {
+        const PASSING: [&str; 6] =
+            ["RequestTimeout", "RequestTimeTooSkewed", "ExpiredToken", "SlowDown", "ConditionalRequestConflict", "OperationAborted"];
+        match self {
+            Self::Precondition(_) => false,
+            Self::Gone(_) => true,
+            Self::Other { code, .. } if PASSING.contains(&code.as_str()) => false,
+            Self::Other { status, .. } => matches!(status, Some(300..=499) if *status != Some(408) && *status != Some(429)),
+        }
+    }
+
+    /// Why an object that is there can never be read, with what to do; nothing for an error that may pass.
+    pub fn unreadable(&self, source: &Location) -> Option<Problem> {
+        let Self::Other { code, message, .. } = self else { return None };
+        if !self.is_refusal() {
+            return None;
+        }
+        let sentence = match code.as_str() {
+            "InvalidObjectState" | "ObjectNotInActiveTierError" => {
+                format!("{source} is archived. Restore it, or store it in another storage class, and drop it again.")
+            }
+            "PermanentRedirect" | "Http301" => {
+                format!("The bucket of {source} is in another Region. Drop the file into one in the function's own.")
+            }
+            "AccessDenied" | "AllAccessDisabled" | "Http403" => format!(
+                "The function may not read {source}. Its role needs s3:GetObject and s3:GetObjectVersion there, and \
+                 kms:Decrypt for the key that the object is encrypted with. Then drop the file again."
+            ),
+            _ => format!("{source} cannot be read: {message}"),
+        };
+        Some(Problem::new(code.clone(), sentence))
     }
 
     /// Whether the object is not there.

@@ -9,9 +9,8 @@ use expect_test::expect;
 use import_testkit::{MemoryS3, Versioning};
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use tokio::time::timeout;
 
-use crate::world::{BUCKET, Report, World, instance, user_id};
+use crate::world::{BUCKET, Report, World, instance, run, user_id};
 
 const WAYS: [ConfigLists; 3] = [ConfigLists::ByChannel, ConfigLists::ByMember, ConfigLists::Whole];
 
@@ -179,12 +178,6 @@ async fn a_file_that_is_mostly_wrong_is_rejected() {
     assert!(world.calls().is_empty() || n_writes(&world) == 0);
 }
 
-fn run<T>(future: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
-    runtime.unwrap().block_on(future)
-}
-
-/// Delivers until the import is over; each process lives so long, the last one as long as it takes.
 async fn killed(config_lists: ConfigLists, lives: &[Duration]) -> (World, Report) {
     let switches = Switches { config_lists, ..Switches::default() };
     let emulator = Emulator::builder(centre(16)).latency(Duration::from_millis(60)).switches(switches);
@@ -199,14 +192,7 @@ async fn killed(config_lists: ConfigLists, lives: &[Duration]) -> (World, Report
         .collect();
     let event = world
         .dropped("incoming/a.csv", format!("user,channel,auto_accept,after_contact_work_seconds,phone_type\n{rows}"));
-    for &life in lives {
-        if timeout(life, world.invoke(event.clone())).await.is_ok() {
-            break;
-        }
-        world.restart();
-    }
-    let answer = world.invoke(event).await.unwrap();
-    let report = world.report(&answer["imports"][0]);
+    let report = world.import_killed(event, lives).await;
     (world, report)
 }
 
@@ -340,14 +326,7 @@ async fn check(case: Case) {
         .map(|(n, channel, accept, seconds)| format!("agent{n:03},{channel},{accept},{seconds}\n"))
         .collect();
     let event = world.dropped("incoming/a.csv", format!("user,channel,auto_accept,after_contact_work_seconds\n{rows}"));
-    for &life in &case.lives {
-        if timeout(life, world.invoke(event.clone())).await.is_ok() {
-            break;
-        }
-        world.restart();
-    }
-    let answer = world.invoke(event).await.unwrap();
-    let report = world.report(&answer["imports"][0]);
+    let report = world.import_killed(event, &case.lives).await;
     report.counts();
 
     let mut expected = case.before.clone();

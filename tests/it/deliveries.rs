@@ -6,21 +6,9 @@ use connect_emulator::{Emulator, Quotas};
 use import_testkit::{MemoryS3, S3Fault, Versioning};
 use serde_json::{Value, json};
 
-use crate::world::{BUCKET, World, instance, user_id};
+use crate::world::{BUCKET, World, batch, in_a_message, instance, user_id};
 
 const CSV: &str = "user,attribute,value,level\nagent000,Language,German,3\nagent001,Language,German,3\n";
-
-fn in_a_message(id: &str, receives: u32, body: &Value) -> Value {
-    json!({
-        "messageId": id, "receiptHandle": format!("receipt-{id}"), "body": body.to_string(), "eventSource": "aws:sqs",
-        "eventSourceARN": "arn:aws:sqs:eu-central-1:111122223333:imports.fifo", "awsRegion": "eu-central-1",
-        "attributes": {"ApproximateReceiveCount": receives.to_string()}, "messageAttributes": {}
-    })
-}
-
-fn batch(messages: &[Value]) -> Value {
-    json!({ "Records": messages })
-}
 
 #[tokio::test(start_paused = true)]
 async fn a_finished_import_gives_the_same_answer_for_one_read() {
@@ -86,7 +74,9 @@ async fn an_object_that_is_gone_is_answered_and_done() {
     let with_version = world.invoke(event.clone()).await.unwrap();
     assert_eq!(with_version["imports"][0]["status"], "succeeded", "the version is still there");
     let never = json!({"source": "s3://imports/incoming/never.csv"});
-    assert_eq!(world.invoke(never.clone()).await.unwrap()["imports"][0]["status"], "failed");
+    let report = world.import(never.clone()).await;
+    assert_eq!((report.status(), report.summary["code"].as_str()), ("rejected", Some("no_source")));
+    assert!(report.folder.starts_with("reports/never.csv/"), "{}", report.folder);
     let done = world.invoke(batch(&[in_a_message("m1", 1, &never)])).await.unwrap();
     assert_eq!(done, json!({"batchItemFailures": []}));
 }

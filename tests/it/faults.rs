@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use connect_emulator::{Builder, Emulator, Fault, Faults, Instance, Operation, Quotas, Rule, Switches};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
-use crate::world::{World, instance, user_id};
+use crate::world::{INSTANCE, Report, World, instance, user_id};
 
 const SETTINGS: [(&str, &str); 3] =
     [("REQUESTS_PER_SECOND", "20"), ("REQUEST_BURST", "50"), ("MAX_PROFICIENCIES_PER_USER", "40")];
@@ -48,6 +48,17 @@ fn end_state(world: &World, n_users: usize) -> Vec<Vec<String>> {
     (0..n_users).map(|n| world.held(n)).collect()
 }
 
+/// Drops a file and delivers it until the import is over: the report, and how many deliveries did not end it.
+async fn until_over(world: &World, csv: &str) -> (Report, u32) {
+    let event = world.dropped("incoming/a.csv", csv);
+    for unfinished in 0..12 {
+        if let Ok(answer) = world.invoke(event.clone()).await {
+            return (world.report(&answer["imports"][0]), unfinished);
+        }
+    }
+    panic!("the import does not end");
+}
+
 fn noise(seed: u64) -> Faults {
     let fault = |fault| Rule::new(fault).randomly(0.05);
     let faults = [Fault::Throttle, Fault::InternalError, Fault::Bare503, Fault::CutBefore, Fault::CutAfter];
@@ -88,17 +99,111 @@ async fn an_outage_of_half_a_minute_fails_no_row() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn one_operation_that_is_down_for_four_minutes_fails_no_row() {
+    let down = [
+        (Operation::ListUsers, 240),
+        (Operation::SearchPredefinedAttributes, 240),
+        (Operation::DescribePredefinedAttribute, 214),
+        (Operation::ListUserProficiencies, 240),
+        (Operation::AssociateUserProficiencies, 240),
+        (Operation::UpdateUserProficiencies, 240),
+        (Operation::DisassociateUserProficiencies, 240),
+    ];
+    for n_users in [1, 3] {
+        let (quiet, csv) = emulator(n_users);
+        // The search does not show this one: it is asked for.
+        let csv = format!("{csv}agent000,Sprache,Deutsch,3,\n");
+        let expected = World::built(quiet, &SETTINGS).drop_file("incoming/a.csv", &csv).await;
+        for (operation, seconds) in down {
+            let rule = Rule::new(Fault::InternalError).on(operation);
+            let rule = rule.between(Duration::ZERO, Duration::from_secs(seconds));
+            let world = World::built(emulator(n_users).0.faults(Faults::none().rule(rule)), &SETTINGS);
+            let began = Instant::now();
+            let report = world.drop_file("incoming/a.csv", &csv).await;
+            assert_eq!(report.results, expected.results, "{n_users} users, {operation}");
+            let called = world.emulator.stats().of(operation).calls > 0;
+            assert_eq!(began.elapsed() > Duration::from_secs(seconds), called, "{n_users} users, {operation}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_user_whose_calls_always_fail_fails_alone() {
     for poisoned in [3, 39] {
         let (poison, csv) = emulator(40);
         let rule = Rule::new(Fault::InternalError).of_user(user_id(poisoned));
         let world = World::built(poison.faults(Faults::none().rule(rule)), &SETTINGS);
+        let began = Instant::now();
         let report = world.drop_file("incoming/a.csv", &csv).await;
         let of_user =
             |code: &str| report.rows().iter().filter(|[_, status, c, _]| status == "failed" && c == code).count();
         assert_eq!(of_user("InternalServiceException"), 4, "user {poisoned}");
         assert_eq!(report.counts().get("pending"), None);
+        // Another user's answer is the proof, never another operation's.
+        assert_eq!(world.emulator.stats().of(Operation::SearchPredefinedAttributes).calls, 1, "user {poisoned}");
+        assert!(began.elapsed() < Duration::from_secs(180), "user {poisoned}: {:?}", began.elapsed());
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_that_always_fails_ends_after_half_an_hour_if_no_other_proves_anything() {
+    let (poison, csv) = emulator(40);
+    let rule = Rule::new(Fault::InternalError).on(Operation::AssociateUserProficiencies).of_user(user_id(39));
+    let world = World::built(poison.faults(Faults::none().rule(rule)), &SETTINGS);
+    let began = Instant::now();
+    let (report, unfinished) = until_over(&world, &csv).await;
+    assert_eq!(report.status(), "completed_with_errors");
+    assert_eq!(report.counts()["failed"], 6 + 2, "what the service refuses, and two additions of the last user");
+    let sentence = "AssociateUserProficiencies has answered nothing but failures for 30 minutes";
+    let given_up = report.rows().into_iter().filter(|[.., message]| message.contains(sentence));
+    assert_eq!(
+        given_up.filter(|[_, status, code, _]| status == "failed" && code == "InternalServiceException").count(),
+        2
+    );
+    assert_eq!(world.held(39), ["Language=German:3", "Product=P00:3"], "its other rows are done");
+    assert!(unfinished >= 2, "half an hour is longer than two deliveries");
+    let minutes = began.elapsed().as_secs() / 60;
+    assert!((30..45).contains(&minutes), "{minutes} minutes");
+}
+
+#[tokio::test(start_paused = true)]
+async fn killed_after_a_success_a_refusal_for_one_user_is_still_that_users_own() {
+    let rules = |faults: Faults| {
+        let slow = Rule::new(Fault::Slow(Duration::from_secs(60))).of_user(user_id(2)).nth(1);
+        faults.rule(slow).rule(Rule::new(Fault::AccessDenied).of_user(user_id(2)))
+    };
+    let csv = "user,attribute,value,level\nagent000,Language,German,3\nagent001,Language,German,3\n\
+               agent002,Language,German,3\n";
+    for life in [None, Some(Duration::from_secs(9))] {
+        let emulator = Emulator::builder(instance(3)).quotas(Quotas::unlimited()).faults(rules(Faults::none()));
+        let mut world = World::built(emulator, &SETTINGS);
+        let event = world.dropped("incoming/a.csv", csv);
+        if let Some(life) = life {
+            assert!(
+                timeout(life, world.invoke(event.clone())).await.is_err(),
+                "killed while the last user is asked for"
+            );
+            assert_eq!(world.held(1), ["Language=German:3"]);
+            world.restart();
+        }
+        let answer = world.invoke(event).await.unwrap();
+        let report = world.report(&answer["imports"][0]);
+        assert_eq!(report.statuses(), ["added", "added", "failed"], "{life:?}");
+        assert_eq!(report.status(), "completed_with_errors", "{life:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_token_that_is_refused_once_ends_no_import() {
+    let message = "The NextToken is not valid.".to_owned();
+    let refused = Fault::Custom { status: 400, code: "InvalidParameterException".into(), message, work_done: false };
+    let rule = Rule::new(refused).on(Operation::ListUsers).nth(2);
+    let emulator = Emulator::builder(instance(1001)).quotas(Quotas::unlimited()).faults(Faults::none().rule(rule));
+    let world = World::built(emulator, &SETTINGS);
+    let csv = "user,attribute,value,level\nagent000,Language,German,3\nagent1000,Language,German,3\n";
+    let report = world.drop_file("incoming/a.csv", csv).await;
+    assert_eq!((report.status(), report.statuses()), ("succeeded", vec!["added".to_owned(); 2]));
+    assert_eq!(world.emulator.stats().of(Operation::ListUsers).calls, 4);
 }
 
 #[tokio::test(start_paused = true)]
@@ -165,6 +270,11 @@ async fn an_unknown_instance_stops_the_import() {
     let csv = format!("user,attribute,value,level\n{},Language,German,3\n", user_id(0));
     let report = world.drop_file("incoming/a.csv", csv).await;
     assert_eq!((report.status(), report.summary["code"].as_str()), ("failed", Some("ResourceNotFoundException")));
+    assert!(
+        report.summary["message"].as_str().unwrap().contains(&format!("instance {INSTANCE} ")),
+        "{}",
+        report.summary
+    );
     assert_eq!(report.statuses(), ["pending"]);
 }
 
@@ -223,9 +333,23 @@ async fn an_attribute_that_cannot_be_asked_for_fails_its_own_rows_only() {
     let emulator = Emulator::builder(instance(2)).quotas(Quotas::unlimited()).faults(Faults::none().rule(rule));
     let world = World::built(emulator, &SETTINGS);
     let csv = "user,attribute,value,level\nagent000,Language,German,3\nagent001,Sprache,Deutsch,3\n";
-    let report = world.drop_file("incoming/a.csv", csv).await;
+    let (report, unfinished) = until_over(&world, csv).await;
     assert_eq!(report.statuses(), ["added", "failed"]);
     assert_eq!(report.rows()[1][2], "InternalServiceException");
+    assert!(report.rows()[1][3].contains("nothing but failures for 30 minutes"), "{:?}", report.rows());
+    assert!(unfinished >= 2, "half an hour is longer than two deliveries");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_without_the_attribute_does_not_say_that_there_is_none() {
+    let empty = Fault::Custom { status: 200, code: String::new(), message: String::new(), work_done: false };
+    let rule = Rule::new(empty).on(Operation::DescribePredefinedAttribute);
+    let emulator = Emulator::builder(instance(2)).quotas(Quotas::unlimited()).faults(Faults::none().rule(rule));
+    let world = World::built(emulator, &SETTINGS);
+    let csv = "user,attribute,value,level\nagent000,Language,German,3\nagent001,Sprache,Deutsch,3\n";
+    let report = world.drop_file("incoming/a.csv", csv).await;
+    assert_eq!(report.statuses(), ["added", "failed"]);
+    assert_eq!(report.rows()[1][2], "IncompleteAnswer");
 }
 
 #[tokio::test(start_paused = true)]

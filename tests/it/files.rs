@@ -92,11 +92,11 @@ async fn a_western_letter_far_down_is_found_without_reading_again() {
 #[tokio::test(start_paused = true)]
 async fn lines_cells_and_blanks_are_as_an_editor_and_a_person_see_them() {
     let world = World::new(centre());
-    let csv = "sep=;\r\n\r\nUser Symbol; Skill ;VALUE;Level;Note;;\r\n\
+    let csv = "sep=;\r\n\r\nUser Name; Skill ;VALUE;Level;Note;;\r\n\
                \u{a0}agent000\u{a0};Language;German\u{200b};3,0;\"two\r\nlines; \"\"and\"\" a quote\";;\r\n\
                ;;\u{a0};;\r\n\r\n\
                agent001;\"Lang\r\nuage\";German;3;;;\r\n\
-               agent001;Language;German;3;bell\u{7};;\r\n\
+               agent002;Language;German;3;bell\u{7};;\r\n\
                agent001;Language;Ger\0man;3;;;\r\n\
                agent001;Language\r\n\
                agent001;Language;German;3;;;;;beyond\r\n\
@@ -106,23 +106,25 @@ async fn lines_cells_and_blanks_are_as_an_editor_and_a_person_see_them() {
     expect![[r#"
         4 | added |  | 
         8 | invalid | invalid_character | The attribute holds a tab or a line break. Is a quote on this line not closed?
-        10 | invalid | invalid_character | The cell in the column "Note" holds a character that nobody can see (such as NUL or escape). Type the cell anew.
+        10 | added |  | 
         11 | invalid | invalid_character | The cell in the column "VALUE" holds a character that nobody can see (such as NUL or escape). Type the cell anew.
-        12 | invalid | wrong_cell_count | The row has 2 cells and the header 5. Is a delimiter missing, or one too many?
+        12 | invalid | missing_field | These cells are empty: value, level. The row has 2 cells and the header 5. Is a delimiter missing?
         13 | invalid | wrong_cell_count | The row has 9 cells and the header 5. Is a delimiter missing, or one too many?
         14 | added |  | "#]]
     .assert_eq(&said.join("\n"));
     let results = report.results.unwrap();
-    assert!(results.starts_with("\u{feff}User Symbol; Skill ;VALUE;Level;Note;;;import_line;"), "{results}");
+    assert!(results.starts_with("\u{feff}User Name; Skill ;VALUE;Level;Note;;;import_line;"), "{results}");
     assert!(
         results.contains(
             "\u{a0}agent000\u{a0};Language;German\u{200b};3,0;\"two\r\nlines; \"\"and\"\" a quote\";;;4;added"
         )
     );
 
+    assert!(results.contains("agent002;Language;German;3;bell\u{fffd};;;10;added"), "{results}");
+
     let again = world.drop_file("incoming/again.csv", results).await;
     assert_eq!(again.statuses()[0], "unchanged");
-    assert_eq!(again.rows().iter().filter(|row| row[1] == "invalid").count(), 5);
+    assert_eq!(again.rows().iter().filter(|row| row[1] == "invalid").count(), 4);
 }
 
 #[tokio::test(start_paused = true)]
@@ -134,7 +136,7 @@ async fn the_readmes_example_is_read_as_it_says() {
     let report = world.drop_file("incoming/readme.csv", format!("sep=;{example}")).await;
     let rows: Vec<_> =
         report.rows().into_iter().map(|[line, status, code, _]| [line, status, code].join(" ")).collect();
-    assert_eq!(rows, ["3 added ", "5 invalid wrong_cell_count", "6 invalid unknown_user"]);
+    assert_eq!(rows, ["3 added ", "5 invalid missing_field", "6 invalid unknown_user"]);
     assert!(report.retry.unwrap().contains("\n'=jdoe;Language;French;4;;6;"));
 }
 
@@ -148,7 +150,11 @@ async fn what_is_something_else_is_refused_by_its_name() {
         (gzip(&zip("xl/workbook.xml")), "Excel workbook (.xlsx)"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\0\0\0\0".to_vec(), "old Excel workbook (.xls)"),
         (gzip(&gzip(HEADER.as_bytes())), "gzip twice"),
+        (zip("Index/Document.iwa"), "Numbers spreadsheet (.numbers)"),
         (b"<html><table>".to_vec(), "web page"),
+        (b"<?xml version=\"1.0\"?>\n<Error><Code>AccessDenied</Code>".to_vec(), "error that Amazon S3 answered"),
+        (b"[\n  {\"user\": \"agent000\"}\n]\n".to_vec(), "JSON"),
+        (utf16("{\"Users\": []}", u16::to_le_bytes), "JSON"),
         (HEADER.encode_utf16().flat_map(u16::to_le_bytes).collect(), "control characters"),
         (vec![b'x'; 5 << 20], "not a table"),
         (gzip(&vec![b'x'; 8 << 20]), "not a table"),
@@ -292,7 +298,87 @@ async fn cells_at_the_end_that_have_no_name_may_be_missing() {
     let csv = "user,attribute,value,level,,\nagent000,Language,German,3\nagent001,Language,German\n";
     let report = world.drop_file("incoming/a.csv", csv).await;
     assert_eq!(report.statuses(), ["added", "invalid"]);
-    assert!(report.rows()[1][3].contains("3 cells and the header 4"), "{:?}", report.rows()[1]);
+    let [_, _, code, message] = &report.rows()[1];
+    assert_eq!(code, "missing_field");
+    assert!(message.contains("empty: level. The row has 3 cells and the header 4."), "{message}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn last_cells_that_nobody_needs_may_be_missing() {
+    let mut centre = instance(2);
+    centre.add_user(user_id(2), "held", [("Language", "German", 2.0)]);
+    let world = World::new(centre);
+    let csv = "user,attribute,value,action,level,note\n\
+               held,Language,German,remove\n\
+               agent000,Language,German,,3\n\
+               agent001,Language,German,set\n\
+               agent001,Language\n";
+    let report = world.drop_file("incoming/a.csv", csv).await;
+    let rows: Vec<_> = report.rows().into_iter().map(|[_, status, code, _]| [status, code].join(" ")).collect();
+    assert_eq!(rows, ["removed ", "added ", "invalid missing_field", "invalid missing_field"]);
+    assert!(report.results.unwrap().contains("held,Language,German,remove,,,2,removed,"));
+
+    let settings = "user,channel,auto_accept,phone_type,phone_number\nagent000,CHAT,yes\nagent000,VOICE\nagent001\n";
+    let report = world.drop_file("incoming/b.csv", settings).await;
+    let rows: Vec<_> = report.rows().into_iter().map(|[_, status, code, _]| [status, code].join(" ")).collect();
+    assert!(matches!(rows[0].as_str(), "added " | "updated "), "{rows:?}");
+    assert_eq!(rows[1..], ["invalid no_setting", "invalid missing_field"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_nobody_sees_in_a_file_changes_nothing() {
+    let mut centre = instance(6).with_attribute("Langue", ["Français"]);
+    centre.add_user(user_id(9), "ju\u{308}rgen", Vec::<(String, String, f32)>::new());
+    let world = World::new(centre);
+    let csv = "\"user\", \"attribute\", \"value\", \"level\"\r\n\
+               agent000, \"Language\", \"German\", 3\r\n\
+               \"agent001\",\t\"Language\",  \"German\" , \"3\"\r\n\
+               \u{202a}agent002\u{202c},\u{2066}Language\u{2069},\u{feff}German,\u{200e}3\u{200f}\r\n\
+               agent003,Langue,Franc\u{327}ais,3\r\n\
+               jürgen,Language,German,3\r\n\
+               ju\u{308}rgen,Language,French,3\r\n\
+               \u{1a}";
+    let report = world.drop_file("incoming/a.csv", csv).await;
+    assert_eq!(report.status(), "succeeded", "{:?}", report.rows());
+    assert_eq!(report.statuses(), ["added"; 6]);
+    assert_eq!(world.held(3), ["Langue=Français:3"]);
+    assert_eq!(world.held(9), ["Language=French:3", "Language=German:3"]);
+    let mut again = report.results.unwrap();
+    again.push('\u{1a}');
+    assert_eq!(world.drop_file("incoming/again.csv", again).await.statuses(), ["unchanged"; 6]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_column_whose_name_is_nearly_one_of_ours_rejects_the_file() {
+    let world = World::new(instance(1));
+    for (header, both) in [
+        ("user,attribute,value,level,acton", ["`action`", "\"acton\""]),
+        ("user,attribute,value,level,Operation", ["`action`", "\"Operation\""]),
+        ("user,attribute,value,action,levl", ["`level`", "\"levl\""]),
+        ("user,channel,phone_type,auto_acept", ["`auto_accept`", "\"auto_acept\""]),
+    ] {
+        let report = world.drop_file("incoming/a.csv", format!("{header}\nagent000,a,b,c,d\n")).await;
+        assert_eq!(code(&report), ("rejected", "unknown_column"), "{header}");
+        assert!(both.iter().all(|name| message(&report).contains(name)), "{}", message(&report));
+    }
+    assert!(world.calls().is_empty());
+    let csv =
+        "user,attribute,value,level,Actions taken,Value date,Levels,Reaction\nagent000,Language,German,3,a,b,c,d\n";
+    assert_eq!(world.drop_file("incoming/b.csv", csv).await.statuses(), ["added"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_of_removals_needs_no_column_of_levels() {
+    let mut centre = instance(1);
+    centre.add_user(user_id(2), "held", [("Language", "German", 2.0), ("Language", "French", 4.0)]);
+    let world = World::new(centre);
+    let csv = "user,attribute,value,action\nheld,Language,German,remove\nagent000,Language,German,set\n";
+    let report = world.drop_file("incoming/a.csv", csv).await;
+    assert_eq!(report.statuses(), ["removed", "invalid"]);
+    let [_, _, code, message] = &report.rows()[1];
+    assert_eq!(code, "missing_field");
+    assert_eq!(message, "These cells are empty: level. The file has no column `level`.");
+    assert_eq!(world.held(2), ["Language=French:4"]);
 }
 
 #[tokio::test(start_paused = true)]

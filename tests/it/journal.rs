@@ -7,7 +7,7 @@ use import_testkit::{MemoryS3, Versioning};
 use proptest::prelude::*;
 use tokio::time::Instant;
 
-use crate::world::{BUCKET, Report, World, instance, user_id};
+use crate::world::{BUCKET, Report, World, instance, run, user_id};
 
 const SETTINGS: [(&str, &str); 2] = [("REQUESTS_PER_SECOND", "20"), ("REQUEST_BURST", "5")];
 const HALF: Duration = Duration::from_millis(40);
@@ -51,23 +51,9 @@ fn held(world: &World, n_users: usize) -> Vec<Vec<String>> {
     (0..n_users).map(|n| world.held(n)).collect()
 }
 
-/// Delivers until the import is over; each process lives so long, the last one as long as it takes.
 async fn killed(world: &mut World, csv: &str, lives: &[Duration]) -> Report {
     let event = world.dropped("incoming/a.csv", csv);
-    for &life in lives {
-        let over = tokio::time::timeout(life, world.invoke(event.clone())).await;
-        if let Ok(answer) = over {
-            return world.report(&answer.unwrap()["imports"][0]);
-        }
-        world.restart();
-    }
-    let answer = world.invoke(event).await.unwrap();
-    world.report(&answer["imports"][0])
-}
-
-fn run<T>(future: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
-    runtime.unwrap().block_on(future)
+    world.import_killed(event, lives).await
 }
 
 async fn check(n_users: usize, switches: Switches, lives: &[Duration]) {
@@ -188,17 +174,44 @@ async fn an_object_of_that_name_cancels_the_import() {
     assert_eq!(held(&world, 200), before);
 }
 
+/// Long enough to begin with some users, and then too short to come as far as the first read.
+fn lives_without_progress() -> Vec<Duration> {
+    let mut lives = vec![Duration::from_millis(2100)];
+    lives.resize(21, Duration::from_millis(100));
+    lives
+}
+
 #[tokio::test(start_paused = true)]
-async fn twenty_deaths_in_a_row_end_it_with_its_report() {
+async fn twenty_deaths_in_a_row_without_progress_end_it_with_its_report() {
     let (mut world, csv) = world(300, Switches::default());
     let before = held(&world, 300);
-    let report = killed(&mut world, &csv, &[Duration::from_millis(900); 20]).await;
+    let report = killed(&mut world, &csv, &lives_without_progress()).await;
     assert_eq!((report.status(), report.summary["code"].as_str()), ("failed", Some("died_too_often")));
     let counts = report.counts();
     assert!(counts["pending"] > 100 && counts["added"] > 20, "{counts:?}");
-    assert_eq!(report.summary["deliveries"], 21);
+    assert_eq!(report.summary["deliveries"], 22);
     world.drop_file("incoming/undo.csv", report.undo.unwrap()).await;
     assert_eq!(held(&world, 300), before, "also of users who were under way when it died");
+}
+
+#[tokio::test(start_paused = true)]
+async fn deaths_between_which_it_gets_on_do_not_end_it() {
+    let (mut world, csv) = world(300, Switches::default());
+    let report = killed(&mut world, &csv, &[Duration::from_millis(1500); 30]).await;
+    assert_eq!(report.status(), "completed_with_errors");
+    assert_eq!((report.counts().get("pending"), &report.summary["deliveries"]), (None, &31.into()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_even_its_report_is_deadly_it_ends_without_one() {
+    let (mut world, csv) = world(60, Switches::default());
+    let mut lives = lives_without_progress();
+    lives.resize(24, Duration::from_millis(100));
+    let report = killed(&mut world, &csv, &lives).await;
+    assert_eq!((report.status(), report.summary["code"].as_str()), ("failed", Some("died_too_often")));
+    assert_eq!((report.results, report.undo), (None, None));
+    let journal = world.s3.keys(BUCKET, "state/").into_iter().filter(|key| key.contains("/journal/")).count();
+    assert!(journal > 0, "what it knows stays where it is");
 }
 
 #[tokio::test(start_paused = true)]
@@ -219,22 +232,4 @@ async fn many_parts_are_merged_when_a_delivery_begins() {
     assert_eq!(report.counts().get("pending"), None);
     let (mut whole, csv) = self::world(400, Switches::default());
     assert_eq!(report.results, killed(&mut whole, &csv, &[]).await.results);
-}
-
-#[tokio::test(start_paused = true)]
-async fn an_import_half_way_does_not_end_without_saying_what_it_did() {
-    let (mut world, csv) = world(60, Switches::default());
-    let (mut whole, _) = self::world(60, Switches::default());
-    let expected = killed(&mut whole, &csv, &[]).await;
-    let event = world.dropped("incoming/a.csv", csv);
-    assert!(tokio::time::timeout(Duration::from_secs(2), world.invoke(event.clone())).await.is_err());
-    world.restart();
-    let denied = Rule::new(Fault::AccessDenied).on(Operation::ListUsers);
-    world.emulator.set_faults(Faults::none().rule(denied));
-    let error = world.invoke(event.clone()).await.unwrap_err();
-    assert!(error.to_string().contains("cannot end"), "{error}");
-    world.emulator.set_faults(Faults::none());
-    let answer = world.invoke(event).await.unwrap();
-    let report = world.report(&answer["imports"][0]);
-    assert_eq!((report.results, report.undo), (expected.results, expected.undo));
 }

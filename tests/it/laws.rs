@@ -7,9 +7,8 @@ use connect_emulator::{Emulator, Fault, Faults, Quotas, Rule, Switches};
 use import_testkit::{MemoryS3, Versioning};
 use proptest::prelude::*;
 use serde_json::json;
-use tokio::time::timeout;
 
-use crate::world::{BUCKET, Report, World, instance, user_id};
+use crate::world::{BUCKET, Report, World, instance, run, user_id};
 
 const N_USERS: usize = 5;
 const N_PRODUCTS: usize = 12;
@@ -67,11 +66,6 @@ fn case() -> impl Strategy<Value = Case> {
     )
 }
 
-fn run<T>(future: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
-    runtime.unwrap().block_on(future)
-}
-
 fn sets(world: &World) -> Sets {
     let of_user = |n| {
         let held = world.emulator.instance(|centre| centre.proficiencies(&user_id(n)));
@@ -108,14 +102,7 @@ async fn import(case: &Case) -> (World, Report) {
         "source": "s3://imports/lists/a.csv", "import_id": "law", "mode": if case.replaces { "replace" } else { "merge" },
         "max_removals_percent": 100, "max_invalid_percent": 100,
     });
-    for &life in &case.lives {
-        if timeout(life, world.invoke(request.clone())).await.is_ok() {
-            break;
-        }
-        world.restart();
-    }
-    let answer = world.invoke(request).await.unwrap();
-    let report = world.report(&answer["imports"][0]);
+    let report = world.import_killed(request, &case.lives).await;
     (world, report)
 }
 

@@ -9,8 +9,10 @@
 #![allow(clippy::cast_precision_loss, reason = "small numbers")]
 #![allow(clippy::disallowed_types, reason = "the function is wired here as in main")]
 
+mod architecture;
 mod channels;
 mod deliveries;
+mod endings;
 mod faults;
 mod files;
 mod journal;

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use serde_json::json;
 use tokio::time::{Instant, timeout};
 
-use crate::world::{BUCKET, Report, World, instance, user_id};
+use crate::world::{BUCKET, Report, World, instance, run, user_id};
 
 const WRITES: [&str; 3] = ["AssociateUserProficiencies", "UpdateUserProficiencies", "DisassociateUserProficiencies"];
 
@@ -229,11 +229,6 @@ async fn ten_for_ten_others_under_a_limit_of_ten_never_leaves_a_user_with_nothin
     }
 }
 
-fn run<T>(future: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
-    runtime.unwrap().block_on(future)
-}
-
 const SLOW: [(&str, &str); 2] = [("REQUESTS_PER_SECOND", "20"), ("REQUEST_BURST", "5")];
 
 /// Of four users: full sets for others, full sets for a few, one who is right, one of whom a row is wrong.
@@ -264,14 +259,7 @@ async fn killed(lives: &[Duration]) -> (World, Report) {
     let (mut world, csv) = mixed();
     world.s3.put(BUCKET, "lists/a.csv", csv);
     let request = request("lists/a.csv", &json!({"import_id": "lists", "max_removals_percent": 100}));
-    for &life in lives {
-        if timeout(life, world.invoke(request.clone())).await.is_ok() {
-            break;
-        }
-        world.restart();
-    }
-    let answer = world.invoke(request).await.unwrap();
-    let report = world.report(&answer["imports"][0]);
+    let report = world.import_killed(request, lives).await;
     (world, report)
 }
 

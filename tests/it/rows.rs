@@ -54,7 +54,7 @@ async fn rows_of_every_kind_between_good_ones() {
     expect![[r#"
         2 | added |  | 
         3 | added |  | 
-        4 | invalid | missing_field | Nothing is said in: user.
+        4 | invalid | missing_field | These cells are empty: user.
         5 | invalid | invalid_level | The level '6' is not 1, 2, 3, 4 or 5.
         6 | added |  | 
         9 | invalid | unknown_user | There is no user 'jdoe'; did you mean 'JDoe'?
@@ -70,7 +70,7 @@ async fn rows_of_every_kind_between_good_ones() {
         19 | invalid | conflicting_rows | Line 20 says otherwise of the same user, attribute and value. Keep one of them.
         20 | invalid | conflicting_rows | Line 19 says otherwise of the same user, attribute and value. Keep one of them.
         21 | added |  | 
-        22 | invalid | wrong_cell_count | The row has 3 cells and the header 6. Is a delimiter missing, or one too many?
+        22 | invalid | missing_field | These cells are empty: level. The row has 3 cells and the header 6. Is a delimiter missing?
         23 | invalid | wrong_cell_count | The row has 7 cells and the header 6. Is a delimiter missing, or one too many?
         24 | added |  | 
         25 | removed |  | 
@@ -235,4 +235,58 @@ async fn a_bad_option_in_the_key_rejects_the_import() {
     assert_eq!((report.status(), report.summary["code"].as_str()), ("rejected", Some("invalid_option")));
     assert_eq!(report.statuses(), ["pending"]);
     assert!(world.calls().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_folder_that_is_meant_for_an_option_rejects_the_import() {
+    let world = World::new(instance(1));
+    let csv = "user,attribute,value,level\nagent000,Language,German,3\n";
+    for (folder, written) in [
+        ("dryrun=true", "'dry-run=true'"),
+        ("dry-run", "'dry-run=true'"),
+        ("Dry Run=true", "'dry-run=true'"),
+        ("modus=replace", "'mode=replace'"),
+        ("mode", "'mode=replace'"),
+        ("dry-run=true/dry-run=false", "'dry-run=true'"),
+    ] {
+        let report = world.drop_file(&format!("incoming/{folder}/a.csv"), csv).await;
+        let (code, message) = (report.summary["code"].as_str(), report.summary["message"].as_str().unwrap());
+        assert_eq!((report.status(), code), ("rejected", Some("invalid_option")), "{folder}");
+        assert!(message.contains(written), "{message}");
+    }
+    assert!(world.calls().is_empty());
+    let report = world.drop_file("incoming/modern=art/team=blue/mode=replace.csv", csv).await;
+    assert_eq!((report.status(), report.summary["mode"].as_str()), ("succeeded", Some("merge")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_user_who_is_nearly_named_is_suggested() {
+    let mut centre = instance(1).with_attribute("Team", ["Contact\u{a0}Center"]);
+    for (n, name) in ["JDoe", "jDoe", "asmith", "1234", "005678"].into_iter().enumerate() {
+        centre.add_user(user_id(n + 1), name, Vec::<(String, String, f32)>::new());
+    }
+    let world = World::new(centre);
+    let csv = "user,attribute,value,level\n\
+               jdoe,Language,German,3\n\
+               CORP\\asmith,Language,German,3\n\
+               mailto:asmith@example.com,Language,German,3\n\
+               \"Smith, Ann <asmith@example.com>\",Language,German,3\n\
+               001234,Language,German,3\n\
+               5678,Language,German,3\n\
+               \"=\"\"001234\"\"\",Language,German,3\n\
+               ａｓｍｉｔｈ,Language,German,3\n\
+               agent000,Team,Contact Center,3\n";
+    let report = world.drop_file("incoming/a.csv", csv).await;
+    let said: Vec<_> = report.rows().into_iter().map(|[line, _, _, message]| format!("{line} | {message}")).collect();
+    expect![[r#"
+        2 | There is no user 'jdoe'; did you mean 'JDoe' or 'jDoe'?
+        3 | There is no user 'CORP\asmith'; did you mean 'asmith'?
+        4 | There is no user 'mailto:asmith@example.com'; did you mean 'asmith'?
+        5 | There is no user 'Smith, Ann <asmith@example.com>'; did you mean 'asmith'?
+        6 | There is no user '001234'; did you mean '1234'?
+        7 | There is no user '5678'; did you mean '005678'?
+        8 | There is no user '="001234"'; did you mean '1234'?
+        9 | There is no user 'ａｓｍｉｔｈ'; did you mean 'asmith', with ordinary letters instead of full-width ones?
+        10 | The attribute 'Team' has no value 'Contact Center'; did you mean 'Contact~Center', with a no-break space (U+00A0) instead of a space?"#]]
+    .assert_eq(&said.join("\n").replace('\u{a0}', "~"));
 }

@@ -3,14 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
-use connect_bulk_import::config::Settings;
-use connect_bulk_import::connect::{Connect, Lanes};
-use connect_bulk_import::handler::{Handler, HandlerError};
-use connect_bulk_import::import::Importer;
-use connect_bulk_import::queue::Queue;
-use connect_bulk_import::store::Store;
+use connect_bulk_import::lambda::{Handler, HandlerError, Queue};
+use connect_bulk_import::{Importer, Settings, aws};
 use connect_emulator::{Builder, Emulator, Instance, Quotas};
-use import_testkit::{MemoryS3, Versioning, clients, connect_client, s3_client};
+use import_testkit::{MemoryS3, Versioning, clients};
 use lambda_runtime::{Context, LambdaEvent};
 use serde_json::{Value, json};
 
@@ -26,13 +22,54 @@ pub struct World {
     n_dropped: std::cell::Cell<u64>,
 }
 
-/// What the function asked of the queue.
+/// What the function asked of the queue, and how that answers.
 #[derive(Clone, Default)]
-pub struct Sqs(std::sync::Arc<std::sync::Mutex<Vec<Value>>>);
+pub struct Sqs(std::sync::Arc<std::sync::Mutex<SqsState>>);
+
+#[derive(Default)]
+struct SqsState {
+    requests: Vec<Value>,
+    dead_letters: Vec<Value>,
+    is_down: bool,
+}
 
 impl Sqs {
+    /// Requests to change a message's visibility.
     pub fn requests(&self) -> Vec<Value> {
-        self.0.lock().unwrap().clone()
+        self.0.lock().unwrap().requests.clone()
+    }
+
+    /// What was sent to the dead-letter queue.
+    pub fn dead_letters(&self) -> Vec<Value> {
+        self.0.lock().unwrap().dead_letters.clone()
+    }
+
+    /// From now on nothing is answered.
+    pub fn hang(&self) {
+        self.0.lock().unwrap().is_down = true;
+    }
+
+    async fn answer(
+        &self,
+        target: &str,
+        body: Value,
+    ) -> Result<http::Response<bytes::Bytes>, Box<dyn std::error::Error + Send + Sync>> {
+        if self.0.lock().unwrap().is_down {
+            tokio::time::sleep(Duration::from_secs(3600)).await;
+        }
+        let mut state = self.0.lock().unwrap();
+        let answer = match target {
+            "SendMessage" => {
+                let answer = json!({"MessageId": format!("dead-{}", state.dead_letters.len()), "MD5OfMessageBody": ""});
+                state.dead_letters.push(body);
+                answer
+            }
+            _ => {
+                state.requests.push(body);
+                json!({})
+            }
+        };
+        Ok(http::Response::new(bytes::Bytes::from(answer.to_string())))
     }
 }
 
@@ -50,6 +87,30 @@ pub fn instance(n_users: usize) -> Instance {
 
 pub fn user_id(n: usize) -> String {
     format!("00000000-0000-4000-8000-{n:012}")
+}
+
+/// Runs in virtual time.
+pub fn run<T>(future: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
+    runtime.unwrap().block_on(future)
+}
+
+/// A message of an SQS batch.
+pub fn in_a_message(id: &str, receive_count: u32, body: &Value) -> Value {
+    json!({
+        "messageId": id, "receiptHandle": format!("receipt-{id}"), "body": body.to_string(), "eventSource": "aws:sqs",
+        "eventSourceARN": "arn:aws:sqs:eu-central-1:111122223333:imports.fifo", "awsRegion": "eu-central-1",
+        "attributes": {"ApproximateReceiveCount": receive_count.to_string()}, "messageAttributes": {}
+    })
+}
+
+pub fn batch(messages: &[Value]) -> Value {
+    json!({ "Records": messages })
+}
+
+/// A file of proficiencies with these rows.
+pub fn proficiencies(rows: impl AsRef<str>) -> String {
+    format!("user,attribute,value,level\n{}", rows.as_ref())
 }
 
 impl World {
@@ -82,8 +143,24 @@ impl World {
     /// Drops a file and delivers its event.
     pub async fn drop_file(&self, key: &str, csv: impl AsRef<[u8]>) -> Report {
         let event = self.dropped(key, csv);
+        self.import(event).await
+    }
+
+    /// Delivers an event or a request, and reads the report.
+    pub async fn import(&self, event: Value) -> Report {
         let answer = self.invoke(event).await.unwrap();
         self.report(&answer["imports"][0])
+    }
+
+    /// Delivers until the import is over. Each process lives this long, the last one as long as it takes.
+    pub async fn import_killed(&mut self, event: Value, lives: &[Duration]) -> Report {
+        for &life in lives {
+            if let Ok(answer) = tokio::time::timeout(life, self.invoke(event.clone())).await {
+                return self.report(&answer.unwrap()["imports"][0]);
+            }
+            self.restart();
+        }
+        self.import(event).await
     }
 
     /// Drops a file; the event is still to be delivered.
@@ -150,30 +227,29 @@ fn handler(emulator: &Emulator, s3: &MemoryS3, sqs: &Sqs, settings: &[(&str, &st
         given.or_else(|| (name == "CONNECT_INSTANCE_ID").then(|| INSTANCE.to_owned()))
     };
     let settings = Settings::from_lookup(lookup).unwrap();
-    let lanes = Lanes::new(&settings.rates, 7);
-    Handler {
-        importer: Importer {
-            connect: Connect::new(connect_client(emulator), &settings.instance_id, lanes),
-            store: Store::new(s3_client(s3)),
-            progress: tokio::sync::watch::Sender::default(),
-            settings,
-        },
-        queue: Queue::new(sqs_client(sqs)),
-    }
+    let connect = aws::connect(clients::connect_config(emulator), &settings, 7);
+    let store = aws::store(clients::s3_config(s3));
+    let queue = Queue::new(sqs_client(sqs), settings.dead_letter_queue_url.clone());
+    Handler::new(Importer::new(settings, connect, store), queue)
 }
 
 fn sqs_client(sqs: &Sqs) -> aws_sdk_sqs::Client {
-    let requests = sqs.0.clone();
+    let sqs = sqs.clone();
     let answer = move |request: http::Request<bytes::Bytes>| {
-        requests.lock().unwrap().push(serde_json::from_slice(request.body()).unwrap());
-        async { Ok(http::Response::new(bytes::Bytes::from_static(b"{}"))) }
+        let sqs = sqs.clone();
+        async move {
+            let body: Value = serde_json::from_slice(request.body()).unwrap();
+            let target = request.headers()["x-amz-target"].to_str().unwrap().rsplit('.').next().unwrap().to_owned();
+            sqs.answer(&target, body).await
+        }
     };
     let config = aws_sdk_sqs::Config::builder()
         .behavior_version(aws_sdk_sqs::config::BehaviorVersion::latest())
         .region(aws_sdk_sqs::config::Region::from_static(clients::REGION))
         .credentials_provider(aws_sdk_sqs::config::Credentials::new("x", "y", None, None, "test"))
+        .sleep_impl(clients::TokioSleep::new())
         .http_client(clients::http_client(answer));
-    aws_sdk_sqs::Client::from_conf(config.build())
+    aws::sqs(config)
 }
 
 /// A report as its reader sees it.

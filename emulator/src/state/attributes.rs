@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use super::Instance;
 use crate::{
     error::ApiError,
     switches::{AttributeCase, Switches, UnknownAttribute},
@@ -37,32 +36,43 @@ pub struct PredefinedAttribute {
     pub values: Vec<String>,
 }
 
-/// The attributes that every instance has.
-pub(super) fn system() -> BTreeMap<String, PredefinedAttribute> {
-    let attribute = |name: &str, values: &[&str]| {
-        let values = values.iter().map(|value| format!("{SYSTEM_PREFIX}{value}"));
-        let attribute = PredefinedAttribute { values: values.collect() };
-        (format!("{SYSTEM_PREFIX}{name}"), attribute)
-    };
-    BTreeMap::from([attribute("Language", &LANGUAGES), attribute("Subtype", &SUBTYPES)])
-}
+/// The attributes of an instance, by name.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Attributes(BTreeMap<String, PredefinedAttribute>);
 
-impl Instance {
-    /// One attribute by its exact name, the system's own among them.
-    pub fn attribute(&self, name: &str) -> Result<&PredefinedAttribute, ApiError> {
-        let attribute = self.attributes.get(name);
+impl Attributes {
+    /// The attributes that every instance has.
+    pub(super) fn system() -> Self {
+        let attribute = |name: &str, values: &[&str]| {
+            let values = values.iter().map(|value| format!("{SYSTEM_PREFIX}{value}"));
+            let attribute = PredefinedAttribute { values: values.collect() };
+            (format!("{SYSTEM_PREFIX}{name}"), attribute)
+        };
+        Self(BTreeMap::from([attribute("Language", &LANGUAGES), attribute("Subtype", &SUBTYPES)]))
+    }
+
+    /// Adds an attribute, or values to one that is there.
+    pub(super) fn add(&mut self, name: String, values: impl Iterator<Item = String>) {
+        self.0.entry(name).or_default().values.extend(values);
+    }
+
+    /// Takes away an attribute, if it is there.
+    pub(super) fn remove(&mut self, name: &str) {
+        self.0.remove(name);
+    }
+
+    /// One attribute by its exact name.
+    pub(super) fn get(&self, name: &str) -> Result<&PredefinedAttribute, ApiError> {
+        let attribute = self.0.get(name);
         attribute.ok_or_else(|| ApiError::not_found(format!("Predefined attribute not found. Name: {name}")))
     }
 
-    /// The attributes that a search can find, by name: not the system's own, and not those that its
-    /// index has not caught up with.
-    pub fn searchable_attributes<'a>(
+    /// The attributes that a search can find: not the system's own, and not those that lag behind.
+    pub(super) fn searchable<'a>(
         &'a self,
         switches: &'a Switches,
     ) -> impl Iterator<Item = (&'a String, &'a PredefinedAttribute)> {
-        self.attributes
-            .iter()
-            .filter(|(name, _)| !name.starts_with(SYSTEM_PREFIX) && !switches.search_lag.contains(name))
+        self.0.iter().filter(|(name, _)| !name.starts_with(SYSTEM_PREFIX) && !switches.search_lag.contains(name))
     }
 
     /// The instance's own spelling of a pair, or the refusal of a pair that it does not have.
@@ -71,7 +81,7 @@ impl Instance {
             AttributeCase::Sensitive => ours == theirs,
             AttributeCase::Insensitive => equal_without_case(ours, theirs),
         };
-        let mut attributes = self.attributes.iter();
+        let mut attributes = self.0.iter();
         let Some((our_name, attribute)) = attributes.find(|(ours, _)| same(ours, name)) else {
             let message = format!("Predefined attribute '{name}' does not exist.");
             return Err(unknown(switches, message));

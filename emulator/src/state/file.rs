@@ -2,7 +2,10 @@
 
 use serde::Deserialize;
 
-use super::{DEFAULT_MAX_PROFICIENCIES, Instance, UserConfig};
+use super::{
+    instance::{DEFAULT_MAX_PROFICIENCIES, Instance},
+    user_config::UserConfig,
+};
 
 /// An instance as written in a file:
 ///
@@ -67,7 +70,7 @@ fn default_max_proficiencies() -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::state::{AutoAcceptConfig, Channel};
+    use crate::state::user_config::{AutoAcceptConfig, Channel};
 
     #[test]
     fn a_file_becomes_an_instance() {

@@ -3,9 +3,9 @@
 //! Each takes its items one after another, and each item either changes the set or is refused; what
 //! a refusal means for the items around it is said by [`Batch`].
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
-use super::{Instance, no_user};
+use super::instance::{Instance, ProficiencySet, no_user};
 use crate::{
     error::ApiError,
     switches::{
@@ -13,11 +13,6 @@ use crate::{
         Switches, UpdateMissing, UpdateSameLevel,
     },
 };
-
-/// What a user is good at: the level of each pair of attribute name and value.
-///
-/// The pair is the identity: one attribute may have several values for one user.
-pub type ProficiencySet = BTreeMap<(String, String), f32>;
 
 /// One item of a write.
 #[derive(Debug, Clone, PartialEq)]
@@ -158,7 +153,7 @@ impl Instance {
         if set.contains_key(pair) {
             return Ok(pair.clone());
         }
-        self.spelling(&pair.0, &pair.1, switches)
+        self.attributes.spelling(&pair.0, &pair.1, switches)
     }
 }
 

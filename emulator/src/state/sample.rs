@@ -1,8 +1,11 @@
 //! An instance to try things on.
 
 use super::{
-    AfterContactWorkConfig, AfterContactWorkConfigPerChannel, AutoAcceptConfig, Channel, Instance, PhoneNumberConfig,
-    PhoneType, UserConfig,
+    instance::Instance,
+    user_config::{
+        AfterContactWorkConfig, AfterContactWorkConfigPerChannel, AutoAcceptConfig, Channel, PhoneNumberConfig,
+        PhoneType, UserConfig,
+    },
 };
 
 const LANGUAGES: [&str; 5] = ["English", "French", "German", "Italian", "Spanish"];

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Instance, Proficiency};
+use super::{instance::Instance, proficiencies::Proficiency};
 use crate::{
     error::ApiError,
     switches::{

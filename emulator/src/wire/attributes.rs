@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    Clock,
+    clock::Clock,
     page::Page,
     request::{Received, check_length, invalid_member, required},
 };

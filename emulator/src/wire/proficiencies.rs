@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    Clock,
+    clock::Clock,
     page::Page,
     request::{Received, check_length, check_range, required},
 };

@@ -75,6 +75,11 @@ impl Received {
         self.query.get("nextToken").map(String::as_str)
     }
 
+    /// Whether there is a page token, in the query or in the body.
+    pub(crate) fn has_token(&self) -> bool {
+        self.next_token().is_some() || self.json().get("NextToken").is_some_and(|token| !token.is_null())
+    }
+
     /// The query's `maxResults`.
     pub(super) fn max_results(&self) -> Result<Option<i64>, ApiError> {
         let Some(text) = self.query.get("maxResults") else {
@@ -93,9 +98,14 @@ impl Received {
             .map_err(|error| ApiError::invalid_request(format!("The body is not what it should be: {error}")))
     }
 
+    /// The body as it came; null if it is empty or no JSON.
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_default()
+    }
+
     /// How many items the lists in the body have, right or wrong.
     pub(crate) fn n_items(&self) -> usize {
-        let body: Value = serde_json::from_slice(&self.body).unwrap_or_default();
+        let body = self.json();
         let lists = body.as_object().into_iter().flat_map(serde_json::Map::values);
         lists.filter_map(Value::as_array).map(Vec::len).sum()
     }

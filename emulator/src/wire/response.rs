@@ -6,14 +6,30 @@ use axum::{body::Body, response::Response};
 use http::{HeaderValue, StatusCode, header::CONTENT_TYPE};
 use serde_json::{Value, json};
 
-use super::CutMark;
-use crate::service::Reply;
+use crate::error::ApiError;
 
 const ERROR_TYPE: &str = "x-amzn-errortype";
 const REQUEST_ID: &str = "x-amzn-requestid";
 
+/// What goes back over the wire.
+#[derive(Debug)]
+pub(crate) enum Reply {
+    /// 200 with this body.
+    Answer(Value),
+    /// An error with its code and message.
+    Refusal(ApiError),
+    /// A status and nothing else.
+    Bare(u16),
+    /// Nothing: the connection breaks.
+    Cut,
+}
+
+/// Marks a response that is never to be sent: the connection breaks instead.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct CutMark;
+
 /// A reply as an HTTP response; a cut is marked, since a handler cannot break its connection.
-pub(super) fn render(reply: Reply) -> Response {
+pub(crate) fn render(reply: Reply) -> Response {
     match reply {
         Reply::Answer(body) => response(200, Some(&body), None),
         Reply::Refusal(error) => {

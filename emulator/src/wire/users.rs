@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Clock, page::Page, request::Received};
+use super::{clock::Clock, page::Page, request::Received};
 use crate::{error::ApiError, operation::Operation, state::Instance, switches::Switches};
 
 pub(super) fn list(

@@ -1,4 +1,4 @@
-//! Settings per channel, to and from the SDK's lists.
+//! Settings per channel, to and from the lists of the SDK.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ use crate::connect::error::ConnectError;
 use crate::connect::operation::Operation;
 use crate::connect::user_config::{Channel, ChannelSetting, List, Setting, UserConfig, Value};
 
-/// What a user has, complete or an error. A phone number that is empty is none.
+/// The settings of a user, complete or an error. An empty phone number is none.
 pub(super) fn from_wire(user: User) -> Result<UserConfig, ConnectError> {
     let mut held = UserConfig::new();
     for item in user.auto_accept_configs.unwrap_or_default() {
@@ -56,9 +56,9 @@ fn channel(name: &str) -> Result<Channel, ConnectError> {
     word(name).map(|name| Channel::from(name.to_owned()))
 }
 
-/// One of Connect's words, known or not. For one that the answer lacks, the SDK says a sentence.
+/// One of Connect's words, known to us or not.
 fn word(word: &str) -> Result<&str, ConnectError> {
-    // "no value was set" is what the SDK has for a member that is missing.
+    // Where a member is missing, the SDK puts "no value was set".
     let is_word = !word.is_empty() && !word.contains(' ');
     if is_word { Ok(word) } else { Err(incomplete(&format!("settings in which '{word}' stands for a word"))) }
 }
@@ -72,7 +72,7 @@ fn incomplete(what: &str) -> ConnectError {
     ConnectError::incomplete(Operation::DescribeUser, what)
 }
 
-/// The lists of one write: those of which there is a setting, the others left out.
+/// The lists of one write. A list without a setting is left out.
 #[derive(Debug, Default)]
 pub(super) struct Lists {
     pub(super) auto_accept: Option<Vec<AutoAcceptConfig>>,
@@ -83,7 +83,7 @@ pub(super) struct Lists {
 }
 
 impl Lists {
-    /// The settings as lists. A setting without the one that it needs is an error, never filled up with a default.
+    /// The settings as lists. If a setting lacks the one that it needs, that is an error; nothing is filled up with a default.
     pub(super) fn of(settings: &UserConfig) -> Result<Self, BuildError> {
         let settings = ChannelSettings(settings);
         Ok(Self {
@@ -120,15 +120,30 @@ impl Lists {
     }
 }
 
+/// The body of a write with the limits that the SDK leaves out: it does not write a time limit that is 0
+/// (`ser_after_contact_work_config`), and the documents do not say what the service makes of a configuration without one.
+pub(super) fn with_limits_of_zero(body: &[u8]) -> serde_json::Result<Vec<u8>> {
+    let mut body: serde_json::Value = serde_json::from_slice(body)?;
+    let items = body.get_mut("AfterContactWorkConfigs").and_then(serde_json::Value::as_array_mut);
+    for item in items.into_iter().flatten() {
+        for member in ["AfterContactWorkConfig", "AgentFirstCallbackAfterContactWorkConfig"] {
+            if let Some(limit) = item.get_mut(member).and_then(serde_json::Value::as_object_mut) {
+                limit.entry("AfterContactWorkTimeLimit").or_insert_with(|| 0.into());
+            }
+        }
+    }
+    serde_json::to_vec(&body)
+}
+
 fn needed<T>(member: Option<T>, name: &'static str) -> Result<T, BuildError> {
     member.ok_or_else(|| BuildError::missing_field(name, "another setting of the channel needs it"))
 }
 
-/// Settings, asked by their type.
+/// Settings, read by their type.
 struct ChannelSettings<'s>(&'s UserConfig);
 
 impl ChannelSettings<'_> {
-    /// An item for each channel that has a setting of the list; no list if no channel has.
+    /// An item for each channel that has a setting of the list. No list if no channel has one.
     fn list<T>(
         &self,
         list: List,

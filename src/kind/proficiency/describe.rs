@@ -139,7 +139,7 @@ mod tests {
     fn messages(csv_rows: &[&str], replaces: bool, happen: impl FnOnce(&mut ProficiencyRows)) -> Vec<String> {
         let csv = table(FileKind::Proficiencies, 0, csv_rows);
         let mut rows: ProficiencyRows = read(FileKind::Proficiencies, &csv);
-        let recorded = rows.ledger().recorded_users([(RowId(0), UserId::new(&user_id(0)))].into_iter());
+        let recorded = rows.ledger().recorded_users([(RowId(0), UserId::new(user_id(0)))].into_iter());
         let users = Users::recorded(INSTANCE, &recorded, 0);
         rows.resolve(&users, &Catalog::default(), &BTreeSet::new());
         happen(&mut rows);
@@ -150,7 +150,7 @@ mod tests {
 
     fn set_effects(rows: &mut ProficiencyRows, json: &str) {
         let json = RawValue::from_string(json.to_owned()).unwrap();
-        rows.restore_effects(RowId(0), &UserEffects { user: UserId::new(&user_id(0)), json }).unwrap();
+        rows.restore_effects(RowId(0), &UserEffects { user: UserId::new(user_id(0)), json }).unwrap();
     }
 
     #[test]

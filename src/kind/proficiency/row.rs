@@ -9,10 +9,11 @@ use crate::outcome::{Code, Problem};
 /// The columns of a proficiencies file.
 pub const SCHEMA: Schema = &[
     USER_COLUMN,
-    Column { name: "attribute", aliases: &["attributename", "skill", "proficiency"], presence: Presence::Required },
-    Column { name: "value", aliases: &["attributevalue"], presence: Presence::Required },
-    Column { name: "level", aliases: &["proficiencylevel"], presence: Presence::Required },
-    Column { name: "action", aliases: &[], presence: Presence::Optional },
+    Column { aliases: &["attributename", "skill", "proficiency"], ..Column::new("attribute", Presence::Required) },
+    Column { aliases: &["attributevalue"], ..Column::new("value", Presence::Required) },
+    // A list of removals needs no levels.
+    Column { aliases: &["proficiencylevel"], ..Column::new("level", Presence::RequiredWithout("action")) },
+    Column { mistaken: &["operation", "delete", "remove"], ..Column::new("action", Presence::Optional) },
 ];
 
 const ATTRIBUTE: usize = 1;
@@ -59,7 +60,7 @@ pub fn check<'r>(header: &Header, record: &Record<'r>) -> Result<CheckedProficie
         }
     };
     let needed = if is_removal { &named[..3] } else { &named[..4] };
-    check_given(needed)?;
+    check_given(header, record, needed)?;
     let level = if is_removal { None } else { Some(level_of(level)?) };
     Ok(CheckedProficiency { user, attribute, value, level })
 }
@@ -85,6 +86,10 @@ mod tests {
     type Cells = (String, String, String, Option<u8>);
 
     fn check_row(row: &str) -> Result<Cells, (&'static str, String)> {
+        check_below("agent,skill,value,level,action", row)
+    }
+
+    fn check_below(header: &str, row: &str) -> Result<Cells, (&'static str, String)> {
         let mut found = Vec::new();
         let mut reader = Reader::new(&[SCHEMA]);
         let mut visit = |header: &Header, record: Record<'_>| {
@@ -94,9 +99,14 @@ mod tests {
             });
             Ok(())
         };
-        reader.push(format!("agent,skill,value,level,action\n{row}").as_bytes(), &mut visit).unwrap();
+        reader.push(format!("{header}\n{row}").as_bytes(), &mut visit).unwrap();
         reader.finish(&mut visit).unwrap();
         found.remove(0)
+    }
+
+    fn refusal(csv: &str) -> Problem {
+        let mut reader = Reader::new(&[SCHEMA]);
+        reader.push(csv.as_bytes(), &mut |_, _| Ok(())).and_then(|()| reader.finish(&mut |_, _| Ok(()))).unwrap_err()
     }
 
     #[test]
@@ -110,6 +120,8 @@ mod tests {
             ("jdoe,Language,German,,remove", None),
             ("jdoe,Language,German,9,Remove", None),
             ("jdoe,Language,German,1,,,", Some(1)),
+            ("jdoe, \"Language\", \"German\", \"3\", set", Some(3)),
+            ("\u{202a}jdoe\u{202c},\u{feff}Language,\u{2066}German\u{2069},\u{200e}3,", Some(3)),
         ] {
             assert_eq!(check_row(text), row(level), "{text}");
         }
@@ -119,12 +131,66 @@ mod tests {
     }
 
     #[test]
+    fn last_cells_that_are_missing_are_empty() {
+        let row = |level| Ok(("jdoe".to_owned(), "Language".to_owned(), "German".to_owned(), level));
+        assert_eq!(check_row("jdoe,Language,German,3"), row(Some(3)));
+        let action_first = "action,agent,skill,value,level,note";
+        for (text, level) in [(",jdoe,Language,German,3", Some(3)), ("remove,jdoe,Language,German", None)] {
+            assert_eq!(check_below(action_first, text), row(level), "{text}");
+        }
+        for (header, text, said) in [
+            ("agent,skill,value,level,action", "jdoe,Language,German", "These cells are empty: level."),
+            ("agent,skill,value,level,action", "jdoe", "These cells are empty: attribute, value, level."),
+            (action_first, "remove,jdoe,Language", "These cells are empty: value."),
+            (action_first, "set,jdoe,Language,German", "These cells are empty: level."),
+            ("note,agent,skill,value,level", "a note", "These cells are empty: user, attribute, value, level."),
+        ] {
+            let (code, message) = check_below(header, text).unwrap_err();
+            let (n_cells, n_columns) = (text.split(',').count(), header.split(',').count());
+            let cells = if n_cells == 1 { "1 cell".to_owned() } else { format!("{n_cells} cells") };
+            let counts = format!("The row has {cells} and the header {n_columns}. Is a delimiter missing?");
+            assert_eq!((code, message), ("missing_field", format!("{said} {counts}")), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_list_of_removals_needs_no_column_of_levels() {
+        let header = "agent,skill,value,action";
+        let removal = Ok(("jdoe".to_owned(), "Language".to_owned(), "German".to_owned(), None));
+        assert_eq!(check_below(header, "jdoe,Language,German,remove"), removal);
+        for row in ["jdoe,Language,German,set", "jdoe,Language,German,", "jdoe,Language,German"] {
+            let (code, message) = check_below(header, row).unwrap_err();
+            assert_eq!(code, "missing_field");
+            assert!(message.starts_with("These cells are empty: level. The file has no column `level`."), "{message}");
+        }
+        assert_eq!(check_below(header, "jdoe,,German,remove").unwrap_err().1, "These cells are empty: attribute.");
+        let refusal = refusal("agent,skill,value\nj,L,G\n");
+        assert!(refusal.message.starts_with("There is no column `level`."), "{refusal}");
+    }
+
+    #[test]
+    fn a_column_that_is_only_carried_through_may_hold_any_bytes() {
+        for note in ["bell\u{7}", "\0", "\u{9d}", "\"two\nlines\tand\u{1b}[2J\""] {
+            let row = check_below("agent,skill,value,level,note", &format!("jdoe,Language,German,3,{note}"));
+            assert_eq!(row.unwrap().3, Some(3), "{note:?}");
+        }
+    }
+
+    #[test]
+    fn the_columns_that_are_nearly_ours_reject_the_file() {
+        for name in ["actions", "acton", "operation", "Delete", "remove"] {
+            let refusal = refusal(&format!("agent,skill,value,level,{name}\n"));
+            assert_eq!(refusal.code, "unknown_column");
+            assert!(refusal.message.contains(&format!("`action`, but one named \"{name}\"")), "{refusal}");
+        }
+    }
+
+    #[test]
     fn a_bad_row_says_what_is_wrong() {
         let long = format!("jdoe,Language,{},3,", "x".repeat(101));
         for (text, code, message) in [
-            ("jdoe,Language,German", "wrong_cell_count", "3 cells and the header 5"),
-            ("jdoe,Language,German,3,,extra", "wrong_cell_count", "6 cells"),
-            (",Language,,3,", "missing_field", "user, value"),
+            ("jdoe,Language,German,3,,extra", "wrong_cell_count", "The row has 6 cells and the header 5. Is a"),
+            (",Language,,3,", "missing_field", "These cells are empty: user, value."),
             ("jdoe,Language,German,,", "missing_field", "level"),
             ("jdoe,Language,German,0,", "invalid_level", "'0'"),
             ("jdoe,Language,German,6,", "invalid_level", "'6'"),
@@ -136,6 +202,7 @@ mod tests {
             ("jdoe,Language,Ger\0man,3,", "invalid_character", "in the column \"value\""),
             ("jdoe,Language,German,3,set,\u{1b}", "wrong_cell_count", "6 cells"),
             ("jdoe,Language,German,3,s\u{9c}t", "invalid_character", "in the column \"action\""),
+            ("jd\u{1b}oe,Language,German,3,", "invalid_character", "in the column \"agent\""),
             (&long, "too_long", "value"),
         ] {
             let (found, sentence) = check_row(text).unwrap_err();

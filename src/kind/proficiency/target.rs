@@ -74,14 +74,14 @@ impl Target for ProficiencyTarget {
     type Effects = ProficiencyEffects;
 
     async fn read(connect: &Connect, user: &UserId) -> Result<CurrentProficiencies, ConnectError> {
-        connect.list_user_proficiencies(user.as_str()).await.map(CurrentProficiencies)
+        connect.list_user_proficiencies(user).await.map(CurrentProficiencies)
     }
 
     async fn send(connect: &Connect, user: &UserId, call: &Step) -> Result<(), ConnectError> {
         match call {
-            Step::Update(items) => connect.update(user.as_str(), items).await,
-            Step::Associate(items) => connect.associate(user.as_str(), items).await,
-            Step::Disassociate(pairs) => connect.disassociate(user.as_str(), pairs).await,
+            Step::Update(items) => connect.update(user, items).await,
+            Step::Associate(items) => connect.associate(user, items).await,
+            Step::Disassociate(pairs) => connect.disassociate(user, pairs).await,
         }
     }
 

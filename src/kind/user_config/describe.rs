@@ -104,7 +104,7 @@ mod tests {
     fn what_several_deliveries_changed_for_a_user_is_told_of_its_rows() {
         let csv = table(FileKind::UserConfig, 0, &["CHAT,yes", "CHAT,no", "TASK,yes", "EMAIL,yes"]);
         let mut rows: UserConfigRows = read(FileKind::UserConfig, &csv);
-        let recorded = rows.ledger().recorded_users([(RowId(0), UserId::new(&user_id(0)))].into_iter());
+        let recorded = rows.ledger().recorded_users([(RowId(0), UserId::new(user_id(0)))].into_iter());
         let users = Users::recorded(INSTANCE, &recorded, 0);
         rows.resolve(&users, &(), &BTreeSet::new());
         for (row, json) in [
@@ -113,7 +113,7 @@ mod tests {
         ] {
             rows.ledger_mut().set(RowId(row), Outcome::plain(Status::Updated));
             let json = RawValue::from_string(json.to_owned()).unwrap();
-            rows.restore_effects(RowId(row), &UserEffects { user: UserId::new(&user_id(0)), json }).unwrap();
+            rows.restore_effects(RowId(row), &UserEffects { user: UserId::new(user_id(0)), json }).unwrap();
         }
         let reports = report(&rows, FileKind::UserConfig, &csv, &users, &(), APPLY);
         let messages: Vec<&str> = reports.iter().map(|row| row.message.as_str()).collect();
@@ -149,7 +149,7 @@ mod tests {
         let csv = table(FileKind::UserConfig, 0, &["CHAT,yes"]);
         let mut rows: UserConfigRows = read(FileKind::UserConfig, &csv);
         let json = RawValue::from_string(r#"{"c":7}"#.to_owned()).unwrap();
-        let effects = UserEffects { user: UserId::new(&user_id(0)), json };
+        let effects = UserEffects { user: UserId::new(user_id(0)), json };
         assert!(rows.restore_effects(RowId(0), &effects).is_err());
         let users = Users::recorded(INSTANCE, &HashMap::new(), 0);
         assert_eq!(rows.users(Some(&users)).changed, 0);

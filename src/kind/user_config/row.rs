@@ -12,7 +12,7 @@ use crate::outcome::{Code, Problem};
 /// The columns of a file of channel settings: user, channel, and each [`Setting`] in its order.
 pub const SCHEMA: Schema = &[
     USER_COLUMN,
-    Column { name: "channel", aliases: &[], presence: Presence::Required },
+    Column::new("channel", Presence::Required),
     column(Setting::AutoAccept),
     column(Setting::AgentFirstCallbackAutoAccept),
     column(Setting::AfterContactWorkSeconds),
@@ -24,18 +24,18 @@ pub const SCHEMA: Schema = &[
 ];
 
 const fn column(setting: Setting) -> Column {
-    Column { name: setting.name(), aliases: &[], presence: Presence::OneOf }
+    Column::new(setting.name(), Presence::OneOf)
 }
 
 const CHANNEL: usize = 1;
-/// Where the columns of the settings begin.
+/// The index of the first setting's column.
 const SETTINGS: usize = 2;
 
 /// The service model: "The minimum setting is 1 second, and the maximum is 2,000,000 seconds (24 days). Enter 0 for an
 /// indefinite amount of time".
 const MAX_SECONDS: u32 = 2_000_000;
 
-/// No value is as long. A longer one would fill the sentence that refuses it.
+/// No value is this long. A longer one would fill the sentence that refuses it.
 const MAX_LETTERS: usize = 100;
 
 /// The words of the service model.
@@ -49,34 +49,35 @@ const VOICE_ENHANCEMENT_MODES: [&str; 3] = ["VOICE_ISOLATION", "NOISE_SUPPRESSIO
 pub struct CheckedConfig<'r> {
     /// A user id, a user ARN or a username.
     pub user: &'r str,
-    /// What it says of that user.
+    /// What it says about that user.
     pub cells: Cells,
 }
 
-/// What a row says of its user: a channel, and a value for some of its settings. 24 bytes, for a million rows may be held.
+/// What a row says about its user: a channel, and values for some of the settings. 24 bytes, because a million rows may be
+/// held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cells {
-    /// The place in [`Channel::ALL`].
+    /// The index in [`Channel::ALL`].
     channel: u8,
     auto_accept: Option<bool>,
     agent_first_callback_auto_accept: Option<bool>,
     after_contact_work: Option<Seconds>,
     agent_first_callback_after_contact_work: Option<Seconds>,
-    /// The place in [`PHONE_TYPES`].
+    /// The index in [`PHONE_TYPES`].
     phone_type: Option<u8>,
     /// The digits after the plus sign: no country's code begins with 0.
     phone_number: Option<NonZeroU64>,
     persistent_connection: Option<bool>,
-    /// The place in [`VOICE_ENHANCEMENT_MODES`].
+    /// The index in [`VOICE_ENHANCEMENT_MODES`].
     voice_enhancement_mode: Option<u8>,
 }
 
-/// A time and one second more, so that there is room for none at all.
+/// A time plus one second, so that an `Option` takes no more room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Seconds(NonZeroU32);
 
 impl Cells {
-    /// A row that says nothing of a channel, yet.
+    /// A row that sets nothing of a channel yet.
     fn of(channel: u8) -> Self {
         Self {
             channel,
@@ -91,14 +92,14 @@ impl Cells {
         }
     }
 
-    /// Which channel it is about.
+    /// The channel that the row is about.
     pub fn channel(&self) -> Channel {
         Channel::ALL[usize::from(self.channel)].clone()
     }
 
-    /// What it says of a setting.
+    /// The value that the row gives a setting.
     pub fn get(&self, setting: Setting) -> Option<Value> {
-        let text = |words: &[&str], place: Option<u8>| place.map(|place| Value::text(words[usize::from(place)]));
+        let text = |words: &[&str], index: Option<u8>| index.map(|index| Value::text(words[usize::from(index)]));
         let seconds = |time: Option<Seconds>| time.map(|Seconds(more)| Value::Seconds(more.get() - 1));
         match setting {
             Setting::AutoAccept => self.auto_accept.map(Value::Switch),
@@ -112,12 +113,12 @@ impl Cells {
         }
     }
 
-    /// The settings that it says something of, in the order of the columns.
+    /// The settings that the row gives, in the order of the columns.
     pub fn settings(&self) -> impl Iterator<Item = (Setting, Value)> + '_ {
         Setting::ALL.into_iter().filter_map(|setting| Some((setting, self.get(setting)?)))
     }
 
-    /// Takes what a cell says of a setting.
+    /// Takes a setting's value from its cell.
     fn read(&mut self, setting: Setting, cell: &str) -> Result<(), Problem<Code>> {
         match setting {
             Setting::AutoAccept => self.auto_accept = Some(boolean(setting, cell)?),
@@ -142,20 +143,20 @@ impl Cells {
     }
 }
 
-/// Whether a file can say a value of a setting: the service may hold others, such as numbers in a form of their own.
+/// Whether a file can give a setting this value. The service may hold other values, such as numbers in another form.
 pub(super) fn can_say(setting: Setting, value: &Value) -> bool {
     let mut cells = Cells::of(0);
     cells.read(setting, &value.to_string()).is_ok() && cells.get(setting).as_ref() == Some(value)
 }
 
 /// Checks a row by itself: whole, no field missing, cells that mean something, and settings that the channel can have.
-/// What hangs on other rows or on what the user has is the plan's matter.
+/// The plan checks what depends on other rows or on what the user has.
 pub fn check<'r>(header: &Header, record: &Record<'r>) -> Result<CheckedConfig<'r>, Problem<Code>> {
     check_whole(header, record)?;
     let (user, channel) = (cell(header, record, USER), cell(header, record, CHANNEL));
     let named = [("user", user), ("channel", channel)];
     check_visible(header, record, &named)?;
-    check_given(&named)?;
+    check_given(header, record, &named)?;
     check_length("user", user, MAX_USER_LETTERS)?;
     check_length("channel", channel, MAX_LETTERS)?;
     let mut cells = Cells::of(channel_of(channel)?);
@@ -187,7 +188,7 @@ pub fn check<'r>(header: &Header, record: &Record<'r>) -> Result<CheckedConfig<'
 
 fn channel_of(cell: &str) -> Result<u8, Problem<Code>> {
     let found = (0_u8..).zip(&Channel::ALL).find(|(_, channel)| channel.name().eq_ignore_ascii_case(cell));
-    found.map(|(place, _)| place).ok_or_else(|| {
+    found.map(|(index, _)| index).ok_or_else(|| {
         Problem::new(Code::InvalidChannel, format!("The channel '{cell}' is not VOICE, CHAT, TASK or EMAIL."))
     })
 }
@@ -221,7 +222,7 @@ fn seconds(setting: Setting, cell: &str) -> Result<Seconds, Problem<Code>> {
 fn word(setting: Setting, cell: &str, words: &[&str], code: Code) -> Result<u8, Problem<Code>> {
     let found = (0_u8..).zip(words).find(|(_, word)| word.eq_ignore_ascii_case(cell));
     found
-        .map(|(place, _)| place)
+        .map(|(index, _)| index)
         .ok_or_else(|| Problem::new(code, format!("`{setting}` is '{cell}'. Write {}.", words.join(" or "))))
 }
 
@@ -280,6 +281,10 @@ pub(super) mod tests {
                  phone_number=+4930901820 persistent_connection=yes voice_enhancement_mode=NONE",
             ),
             (" jdoe , Chat ,No,,,,,,,,", "jdoe CHAT auto_accept=no"),
+            ("jdoe,chat,no", "jdoe CHAT auto_accept=no"),
+            ("jdoe, \"voice\",,,,, desk_phone, \"+491\"", "jdoe VOICE phone_type=DESK_PHONE phone_number=+491"),
+            ("jdoe,voice,,,,,,\u{202d}+4930901820\u{202c}", "jdoe VOICE phone_number=+4930901820"),
+            ("jdoe,voice,,,,,,\u{200e} +4930901820\u{200b}", "jdoe VOICE phone_number=+4930901820"),
             ("jdoe,EMAIL,,,30.0,,,,,", "jdoe EMAIL after_contact_work_seconds=30"),
             ("jdoe,task,,,\"30,00\",,,,,", "jdoe TASK after_contact_work_seconds=30"),
             ("jdoe,voice,,,,,soft_phone,'+12,,", "jdoe VOICE phone_type=SOFT_PHONE phone_number=+12"),
@@ -301,7 +306,10 @@ pub(super) mod tests {
     fn a_bad_row_says_what_is_wrong() {
         let long = format!("{},CHAT,yes,,,,,,,", "x".repeat(251));
         for (row, code, message) in [
-            ("jdoe,CHAT", "wrong_cell_count", "2 cells and the header 10"),
+            ("jdoe", "missing_field", "These cells are empty: channel. The row has 1 cell and the header 10. Is a"),
+            ("jdoe,CHAT", "no_setting", "gives no setting"),
+            ("jdoe,CHAT,yes,,,,,,,,more", "wrong_cell_count", "11 cells and the header 10"),
+            ("jdoe,CHAT,y\u{1b}es", "invalid_character", "in the column \"Auto accept\""),
             (",,yes,,,,,,,", "missing_field", "user, channel"),
             ("jdoe,FAX,yes,,,,,,,", "invalid_channel", "'FAX'"),
             ("jdoe,CHAT,maybe,,,,,,,", "invalid_boolean", "`auto_accept` is 'maybe'"),
@@ -330,16 +338,36 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn a_column_that_is_nearly_named_as_a_setting_rejects_the_file() {
+        for (name, meant) in [
+            ("auto_acept", "auto_accept"),
+            ("Phone Typ", "phone_type"),
+            ("persistant connection", "persistent_connection"),
+            ("after_contact_work_second", "after_contact_work_seconds"),
+        ] {
+            let other = if meant == "phone_type" { "phone_number" } else { "phone_type" };
+            let read = |header: String| {
+                let mut reader = Reader::new(&[SCHEMA]);
+                reader.push(header.as_bytes(), &mut |_, _| Ok(())).and_then(|()| reader.finish(&mut |_, _| Ok(())))
+            };
+            let refusal = read(format!("user,channel,{other},{name}\n")).unwrap_err();
+            assert_eq!(refusal.code, "unknown_column");
+            assert!(refusal.message.contains(&format!("`{meant}`, but one named \"{name}\"")), "{refusal}");
+            assert_eq!(read(format!("user,channel,{meant},{name}\n")), Ok(()));
+        }
+    }
+
+    #[test]
     fn what_only_calls_have_is_refused_elsewhere() {
         let values = ["yes", "yes", "30", "30", "SOFT_PHONE", "+4930901820", "yes", "NONE"];
         for channel in ["VOICE", "CHAT", "TASK", "EMAIL"] {
-            for (place, value) in values.into_iter().enumerate() {
+            for (index, value) in values.into_iter().enumerate() {
                 let mut cells = [""; 8];
-                cells[place] = value;
+                cells[index] = value;
                 let code = check_row(&format!("jdoe,{channel},{}", cells.join(","))).map_err(|(code, _)| code);
-                let is_everywhere = matches!(Setting::ALL[place].name(), "auto_accept" | "after_contact_work_seconds");
+                let is_everywhere = matches!(Setting::ALL[index].name(), "auto_accept" | "after_contact_work_seconds");
                 let expected = if is_everywhere || channel == "VOICE" { None } else { Some("voice_only") };
-                assert_eq!(code.err(), expected, "{channel} {}", Setting::ALL[place]);
+                assert_eq!(code.err(), expected, "{channel} {}", Setting::ALL[index]);
             }
         }
     }

@@ -71,11 +71,11 @@ impl Target for UserConfigTarget {
     type Effects = UserConfigEffects;
 
     async fn read(connect: &Connect, user: &UserId) -> Result<CurrentConfig, ConnectError> {
-        connect.describe_user(user.as_str()).await.map(CurrentConfig)
+        connect.describe_user(user).await.map(CurrentConfig)
     }
 
     async fn send(connect: &Connect, user: &UserId, call: &ConfigCall) -> Result<(), ConnectError> {
-        connect.update_user_config(user.as_str(), &call.lists).await
+        connect.update_user_config(user, &call.lists).await
     }
 
     fn new(

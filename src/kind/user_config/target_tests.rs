@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 use super::row::{SCHEMA, check};
 use super::rows::UserConfigRows;
 use super::test_lists::{WAYS, acw, conflict, full, refusing, with_lists};
+use crate::connect::UserId;
 use crate::input::{Header, Reader, Record};
 use crate::kind::test_desk::{APPLY, Desk, LATENCY, instance, user_id};
 use crate::kind::{FileKind, ReconcileOptions, Writes};
@@ -361,7 +362,7 @@ fn the_sample_file_has_rows_that_are_right_and_one_of_each_common_mistake() {
 #[tokio::test(start_paused = true)]
 async fn what_a_user_has_is_read_from_all_lists_with_times_in_seconds() {
     let desk = Desk::of(full(), ConfigLists::default());
-    let held = desk.connect.describe_user(&user_id(0)).await.unwrap();
+    let held = desk.connect.describe_user(&UserId::new(user_id(0))).await.unwrap();
     let said: Vec<_> = held.iter().map(|(key, value)| format!("{} {}={value}", key.channel, key.setting)).collect();
     let expected = [
         "VOICE auto_accept=no",

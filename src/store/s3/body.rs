@@ -57,6 +57,7 @@ impl Body {
         if self.breaks > MAX_BREAKS {
             return Err(StoreError::Other {
                 what: format!("GetObject {}", self.at),
+                status: None,
                 code: "IncompleteBody".to_owned(),
                 message: format!(
                     "the connection broke after {} of {} bytes: {}",

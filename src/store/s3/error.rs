@@ -36,6 +36,7 @@ where
         }
         (status, code) => StoreError::Other {
             what: what.clone(),
+            status,
             code: code
                 .map_or_else(|| status.map_or("NoAnswer".to_owned(), |status| format!("Http{status}")), str::to_owned),
             message: DisplayErrorContext(&error).to_string(),

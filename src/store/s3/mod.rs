@@ -85,7 +85,7 @@ impl Store {
         match self.put_once(at, &bytes, etag, is_new).await {
             Err(error) if error.is_precondition() => match self.get(at).await {
                 Ok(Some((found, etag))) if found == bytes => Ok(etag),
-                Err(unread) if !unread.is_denied() => Err(unread),
+                Err(unread) if !unread.is_refusal() => Err(unread),
                 _ => Err(error),
             },
             done => done,

@@ -5,7 +5,7 @@ use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use bytes::Bytes;
 
-use super::error::store_error;
+use super::error::{store_error, unhurried};
 use crate::store::location::{Location, StoreError};
 
 /// S3 takes parts of 5 MiB at least and 10,000 parts at most: with these, an object may have 80 GB.
@@ -49,6 +49,7 @@ impl Upload {
         let parts = CompletedMultipartUpload::builder().set_parts(Some(std::mem::take(&mut self.parts))).build();
         let call = self.client.complete_multipart_upload().bucket(&self.to.bucket).key(&self.to.key);
         let call = call.set_upload_id(self.upload_id.clone()).multipart_upload(parts);
+        let call = call.customize().config_override(unhurried());
         call.send().await.map_err(store_error("CompleteMultipartUpload", &self.to)).map(drop)
     }
 

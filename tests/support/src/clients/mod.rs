@@ -6,7 +6,7 @@ mod tests;
 
 use std::time::Duration;
 
-use aws_smithy_async::rt::sleep::TokioSleep;
+pub use aws_smithy_async::rt::sleep::TokioSleep;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use connect_emulator::Emulator;

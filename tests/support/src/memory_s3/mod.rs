@@ -16,8 +16,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
+use s3s::S3ErrorCode;
 use s3s::dto::Metadata;
 
+use crate::memory_s3::fault::HowOften;
 pub use crate::memory_s3::fault::S3Fault;
 use crate::memory_s3::state::{Content, State};
 
@@ -96,10 +98,25 @@ impl MemoryS3 {
     /// (three with its defaults) to see the error. Orders are served in the order given. The key of `ListObjectsV2`
     /// is its prefix.
     pub fn fail_next(&self, op: &str, key_part: Option<&str>, fault: S3Fault) {
-        self.lock().faults.order(op, key_part, fault);
+        self.lock().faults.order(op, key_part, fault, HowOften::Once);
+    }
+
+    /// Lets every call of `op` whose key contains `key_part` fail, until [`heal`](Self::heal).
+    ///
+    /// What [`fail_next`](Self::fail_next) orders for the same calls happens first. Of several orders of this
+    /// kind the one given first counts.
+    pub fn fail_always(&self, op: &str, key_part: Option<&str>, fault: S3Fault) {
+        self.lock().faults.order(op, key_part, fault, HowOften::Always);
+    }
+
+    /// Takes back every order to fail, those of [`fail_next`](Self::fail_next) that have not happened yet too.
+    pub fn heal(&self) {
+        self.lock().faults.clear();
     }
 
     /// Every attempt so far, in order: the operation and the key (of `ListObjectsV2`, the prefix).
+    ///
+    /// A request that is malformed, or whose key is too long, is refused ahead of this log.
     pub fn calls(&self) -> Vec<(String, String)> {
         self.lock().calls.clone()
     }
@@ -137,6 +154,19 @@ impl MemoryS3 {
     pub fn delete(&self, bucket: &str, key: &str) {
         if let Err(err) = self.lock().delete(bucket, key, None, None) {
             panic!("delete {bucket}/{key}: {err}");
+        }
+    }
+
+    /// Deletes one version, be it an object or a delete marker, for good. Not in the log of calls.
+    ///
+    /// It panics if there is no such version.
+    pub fn delete_version(&self, bucket: &str, key: &str, version_id: &str) {
+        let mut state = self.lock();
+        // A delete marker cannot be found either, but is there.
+        let not_found = state.find(bucket, key, Some(version_id)).err();
+        let missing = not_found.filter(|err| *err.code() == S3ErrorCode::NoSuchVersion);
+        if let Some(err) = missing.or_else(|| state.delete(bucket, key, Some(version_id), None).err()) {
+            panic!("delete {bucket}/{key} {version_id}: {err}");
         }
     }
 

@@ -17,6 +17,9 @@ use crate::memory_s3::{Stored, Versioning};
 /// Every part of a multipart upload but the last is at least so large.
 const MIN_PART_SIZE: usize = 5 * 1024 * 1024;
 
+/// The longest key, in bytes of UTF-8. What comes over the wire is measured by `s3s` already.
+const MAX_KEY_LENGTH: usize = 1024;
+
 /// The version id of an object in a bucket that keeps no versions.
 const NULL_VERSION: &str = "null";
 
@@ -275,6 +278,9 @@ impl State {
         content: Option<Content>,
         at: Option<SystemTime>,
     ) -> S3Result<Option<String>> {
+        if key.len() > MAX_KEY_LENGTH {
+            return Err(s3_error!(KeyTooLongError, "Your key is too long"));
+        }
         let versioning = self.bucket(bucket)?.versioning;
         let at = at.unwrap_or_else(|| self.clock.tick());
         let id = match versioning {

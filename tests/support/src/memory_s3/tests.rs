@@ -92,6 +92,31 @@ async fn keys_are_taken_as_they_are() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_key_has_1024_bytes_at_most() {
+    let (s3, client) = s3();
+    let longest = "ü".repeat(512);
+    client.put_object().bucket(OFF).key(&longest).body(body("x")).send().await.expect("put");
+    assert_eq!(read(&client, OFF, &longest).await, "x");
+
+    let too_long = format!("{longest}x");
+    let put = client.put_object().bucket(OFF).key(&too_long).body(body("x")).send().await;
+    assert_eq!(answer(put), refused(400, "KeyTooLongError"));
+    let get = client.get_object().bucket(OFF).key(&too_long).send().await;
+    assert_eq!(answer(get), refused(400, "KeyTooLongError"));
+    let head = client.head_object().bucket(OFF).key(&too_long).send().await;
+    assert_eq!(answer(head), refused(400, "none"));
+    let begun = client.create_multipart_upload().bucket(OFF).key(&too_long).send().await;
+    assert_eq!(answer(begun), refused(400, "KeyTooLongError"));
+    assert_eq!(s3.keys(OFF, ""), [longest]);
+}
+
+#[test]
+#[should_panic(expected = "KeyTooLongError")]
+fn a_test_cannot_put_a_longer_key_either() {
+    MemoryS3::new().with_bucket(OFF, Versioning::Off).put(OFF, &"x".repeat(1025), "x");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_stored_e_tag_is_the_md5() {
     let (s3, client) = s3();
     let stored = s3.put(OFF, "a", "hello");
@@ -195,6 +220,31 @@ async fn every_version_can_be_read() {
 
     client.delete_object().bucket(ON).key("a").set_version_id(marker).send().await.expect("undeleted");
     assert_eq!(get(None).await.expect("back").version_id(), new.version_id.as_deref());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_version_can_be_gone_for_good() {
+    let (s3, client) = s3();
+    let [old, new] = ["old", "new"].map(|text| s3.put(ON, "a", text).version_id.expect("a version"));
+    s3.delete_version(ON, "a", &new);
+    assert_eq!(read(&client, ON, "a").await, "old");
+    let get = client.get_object().bucket(ON).key("a").version_id(&new).send().await;
+    assert_eq!(answer(get), refused(404, "NoSuchVersion"));
+
+    let marker = client.delete_object().bucket(ON).key("a").send().await.expect("deleted");
+    s3.delete_version(ON, "a", marker.version_id().expect("a version"));
+    assert_eq!(read(&client, ON, "a").await, "old");
+    s3.delete_version(ON, "a", &old);
+    let get = client.get_object().bucket(ON).key("a").send().await;
+    assert_eq!(answer(get), refused(404, "NoSuchKey"));
+}
+
+#[test]
+#[should_panic(expected = "NoSuchVersion")]
+fn a_version_to_delete_has_to_be_there() {
+    let s3 = MemoryS3::new().with_bucket(ON, Versioning::Enabled);
+    s3.put(ON, "a", "x");
+    s3.delete_version(ON, "a", "no-such");
 }
 
 #[tokio::test(start_paused = true)]
@@ -463,12 +513,52 @@ async fn a_slow_answer_is_slow_in_tokios_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refusal_of_permission_has_its_code() {
+async fn a_refusal_has_its_status_and_where_there_is_a_body_its_code() {
     let (s3, client) = s3();
     s3.put(OFF, "a", "x");
+    let faults = [
+        (S3Fault::PermanentRedirect301, 301, "PermanentRedirect"),
+        (S3Fault::InvalidRequest400, 400, "InvalidRequest"),
+        (S3Fault::AccessDenied403, 403, "AccessDenied"),
+        (S3Fault::InvalidObjectState403, 403, "InvalidObjectState"),
+        (S3Fault::NoSuchBucket404, 404, "NoSuchBucket"),
+        (S3Fault::ServiceUnavailable503, 503, "ServiceUnavailable"),
+    ];
+    for (fault, status, code) in faults {
+        for op in ["GetObject", "HeadObject", "PutObject"] {
+            s3.fail_always(op, None, fault);
+        }
+        let get = client.get_object().bucket(OFF).key("a").send().await;
+        assert_eq!(answer(get), refused(status, code));
+        let put = client.put_object().bucket(OFF).key("a").body(body("y")).send().await;
+        assert_eq!(answer(put), refused(status, code));
+        // The SDK makes its one word for a HEAD of the status alone.
+        let head = client.head_object().bucket(OFF).key("a").send().await;
+        assert_eq!(answer(head), refused(status, if status == 404 { "NotFound" } else { "none" }));
+        s3.heal();
+        assert_eq!(read(&client, OFF, "a").await, "x");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_always_fails_does_so_until_it_is_healed() {
+    let (s3, client) = s3();
+    s3.put(OFF, "a", "x");
+    s3.put(OFF, "b", "y");
+    let get = || client.get_object().bucket(OFF).key("a").send();
+    s3.fail_always("GetObject", Some("a"), S3Fault::ServiceUnavailable503);
+    s3.fail_next("GetObject", Some("a"), S3Fault::AccessDenied403);
+    assert_eq!(answer(get().await), refused(403, "AccessDenied"), "the order for one call comes first");
+    s3.clear_calls();
+    for _ in 0..2 {
+        assert_eq!(answer(get().await), refused(503, "ServiceUnavailable"));
+    }
+    assert_eq!(s3.calls().len(), 6, "three attempts each");
+    assert_eq!(read(&client, OFF, "b").await, "y");
+
     s3.fail_next("GetObject", None, S3Fault::AccessDenied403);
-    let get = client.get_object().bucket(OFF).key("a").send().await;
-    assert_eq!(answer(get), refused(403, "AccessDenied"));
+    s3.heal();
+    assert_eq!(read(&client, OFF, "a").await, "x");
 }
 
 #[tokio::test(start_paused = true)]

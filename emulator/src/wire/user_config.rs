@@ -4,14 +4,15 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    Clock,
+    clock::Clock,
     request::{Received, check_range, invalid_member, required},
 };
 use crate::{
     error::ApiError,
     state::{
         AfterContactWorkConfig, AfterContactWorkConfigPerChannel, AutoAcceptConfig, Channel, ConfigUpdate, Instance,
-        PersistentConnectionConfig, PhoneNumberConfig, PhoneType, VoiceEnhancementConfig, VoiceEnhancementMode,
+        MissingLimit, PersistentConnectionConfig, PhoneNumberConfig, PhoneType, VoiceEnhancementConfig,
+        VoiceEnhancementMode,
     },
     switches::Switches,
 };
@@ -59,12 +60,11 @@ struct AfterContactWork {
     agent_first_callback_after_contact_work_config: Option<Limit>,
 }
 
-/// The one member is not required by the model; what is left out is 0.
+/// The one member is not required by the model.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Limit {
-    #[serde(default)]
-    after_contact_work_time_limit: i64,
+    after_contact_work_time_limit: Option<i64>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -113,13 +113,13 @@ pub(super) fn update(
     clock: Clock,
 ) -> Result<Value, ApiError> {
     let body: Body = received.body()?;
+    let mut missing_limits = Vec::new();
     let update = ConfigUpdate {
         auto_accept: checked(body.auto_accept_configs, "autoAcceptConfigs", AutoAccept::check)?,
-        after_contact_work: checked(
-            body.after_contact_work_configs,
-            "afterContactWorkConfigs",
-            AfterContactWork::check,
-        )?,
+        after_contact_work: checked(body.after_contact_work_configs, "afterContactWorkConfigs", |item, path| {
+            item.check(path, &mut missing_limits)
+        })?,
+        missing_limits,
         phone_number: checked(body.phone_number_configs, "phoneNumberConfigs", PhoneNumber::check)?,
         persistent_connection: checked(
             body.persistent_connection_configs,
@@ -137,7 +137,7 @@ pub(super) fn update(
 fn checked<T, C>(
     list: Option<Vec<T>>,
     name: &str,
-    check: impl Fn(T, &str) -> Result<C, ApiError>,
+    mut check: impl FnMut(T, &str) -> Result<C, ApiError>,
 ) -> Result<Option<Vec<C>>, ApiError> {
     let check_nth = |(n, item): (usize, T)| check(item, &format!("{name}.{n}.member"));
     list.map(|items| (1..).zip(items).map(check_nth).collect()).transpose()
@@ -154,13 +154,26 @@ impl AutoAccept {
 }
 
 impl AfterContactWork {
-    fn check(self, path: &str) -> Result<AfterContactWorkConfigPerChannel, ApiError> {
+    /// The limits that lack their number are added to `missing_limits`.
+    fn check(
+        self,
+        path: &str,
+        missing_limits: &mut Vec<MissingLimit>,
+    ) -> Result<AfterContactWorkConfigPerChannel, ApiError> {
+        let channel = channel(self.channel, path)?;
         let own = format!("{path}.afterContactWorkConfig");
+        let own_limit = required(self.after_contact_work_config, &own)?;
         let agent_first = format!("{path}.agentFirstCallbackAfterContactWorkConfig");
         let agent_first_limit = self.agent_first_callback_after_contact_work_config;
+        if own_limit.is_missing() {
+            missing_limits.push(MissingLimit::Own(channel));
+        }
+        if agent_first_limit.as_ref().is_some_and(Limit::is_missing) {
+            missing_limits.push(MissingLimit::AgentFirst(channel));
+        }
         Ok(AfterContactWorkConfigPerChannel {
-            channel: channel(self.channel, path)?,
-            after_contact_work_config: required(self.after_contact_work_config, &own)?.check(&own)?,
+            channel,
+            after_contact_work_config: own_limit.check(&own)?,
             agent_first_callback_after_contact_work_config: agent_first_limit
                 .map(|limit| limit.check(&agent_first))
                 .transpose()?,
@@ -169,10 +182,15 @@ impl AfterContactWork {
 }
 
 impl Limit {
+    fn is_missing(&self) -> bool {
+        self.after_contact_work_time_limit.is_none()
+    }
+
+    /// A number that is missing is 0 here.
     fn check(&self, path: &str) -> Result<AfterContactWorkConfig, ApiError> {
-        let path = format!("{path}.afterContactWorkTimeLimit");
-        check_range(&self.after_contact_work_time_limit, &path, &(0..=MAX_SECONDS))?;
-        let after_contact_work_time_limit = u32::try_from(self.after_contact_work_time_limit).unwrap_or_default();
+        let seconds = self.after_contact_work_time_limit.unwrap_or_default();
+        check_range(&seconds, &format!("{path}.afterContactWorkTimeLimit"), &(0..=MAX_SECONDS))?;
+        let after_contact_work_time_limit = u32::try_from(seconds).unwrap_or_default();
         Ok(AfterContactWorkConfig { after_contact_work_time_limit })
     }
 }

@@ -1,147 +1,38 @@
-//! A user's settings per channel, and the write that changes them.
+//! The write that changes a user's settings per channel.
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
-use super::{Instance, no_user};
+use super::{
+    instance::{Instance, no_user},
+    user_config::{
+        AfterContactWorkConfigPerChannel, AutoAcceptConfig, Channel, PersistentConnectionConfig, PhoneNumberConfig,
+        PhoneType, VoiceEnhancementConfig,
+    },
+};
 use crate::{
     error::ApiError,
-    switches::{ConfigLists, EmptyCall, Switches},
+    switches::{ConfigLists, EmptyCall, MissingTimeLimit, Switches},
 };
-
-/// The channels of the service model.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "UPPERCASE")]
-pub enum Channel {
-    /// Calls.
-    Voice,
-    /// Chats.
-    Chat,
-    /// Tasks.
-    Task,
-    /// E-mails.
-    Email,
-}
-
-/// What kind of phone an agent has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum PhoneType {
-    /// In the browser.
-    SoftPhone,
-    /// On the desk; it has a number.
-    DeskPhone,
-}
-
-/// What is done to an agent's voice.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum VoiceEnhancementMode {
-    /// Other voices are taken out.
-    VoiceIsolation,
-    /// Noise is taken out.
-    NoiseSuppression,
-    /// Nothing.
-    None,
-}
-
-/// Whether contacts of a channel are accepted by themselves.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", deny_unknown_fields)]
-pub struct AutoAcceptConfig {
-    /// The channel.
-    pub channel: Channel,
-    /// Whether they are.
-    pub auto_accept: bool,
-    /// The same for callbacks that ring the agent first; VOICE only.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub agent_first_callback_auto_accept: Option<bool>,
-}
-
-/// How long after contact work may take.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", deny_unknown_fields)]
-pub struct AfterContactWorkConfig {
-    /// Seconds; 0 is for ever.
-    pub after_contact_work_time_limit: u32,
-}
-
-/// How long after contact work may take on a channel.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", deny_unknown_fields)]
-pub struct AfterContactWorkConfigPerChannel {
-    /// The channel.
-    pub channel: Channel,
-    /// How long.
-    pub after_contact_work_config: AfterContactWorkConfig,
-    /// The same for callbacks that ring the agent first; VOICE only.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub agent_first_callback_after_contact_work_config: Option<AfterContactWorkConfig>,
-}
-
-/// Which phone an agent has; VOICE only.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", deny_unknown_fields)]
-pub struct PhoneNumberConfig {
-    /// The channel.
-    pub channel: Channel,
-    /// The kind of phone.
-    pub phone_type: PhoneType,
-    /// The number, in E.164.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub phone_number: Option<String>,
-}
-
-/// Whether the connection stays open between calls; VOICE only.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", deny_unknown_fields)]
-pub struct PersistentConnectionConfig {
-    /// The channel.
-    pub channel: Channel,
-    /// Whether it does.
-    pub persistent_connection: bool,
-}
-
-/// What is done to an agent's voice; VOICE only.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", deny_unknown_fields)]
-pub struct VoiceEnhancementConfig {
-    /// The channel.
-    pub channel: Channel,
-    /// What.
-    pub voice_enhancement_mode: VoiceEnhancementMode,
-}
-
-/// All settings of a user, in Connect's own form: a list for each kind of setting, an item for each channel.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", default, deny_unknown_fields)]
-pub struct UserConfig {
-    /// See [`AutoAcceptConfig`].
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub auto_accept_configs: Vec<AutoAcceptConfig>,
-    /// See [`AfterContactWorkConfigPerChannel`].
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub after_contact_work_configs: Vec<AfterContactWorkConfigPerChannel>,
-    /// See [`PhoneNumberConfig`].
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub phone_number_configs: Vec<PhoneNumberConfig>,
-    /// See [`PersistentConnectionConfig`].
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub persistent_connection_configs: Vec<PersistentConnectionConfig>,
-    /// See [`VoiceEnhancementConfig`].
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub voice_enhancement_configs: Vec<VoiceEnhancementConfig>,
-}
 
 /// One write: the lists that it sends. What a list that is not sent holds stays.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct ConfigUpdate {
     pub(crate) auto_accept: Option<Vec<AutoAcceptConfig>>,
     pub(crate) after_contact_work: Option<Vec<AfterContactWorkConfigPerChannel>>,
+    /// The limits of `after_contact_work` that were sent without their number; it has 0 in their place.
+    pub(crate) missing_limits: Vec<MissingLimit>,
     pub(crate) phone_number: Option<Vec<PhoneNumberConfig>>,
     pub(crate) persistent_connection: Option<Vec<PersistentConnectionConfig>>,
     pub(crate) voice_enhancement: Option<Vec<VoiceEnhancementConfig>>,
+}
+
+/// A time limit that was sent without its number, on this channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum MissingLimit {
+    /// The channel's own.
+    Own(Channel),
+    /// The one for callbacks that ring the agent first.
+    AgentFirst(Channel),
 }
 
 impl Instance {
@@ -159,6 +50,10 @@ impl Instance {
         let config = &mut user.config;
         put(&mut config.auto_accept_configs, update.auto_accept, how);
         put(&mut config.after_contact_work_configs, update.after_contact_work, how);
+        if switches.missing_time_limit == MissingTimeLimit::Unset {
+            let unset = |limit: MissingLimit| limit.unset(&mut config.after_contact_work_configs);
+            update.missing_limits.into_iter().for_each(unset);
+        }
         put(&mut config.phone_number_configs, update.phone_number, how);
         put(&mut config.persistent_connection_configs, update.persistent_connection, how);
         put(&mut config.voice_enhancement_configs, update.voice_enhancement, how);
@@ -175,6 +70,9 @@ impl ConfigUpdate {
         if *self == Self::default() && switches.empty_call == EmptyCall::Error {
             return Err(switches.refuse("No settings are given."));
         }
+        if !self.missing_limits.is_empty() && switches.missing_time_limit == MissingTimeLimit::Refused {
+            return Err(ApiError::invalid_parameter("AfterContactWorkTimeLimit is missing."));
+        }
         let complaints = [
             channel_twice(self.auto_accept.as_deref()),
             channel_twice(self.after_contact_work.as_deref()),
@@ -189,6 +87,20 @@ impl ConfigUpdate {
         match complaints.into_iter().flatten().next() {
             Some(complaint) => Err(switches.refuse(complaint)),
             None => Ok(()),
+        }
+    }
+}
+
+impl MissingLimit {
+    /// Takes the setting away.
+    fn unset(self, held: &mut Vec<AfterContactWorkConfigPerChannel>) {
+        match self {
+            Self::Own(channel) => held.retain(|item| item.channel != channel),
+            Self::AgentFirst(channel) => {
+                for item in held.iter_mut().filter(|item| item.channel == channel) {
+                    item.agent_first_callback_after_contact_work_config = None;
+                }
+            }
         }
     }
 }

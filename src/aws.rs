@@ -1,0 +1,42 @@
+//! The services' adapters out of the SDK's configuration: every client that the function uses is built here, with its
+//! retries and timeouts, so that tests run with those of production.
+#![expect(clippy::disallowed_types, reason = "clients are built here and handed to their adapters")]
+
+use std::time::Duration;
+
+use aws_sdk_connect::config::retry::RetryConfig;
+use aws_sdk_connect::config::timeout::{TimeoutConfig, TimeoutConfigBuilder};
+
+use crate::connect::{Connect, Lanes};
+use crate::settings::Settings;
+use crate::store::Store;
+
+/// How long a connection may take, one attempt of a call, and one attempt to send a part of a report.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
+const PART_TIMEOUT: Duration = Duration::from_secs(30);
+
+fn timeouts() -> TimeoutConfigBuilder {
+    TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT)
+}
+
+/// The instance of the settings. The lanes retry: the SDK's own retries would go past them.
+pub fn connect(config: aws_sdk_connect::config::Builder, settings: &Settings, seed: u64) -> Connect {
+    let timeouts = timeouts().operation_attempt_timeout(ATTEMPT_TIMEOUT).build();
+    let config = config.retry_config(RetryConfig::disabled()).timeout_config(timeouts);
+    let client = aws_sdk_connect::Client::from_conf(config.build());
+    Connect::new(client, &settings.instance_id, Lanes::new(&settings.rates, seed))
+}
+
+/// Object storage, with the SDK's own retries.
+pub fn store(config: aws_sdk_s3::config::Builder) -> Store {
+    let timeouts = timeouts().operation_attempt_timeout(PART_TIMEOUT).build();
+    Store::new(aws_sdk_s3::Client::from_conf(config.timeout_config(timeouts).build()))
+}
+
+/// The client of the queue that delivers.
+#[cfg(feature = "lambda")]
+pub fn sqs(config: aws_sdk_sqs::config::Builder) -> aws_sdk_sqs::Client {
+    let timeouts = timeouts().operation_attempt_timeout(ATTEMPT_TIMEOUT).build();
+    aws_sdk_sqs::Client::from_conf(config.timeout_config(timeouts).build())
+}

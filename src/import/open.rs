@@ -1,0 +1,148 @@
+//! Finds the import that a trigger means and takes it over for this delivery, or begins it.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::ImportError;
+use super::begin::{Begin, Begun, Sought};
+use super::trigger::{IdempotencyKey, Request, Source, Trigger};
+use crate::settings::Settings;
+use crate::state::{Acquired, Found, ImportRecord, Journal, Lease};
+use crate::store::{Location, Store, StoreError};
+
+/// Deliveries of one import that may begin at the same instant.
+const MAX_RACES: u32 = 5;
+
+/// Acquires the import of a trigger.
+///
+/// Whoever creates the record first has begun the import; the others find it.
+pub(super) async fn acquire(
+    store: &Store,
+    settings: &Settings,
+    trigger: &Trigger,
+    now: DateTime<Utc>,
+    owner: u64,
+) -> Result<Acquired, ImportError> {
+    let bucket = settings.report_bucket.as_deref().or_else(|| trigger.bucket()).ok_or_else(|| {
+        ImportError::InvalidRequest("a request without a source needs the setting REPORT_BUCKET".to_owned())
+    })?;
+    let mut key = trigger.key.clone();
+    for _ in 0..MAX_RACES {
+        let folder = state_folder(settings, bucket, &key);
+        match Lease::find(store, &folder).await? {
+            Some(Found::Joined(other)) => key = IdempotencyKey::from_stored(other),
+            Some(Found::Record(record, version)) => {
+                check_same(&record, trigger)?;
+                let has_progressed =
+                    record.answer.is_none() && Journal::has_progressed(store, &folder, record.deliveries).await?;
+                if let Some(acquired) =
+                    Lease::take_over(store, &folder, (*record, version), owner, has_progressed).await?
+                {
+                    return Ok(acquired);
+                }
+            }
+            None => {
+                let begin = Begin { store, settings, trigger, bucket, folder: &folder, now, owner };
+                match begin_or_join(&begin).await? {
+                    Next::Acquired(acquired) => return Ok(acquired),
+                    Next::LookAgain => {}
+                }
+            }
+        }
+    }
+    Err(anyhow::anyhow!("import {} changes all the time: many deliveries begin at once", key.as_str()).into())
+}
+
+enum Next {
+    Acquired(Acquired),
+    /// Something is there now.
+    LookAgain,
+}
+
+async fn begin_or_join(begin: &Begin<'_>) -> Result<Next, ImportError> {
+    let Begin { store, trigger, folder, .. } = begin;
+    let named = trigger.request().and_then(|request| Some((request.answered_key()?, request.import_id.as_deref()?)));
+    if let Some((_, import_id)) = named {
+        return Err(ImportError::InvalidRequest(format!("there is no import '{import_id}'")));
+    }
+    let Some(sought) = Sought::find(store, trigger).await? else {
+        return Err(ImportError::InvalidRequest("a request without a source".to_owned()));
+    };
+    let terms = Terms::of(begin, &sought);
+    if let Some(terms) = &terms
+        && let Some(under_way) = terms.under_way(begin).await?
+        && Lease::join(store, folder, &under_way).await?
+    {
+        return Ok(Next::LookAgain);
+    }
+    let record = match begin.begin(&sought).await? {
+        Begun::Record(record) => record,
+        Begun::Answer(answer) => return Ok(Next::Acquired(Acquired::Finished(answer))),
+    };
+    let Some(lease) = Lease::create(store, folder, *record).await? else { return Ok(Next::LookAgain) };
+    if let Some(terms) = terms {
+        terms.note(begin).await?;
+    }
+    Ok(Next::Acquired(Acquired::Lease(Box::new(lease))))
+}
+
+fn state_folder(settings: &Settings, bucket: &str, key: &IdempotencyKey) -> Location {
+    Location::new(bucket, format!("{}{}/", settings.prefixes.state, key.as_str()))
+}
+
+/// What a queued request without a name asks for: another message that asks the same is the same import, while that is under
+/// way.
+struct Terms(Location);
+
+/// Which import was last begun on these terms.
+#[derive(Debug, Serialize, Deserialize)]
+struct LastOnTerms {
+    key: String,
+}
+
+impl Terms {
+    fn of(begin: &Begin<'_>, sought: &Sought) -> Option<Self> {
+        let Source::Request(request @ Request { source: Some(source), .. }) = &begin.trigger.source else { return None };
+        let key = IdempotencyKey::of_terms(source, sought.version(), request);
+        let at = format!("{}requests/{}.json", begin.settings.prefixes.state, key.as_str());
+        begin.trigger.joins.then(|| Self(Location::new(begin.bucket, at)))
+    }
+
+    /// The import on these terms that is not over.
+    async fn under_way(&self, begin: &Begin<'_>) -> Result<Option<String>, StoreError> {
+        let Some((bytes, _)) = begin.store.get(&self.0).await? else { return Ok(None) };
+        let Ok(LastOnTerms { key }) = serde_json::from_slice(&bytes) else { return Ok(None) };
+        let folder = state_folder(begin.settings, begin.bucket, &IdempotencyKey::from_stored(key.clone()));
+        Ok(match Lease::find(begin.store, &folder).await? {
+            Some(Found::Record(record, _)) if record.answer.is_none() => Some(key),
+            _ => None,
+        })
+    }
+
+    async fn note(&self, begin: &Begin<'_>) -> Result<(), StoreError> {
+        let last = LastOnTerms { key: begin.trigger.key.as_str().to_owned() };
+        let bytes = serde_json::to_vec(&last).expect("a key has no map keys");
+        begin.store.write(&self.0, bytes.into(), None).await.map(drop)
+    }
+}
+
+/// A request that names an import must mean what that import was given: a dry run of that name must not resume a real one.
+fn check_same(record: &ImportRecord, trigger: &Trigger) -> Result<(), ImportError> {
+    let Source::Request(request) = &trigger.source else { return Ok(()) };
+    let Some(import_id) = &request.import_id else { return Ok(()) };
+    let given: Request = match &record.request {
+        Some(given) => serde_json::from_value(given.clone()).map_err(anyhow::Error::from)?,
+        None => Request { source: format!("{}", record.source).parse().ok(), ..Request::default() },
+    };
+    let is_source_same = request.source.is_none() || request.source == given.source;
+    let asks_nothing_else = request.answered_key().is_some() && request.has_no_options();
+    if is_source_same && (asks_nothing_else || request.terms() == given.terms()) {
+        return Ok(());
+    }
+    let shown = |request: &Request| serde_json::to_string(&request.terms()).unwrap_or_default();
+    Err(ImportError::InvalidRequest(format!(
+        "the import '{import_id}' was begun with {} and this request is {}: give it another import_id",
+        shown(&given),
+        shown(request)
+    )))
+}

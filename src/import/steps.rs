@@ -1,0 +1,277 @@
+//! From the object to users who are as it says, step by step.
+
+use anyhow::Context as _;
+
+use super::apply::Apply;
+use super::begin::is_overtaken;
+use super::finish::{Finished, Imported, finish};
+use super::guard;
+use super::load::{File, load};
+use super::preview::{Previews, look_through};
+use super::resume::{Resumed, resume};
+use super::run::{Run, Verdict};
+use super::trigger::Trigger;
+use crate::connect::{ConnectError, ErrorKind};
+use crate::input::Header;
+use crate::kind::{AnyRows, Describe, FileKind, Ledger, ProficiencyRows, Rows, UserBatch, UserConfigRows};
+use crate::options::Mode;
+use crate::outcome::{ImportStatus, Problem};
+use crate::resolve::Users;
+use crate::state::Ending;
+use crate::store::StoreError;
+
+/// Crashes in a row after which an import is given up.
+const MAX_CRASHES: u32 = 20;
+/// Deliveries after those that may crash of the attempt to say so.
+const MORE_CRASHES: u32 = 3;
+
+impl Run<'_> {
+    /// Whether the import is given up, and this delivery only has to say so.
+    pub(super) fn is_last_try(&self) -> bool {
+        self.lease.crashes_before() >= MAX_CRASHES
+    }
+
+    /// Whether even the attempt to write the report was deadly. What the journal says stays where it is.
+    pub(super) fn is_hopeless(&self) -> bool {
+        self.lease.crashes_before() >= MAX_CRASHES + MORE_CRASHES
+    }
+
+    /// Why the import is not gone on with, as far as that is known before anything large is read.
+    async fn foregone(&self, trigger: &Trigger) -> anyhow::Result<Option<Verdict>> {
+        let crashes = self.lease.crashes_before();
+        if crashes >= MAX_CRASHES {
+            let problem = match &self.record().last_error {
+                Some(error) => Problem::new(
+                    "no_progress",
+                    format!(
+                        "{crashes} deliveries ended one after another without progress, the last one with: {error}. What is \
+                         pending was not tried; drop retry.csv again."
+                    ),
+                ),
+                None => Problem::new(
+                    "died_too_often",
+                    format!(
+                        "{crashes} deliveries died one after another. What is pending was not tried; drop retry.csv again."
+                    ),
+                ),
+            };
+            return Ok(Some(Verdict::Failed(problem)));
+        }
+        if self.record().deliveries > 1 {
+            self.look_for_cancel().await;
+            if self.is_cancelled() {
+                return Ok(Some(Verdict::Cancelled));
+            }
+            let importer = self.importer;
+            if is_overtaken(&importer.store, &importer.settings, trigger, self.record()).await? {
+                let message = "A newer object of the same name was imported meanwhile, so the rest of this one was not.";
+                return Ok(Some(Verdict::Failed(Problem::new("superseded", message))));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Does all that is left of an import, and writes its report.
+pub(super) async fn import(run: &Run<'_>, trigger: &Trigger) -> anyhow::Result<Finished> {
+    let foregone = run.foregone(trigger).await?;
+    if run.record().deliveries == 1 {
+        run.write_progress().await?;
+    }
+    if let Some(verdict) = foregone.clone().filter(|_| run.is_hopeless()) {
+        return Ok(Finished::without_report(run, verdict));
+    }
+    if let Some(Ending { status, problem }) = &run.record().ending {
+        match status {
+            ImportStatus::Failed => return without_file(run, Verdict::Failed(problem.clone())).await,
+            _ if run.record().version.is_empty() => return without_file(run, Verdict::Rejected(problem.clone())).await,
+            _ => {}
+        }
+    }
+    let record = run.record();
+    let File { rows, header, unreadable } = match load(&run.importer.store, &record.read_from).await {
+        Ok(file) => file,
+        Err(StoreError::Gone(_)) => return without_file(run, Verdict::Failed(gone(run))).await,
+        Err(error) => match error.unreadable(&record.source) {
+            Some(problem) => return without_file(run, Verdict::Failed(problem)).await,
+            None => return Err(error).context("the object could not be read"),
+        },
+    };
+    match rows.unwrap_or_else(|| AnyRows::new(FileKind::Proficiencies)) {
+        AnyRows::Proficiencies(rows) => import_rows(run, Imported::new(rows, header, unreadable), foregone).await,
+        AnyRows::UserConfig(rows) => import_rows(run, Imported::new(rows, header, unreadable), foregone).await,
+    }
+}
+
+fn gone(run: &Run<'_>) -> Problem {
+    let source = &run.record().source;
+    let message = format!("{source} is gone: it was deleted after the import had begun. Drop the file again.");
+    Problem::new("object_gone", message)
+}
+
+/// An import whose file cannot be read any more ends with what its journal knows.
+async fn without_file(run: &Run<'_>, verdict: Verdict) -> anyhow::Result<Finished> {
+    async fn end<R: Describe>(run: &Run<'_>, rows: R, verdict: Verdict) -> anyhow::Result<Finished> {
+        let mut import = Imported::new(rows, None, None);
+        let resumed = resume(run, import.rows.ledger_mut()).await?;
+        resumed.assume_intents(import.rows.ledger_mut());
+        import.counts_without_file = Some(resumed.counts());
+        import.verdict = verdict;
+        finish(run, import).await
+    }
+    match started_kind(run).await? {
+        FileKind::Proficiencies => end(run, ProficiencyRows::default(), verdict).await,
+        FileKind::UserConfig => end(run, UserConfigRows::default(), verdict).await,
+    }
+}
+
+/// The kind of a file that cannot be read any more: the journal knows it, if an earlier delivery read the file.
+async fn started_kind(run: &Run<'_>) -> anyhow::Result<FileKind> {
+    let mut ledger = Ledger::default();
+    let started = resume(run, &mut ledger).await?.replay.started;
+    let Some((kind, mode)) = started else { return Ok(FileKind::Proficiencies) };
+    run.mode.set(mode);
+    let kind = FileKind::ALL.into_iter().find(|known| known.name() == kind).context("the journal is of a kind of file that this version does not know")?;
+    run.kind.set(Some(kind));
+    Ok(kind)
+}
+
+/// From the rows to the report.
+async fn import_rows<R: Describe>(
+    run: &Run<'_>,
+    mut import: Imported<R>,
+    foregone: Option<Verdict>,
+) -> anyhow::Result<Finished> {
+    let mut resumed = resume(run, import.rows.ledger_mut()).await?;
+    if run.record().deliveries > 1 {
+        run.show_resumed(resumed.counts());
+        run.write_progress().await?;
+    }
+    import.verdict = match decided_by_file(run, &mut import) {
+        Some(verdict) => verdict,
+        None => match (foregone, resumed.replay.has_begun_users()) {
+            (Some(Verdict::Failed(problem)), false) if problem.code == "superseded" => Verdict::Rejected(problem),
+            (Some(verdict), false) => verdict,
+            (foregone, _) => apply_rows(run, &mut import, &mut resumed, foregone).await?,
+        },
+    };
+    finish(run, import).await
+}
+
+/// What the file alone decides: that it is rejected, or that there is nothing to try.
+fn decided_by_file<R: Describe>(run: &Run<'_>, import: &mut Imported<R>) -> Option<Verdict> {
+    let mut problem = import.unreadable.clone();
+    if let Some(header) = &import.header {
+        match set_kind_and_mode::<R>(run, header) {
+            Ok(()) => {}
+            Err(why) => problem = problem.or(Some(why)),
+        }
+    }
+    let rows = import.rows.ledger();
+    let ending = || run.record().ending.as_ref().map(|ending| ending.problem.clone());
+    problem = problem.or_else(|| guard::no_rows(rows.counts())).or_else(ending);
+    if !rows.has_pending() {
+        problem = problem.or_else(|| guard::mostly_invalid(&run.record().options, rows.counts()));
+        return Some(problem.map_or(Verdict::Completed, Verdict::Rejected));
+    }
+    problem.map(Verdict::Rejected)
+}
+
+fn set_kind_and_mode<R: Rows>(run: &Run<'_>, header: &Header) -> Result<(), Problem> {
+    run.kind.set(Some(FileKind::of(header)));
+    run.mode.set(guard::mode::<R>(&run.record().options, header)?);
+    Ok(())
+}
+
+/// Asks the instance, and brings each user to what its rows say.
+async fn apply_rows<R: Describe>(
+    run: &Run<'_>,
+    import: &mut Imported<R>,
+    resumed: &mut Resumed,
+    foregone: Option<Verdict>,
+) -> anyhow::Result<Verdict> {
+    let has_begun = resumed.replay.has_begun_users();
+    let batches = match look_up(run, import, resumed).await {
+        Ok(batches) => batches,
+        Err(verdict) => {
+            import.users.get_or_insert_with(|| Users::recorded(&run.importer.settings.instance_id, &resumed.recorded, 0));
+            resumed.restore_outcomes(import.rows.ledger_mut());
+            resumed.assume_intents(import.rows.ledger_mut());
+            return Ok(foregone.unwrap_or(verdict));
+        }
+    };
+    let options = &run.record().options;
+    // A guard that was passed is not asked again.
+    if !has_begun && let Some(problem) = guard::mostly_invalid(options, import.rows.ledger().counts()) {
+        return Ok(Verdict::Rejected(problem));
+    }
+    if resumed.replay.started.is_none() {
+        run.journal.started(R::NAME, run.mode.get());
+    }
+    let Imported { rows, users: Some(users), .. } = import else { return Ok(Verdict::Completed) };
+    resumed.restore_outcomes(rows.ledger_mut());
+    let mut batches = resumed.retain_left(rows.ledger_mut(), users, batches);
+    let priors = resumed.priors::<R>()?;
+    let mut previews = Previews::resumed(std::mem::take(&mut resumed.replay.previews));
+    let is_ending = foregone.is_some();
+
+    let (mut rejected, mut stopped) = (None, None);
+    let is_guarded = run.mode.get() == Mode::Replace && !resumed.replay.is_guard_passed;
+    if is_guarded && !is_ending {
+        match run.unless_abandoned(look_through(run, rows, users, &mut previews, &batches)).await {
+            Some(Ok(problem)) => rejected = problem,
+            Some(Err(error)) => stopped = Some(error),
+            None => return Ok(Verdict::Cancelled),
+        }
+        batches = rows.ledger_mut().retain_pending(batches);
+    }
+    let is_to_go_on = (rejected.is_none() || options.dry_run) && (stopped.is_none() || has_begun);
+    if is_to_go_on {
+        let is_ending = is_ending || stopped.is_some();
+        let apply = Apply::new(run, users, &previews, &priors, is_ending);
+        let ended = apply.apply(rows, batches).await;
+        stopped = stopped.or(ended);
+    }
+    Ok(foregone.unwrap_or_else(|| verdict(run, import, rejected, stopped)))
+}
+
+/// Of several ways to end the gravest counts.
+fn verdict<R: Describe>(
+    run: &Run<'_>,
+    import: &Imported<R>,
+    rejected: Option<Problem>,
+    stopped: Option<ConnectError>,
+) -> Verdict {
+    let is_cancelled = run.is_cancelled() && import.rows.ledger().has_pending();
+    let stopped = stopped.filter(|error| error.kind != ErrorKind::NotSent).or_else(|| run.lanes().denied());
+    match (stopped, rejected) {
+        (Some(error), _) => Verdict::failed(&error),
+        (None, Some(problem)) => Verdict::Rejected(problem),
+        (None, None) if is_cancelled => Verdict::Cancelled,
+        (None, None) => Verdict::Completed,
+    }
+}
+
+/// Asks the instance whose the rows are and what they name. What it does not know is invalid; the rest is the work.
+async fn look_up<R: Describe>(
+    run: &Run<'_>,
+    import: &mut Imported<R>,
+    resumed: &Resumed,
+) -> Result<Vec<UserBatch>, Verdict> {
+    let replaces = run.mode.get() == Mode::Replace;
+    let connect = &run.importer.connect;
+    let wanted = import.rows.ledger().wanted_users(replaces);
+    let users =
+        Users::find(connect, &run.importer.settings.instance_id, &wanted, &resumed.recorded, replaces);
+    let users = import.users.insert(run.unless_abandoned(users).await.ok_or(Verdict::Cancelled)?.map_err(stopped)?);
+    let reference = run.unless_abandoned(import.rows.fetch_reference(connect)).await.ok_or(Verdict::Cancelled)?;
+    let reference = import.reference.insert(reference.map_err(stopped)?);
+    Ok(import.rows.resolve(users, reference, &resumed.replay.rows_under_way()))
+}
+
+fn stopped(error: ConnectError) -> Verdict {
+    match error.kind {
+        ErrorKind::NotSent => Verdict::Cancelled,
+        _ => Verdict::failed(&error),
+    }
+}
