@@ -103,8 +103,7 @@ impl<'a, R: Describe> Apply<'a, R> {
 
     /// A user that this delivery has just seen to be right needs no second look.
     fn skip_right(&self, rows: &mut R, batch: UserBatch) -> bool {
-        let is_right =
-            self.replaces() && !self.has_begun(batch) && self.previews.is_right(&self.users.id(batch.user));
+        let is_right = self.replaces() && !self.has_begun(batch) && self.previews.is_right(&self.users.id(batch.user));
         if is_right {
             rows.ledger_mut().set_all(batch, Outcome::plain(Status::Unchanged));
             self.run.complete(rows, self.users, batch, None);

@@ -86,9 +86,10 @@ impl Begin<'_> {
             Source::Object(object) => object.sequencer.clone(),
             Source::Request(_) => None,
         };
-        let request = self.trigger.request().map(|request| {
-            serde_json::to_value(request.terms()).expect("a request has no map keys")
-        });
+        let request = self
+            .trigger
+            .request()
+            .map(|request| serde_json::to_value(request.terms()).expect("a request has no map keys"));
         ImportRecord {
             report: self.report(&import_id, &source.key),
             import_id,
@@ -154,7 +155,8 @@ impl Begin<'_> {
         loop {
             let found = self.store.get(&at).await?;
             if let Some((bytes, _)) = &found {
-                let newest: NewestOfKey = serde_json::from_slice(bytes).with_context(|| format!("{at} cannot be read"))?;
+                let newest: NewestOfKey =
+                    serde_json::from_slice(bytes).with_context(|| format!("{at} cannot be read"))?;
                 if is_earlier(sequencer, &newest.sequencer) {
                     let message =
                         "A newer object of the same name was imported before this one. Drop it again if it is meant.";

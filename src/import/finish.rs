@@ -3,7 +3,7 @@
 use anyhow::Context as _;
 use tracing::{info, warn};
 
-use super::load::{RowReader, Step};
+use super::load::{ReadStep, RowReader};
 use super::run::{Run, Verdict, best_effort};
 use crate::input::{Header, Record};
 use crate::kind::{Describe, ProficiencyRows, ReportContext};
@@ -111,7 +111,8 @@ async fn write_rows<R: Describe>(run: &Run<'_>, import: &Imported<R>, header: &H
         let row = RowId(n_rows);
         let mut report = import.rows.describe(row, header, &found, context);
         // Dropped again, the rows to mend must be the whole truth for their users, too.
-        report.needs_retry |= to_retry.as_ref().is_some_and(|(users, these)| ledger.is_one_of(row.index(), users, these));
+        report.needs_retry |=
+            to_retry.as_ref().is_some_and(|(users, these)| ledger.is_one_of(row.index(), users, these));
         // A file that ends before its end must be mended itself: what was read of it is no file to drop.
         report.needs_retry &= import.unreadable.is_none();
         sheets.push(header, &found, &report);
@@ -125,8 +126,8 @@ async fn write_rows<R: Describe>(run: &Run<'_>, import: &Imported<R>, header: &H
         let step = reader.step(&mut push).await;
         match (step, sheets.flush(header).await) {
             (Err(error), _) | (_, Err(error)) => break Err(error),
-            (Ok(Step::More), Ok(())) => {}
-            (Ok(Step::End(read)), Ok(())) => break Ok(read),
+            (Ok(ReadStep::More), Ok(())) => {}
+            (Ok(ReadStep::End(read)), Ok(())) => break Ok(read),
         }
     };
     let is_same = |read: &Result<(), Problem>| {

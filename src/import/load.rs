@@ -27,7 +27,7 @@ pub(super) async fn load(store: &Store, from: &Location) -> Result<File, StoreEr
     };
     let mut reader = RowReader::open(store, from).await?;
     let read = loop {
-        if let Step::End(read) = reader.step(&mut visit).await? {
+        if let ReadStep::End(read) = reader.step(&mut visit).await? {
             break read;
         }
     };
@@ -51,7 +51,7 @@ pub(super) struct RowReader {
 
 /// How far a [`RowReader`] is.
 #[derive(Debug)]
-pub(super) enum Step {
+pub(super) enum ReadStep {
     /// There may be more.
     More,
     /// The file is read to its end, or cannot be read any further.
@@ -71,11 +71,11 @@ impl RowReader {
     }
 
     /// Reads 64 KiB of text at most, and visits the rows in it.
-    pub(super) async fn step(&mut self, visit: &mut Visit<'_>) -> Result<Step, StoreError> {
+    pub(super) async fn step(&mut self, visit: &mut Visit<'_>) -> Result<ReadStep, StoreError> {
         if self.piece.is_empty() {
             match self.body.next().await? {
                 Some(piece) => self.piece = piece,
-                None => return Ok(Step::End(self.reader.finish(visit))),
+                None => return Ok(ReadStep::End(self.reader.finish(visit))),
             }
         } else {
             // One thread serves all: a large file must not keep the others from their turn.
@@ -84,9 +84,9 @@ impl RowReader {
         match self.reader.step(&self.piece, visit) {
             Ok(taken) => {
                 self.piece.advance(taken);
-                Ok(Step::More)
+                Ok(ReadStep::More)
             }
-            Err(problem) => Ok(Step::End(Err(problem))),
+            Err(problem) => Ok(ReadStep::End(Err(problem))),
         }
     }
 }

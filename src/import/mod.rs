@@ -9,8 +9,10 @@
 
 mod apply;
 mod begin;
+mod error;
 mod finish;
 mod guard;
+mod importer;
 mod load;
 mod open;
 mod preview;
@@ -18,51 +20,24 @@ mod progress;
 mod resume;
 mod run;
 mod steps;
+mod summarize;
 pub mod trigger;
 
 use std::convert::Infallible;
 
-use tokio::sync::watch;
 use tracing::{info, warn};
 
-use crate::connect::Connect;
 use crate::outcome::ImportStatus;
-use crate::settings::Settings;
 use crate::state::{Acquired, Answer, Lease, LeaseError};
-use crate::store::{Store, StoreError};
 
+pub use error::ImportError;
+pub use importer::Importer;
 pub use progress::Progress;
 pub use run::Deadlines;
 
 use finish::Finished;
 use run::{Run, best_effort, by_deadline, reached};
 use trigger::Trigger;
-
-/// What imports work with: built once at start.
-#[derive(Debug)]
-pub struct Importer {
-    settings: Settings,
-    connect: Connect,
-    store: Store,
-    progress: watch::Sender<Progress>,
-}
-
-/// Why a delivery has no answer.
-#[derive(Debug, thiserror::Error)]
-pub enum ImportError {
-    /// The request contradicts the import that it names, or names none. It will never have an answer.
-    #[error("{0}")]
-    InvalidRequest(String),
-    /// A service refused what cannot be done without. Another try would be refused as well, until somebody mends it.
-    #[error("{0:#}")]
-    Refused(anyhow::Error),
-    /// A service did not answer as it should. Another delivery may go on.
-    #[error("{0:#}")]
-    Interrupted(anyhow::Error),
-    /// It was tried often enough, and not even its end can be written.
-    #[error("{0:#}")]
-    Exhausted(anyhow::Error),
-}
 
 /// How one delivery ended.
 enum Ended {
@@ -73,27 +48,11 @@ enum Ended {
 }
 
 impl Importer {
-    /// An importer of these settings, for this instance and this object storage.
-    pub fn new(settings: Settings, connect: Connect, store: Store) -> Self {
-        Self { settings, connect, store, progress: watch::Sender::default() }
-    }
-
-    /// The settings.
-    pub fn settings(&self) -> &Settings {
-        &self.settings
-    }
-
-    /// How far the import under way is, for whoever wants to see it.
-    pub fn progress(&self) -> watch::Receiver<Progress> {
-        self.progress.subscribe()
-    }
-
     /// Serves one delivery of an import: begins it, or goes on with it, or gives the answer that it had.
     pub async fn run(&self, trigger: &Trigger, deadlines: &Deadlines) -> Result<Answer, ImportError> {
         let owner = fastrand::u64(..);
         let acquire = open::acquire(&self.store, &self.settings, trigger, deadlines.wall_clock(), owner);
-        // Boxed: the futures of the SDK's calls, one in another, are too deep for the compiler otherwise.
-        match by_deadline(deadlines.deadline, Box::pin(acquire)).await?? {
+        match by_deadline(deadlines.deadline, acquire).await?? {
             Acquired::Finished(answer) => {
                 info!(import_id = answer.import_id, status = ?answer.status, "nothing to do any more");
                 Ok(answer)
@@ -107,7 +66,9 @@ impl Importer {
         let run = &Run::new(self, lease, deadlines);
         let import_id = &run.record().import_id;
         let answered = match run_until_deadline(run, trigger).await {
-            Ok(Ended::Finished(finished)) => by_deadline(deadlines.end, finished.answer(run)).await.and_then(|done| done),
+            Ok(Ended::Finished(finished)) => {
+                by_deadline(deadlines.end, finished.answer(run)).await.and_then(|done| done)
+            }
             Ok(Ended::Deadline) => {
                 info!(import_id, "deadline: the next delivery goes on");
                 best_effort(deadlines.end, async { Ok(run.release().await?) }).await;
@@ -152,32 +113,5 @@ fn fenced_or(ended: anyhow::Result<Ended>) -> anyhow::Result<Ended> {
             Ok(Ended::Fenced)
         }
         ended => ended,
-    }
-}
-
-impl ImportError {
-    /// What an error means for whoever would deliver again.
-    fn of(error: anyhow::Error, is_last_try: bool) -> Self {
-        let store_error = match error.downcast_ref::<LeaseError>() {
-            Some(LeaseError::Store(store_error)) => Some(store_error),
-            _ => error.downcast_ref::<StoreError>(),
-        };
-        match store_error {
-            _ if is_last_try => Self::Exhausted(error),
-            Some(store_error) if store_error.is_refusal() => Self::Refused(error),
-            _ => Self::Interrupted(error),
-        }
-    }
-}
-
-impl From<anyhow::Error> for ImportError {
-    fn from(error: anyhow::Error) -> Self {
-        Self::of(error, false)
-    }
-}
-
-impl From<StoreError> for ImportError {
-    fn from(error: StoreError) -> Self {
-        Self::of(error.into(), false)
     }
 }

@@ -3,8 +3,8 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::ImportError;
 use super::begin::{Begin, Begun, Sought};
+use super::error::ImportError;
 use super::trigger::{IdempotencyKey, Request, Source, Trigger};
 use crate::settings::Settings;
 use crate::state::{Acquired, Found, ImportRecord, Journal, Lease};
@@ -102,7 +102,9 @@ struct LastOnTerms {
 
 impl Terms {
     fn of(begin: &Begin<'_>, sought: &Sought) -> Option<Self> {
-        let Source::Request(request @ Request { source: Some(source), .. }) = &begin.trigger.source else { return None };
+        let Source::Request(request @ Request { source: Some(source), .. }) = &begin.trigger.source else {
+            return None;
+        };
         let key = IdempotencyKey::of_terms(source, sought.version(), request);
         let at = format!("{}requests/{}.json", begin.settings.prefixes.state, key.as_str());
         begin.trigger.joins.then(|| Self(Location::new(begin.bucket, at)))

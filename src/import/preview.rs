@@ -49,6 +49,7 @@ pub(super) async fn look_through<R: Describe>(
     batches: &[UserBatch],
 ) -> Result<Option<Problem>, ConnectError> {
     let unread = read_all(run, rows, users, previews, batches).await?;
+    run.look_for_cancel().await;
     if run.is_cancelled() {
         return Ok(None);
     }
@@ -126,7 +127,9 @@ fn fail_unread<R: Describe>(run: &Run<'_>, rows: &mut R, users: &Users, batch: U
     let said = error.user_message();
     let message = match error.kind {
         // There is no such user: another try would find the same.
-        ErrorKind::Refused if error.code == "ResourceNotFoundException" => rows.ledger_mut().messages.intern(&error.code, &said),
+        ErrorKind::Refused if error.code == "ResourceNotFoundException" => {
+            rows.ledger_mut().messages.intern(&error.code, &said)
+        }
         _ => {
             let why = format!(
                 "What the user has could not be read before the first write, so nothing was done for it. {said} Drop \

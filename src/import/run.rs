@@ -10,7 +10,7 @@ use tokio::sync::{Mutex, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{info, warn};
 
-use super::Importer;
+use super::importer::Importer;
 use super::progress::{History, Progress};
 use crate::connect::{ConnectError, Lanes, Operation};
 use crate::kind::{FileKind, Rows, UserBatch};
@@ -21,8 +21,8 @@ use crate::resolve::Users;
 use crate::state::{Answer, Completed, ImportRecord, Journal, LanesByName, Lease, LeaseError};
 use crate::store::{Location, StoreError};
 
-/// How often an import looks whether it is cancelled, and confirms that it is still its own.
-const WATCH_INTERVAL: Duration = Duration::from_secs(3);
+/// How often an import looks whether it is cancelled.
+const WATCH_INTERVAL: Duration = Duration::from_secs(1);
 /// Writes may go out so long after the import was last seen to be this delivery's. A process that was frozen for longer looks
 /// again before it writes.
 const LEASE_TIME: Duration = Duration::from_secs(30);
@@ -166,7 +166,8 @@ impl<'i> Run<'i> {
         Ok(())
     }
 
-    /// Looks every few seconds whether the import is cancelled and still this delivery's, whatever the work waits for.
+    /// Looks every second whether the import is cancelled, and every few whether it is still this delivery's, whatever the
+    /// work waits for.
     pub(super) async fn watch(&self) -> Result<Infallible, LeaseError> {
         loop {
             sleep(WATCH_INTERVAL).await;

@@ -64,7 +64,8 @@ impl Run<'_> {
             }
             let importer = self.importer;
             if is_overtaken(&importer.store, &importer.settings, trigger, self.record()).await? {
-                let message = "A newer object of the same name was imported meanwhile, so the rest of this one was not.";
+                let message =
+                    "A newer object of the same name was imported meanwhile, so the rest of this one was not.";
                 return Ok(Some(Verdict::Failed(Problem::new("superseded", message))));
             }
         }
@@ -131,7 +132,10 @@ async fn started_kind(run: &Run<'_>) -> anyhow::Result<FileKind> {
     let started = resume(run, &mut ledger).await?.replay.started;
     let Some((kind, mode)) = started else { return Ok(FileKind::Proficiencies) };
     run.mode.set(mode);
-    let kind = FileKind::ALL.into_iter().find(|known| known.name() == kind).context("the journal is of a kind of file that this version does not know")?;
+    let kind = FileKind::ALL
+        .into_iter()
+        .find(|known| known.name() == kind)
+        .context("the journal is of a kind of file that this version does not know")?;
     run.kind.set(Some(kind));
     Ok(kind)
 }
@@ -194,7 +198,9 @@ async fn apply_rows<R: Describe>(
     let batches = match look_up(run, import, resumed).await {
         Ok(batches) => batches,
         Err(verdict) => {
-            import.users.get_or_insert_with(|| Users::recorded(&run.importer.settings.instance_id, &resumed.recorded, 0));
+            import
+                .users
+                .get_or_insert_with(|| Users::recorded(&run.importer.settings.instance_id, &resumed.recorded, 0));
             resumed.restore_outcomes(import.rows.ledger_mut());
             resumed.assume_intents(import.rows.ledger_mut());
             return Ok(foregone.unwrap_or(verdict));
@@ -261,8 +267,7 @@ async fn look_up<R: Describe>(
     let replaces = run.mode.get() == Mode::Replace;
     let connect = &run.importer.connect;
     let wanted = import.rows.ledger().wanted_users(replaces);
-    let users =
-        Users::find(connect, &run.importer.settings.instance_id, &wanted, &resumed.recorded, replaces);
+    let users = Users::find(connect, &run.importer.settings.instance_id, &wanted, &resumed.recorded, replaces);
     let users = import.users.insert(run.unless_abandoned(users).await.ok_or(Verdict::Cancelled)?.map_err(stopped)?);
     let reference = run.unless_abandoned(import.rows.fetch_reference(connect)).await.ok_or(Verdict::Cancelled)?;
     let reference = import.reference.insert(reference.map_err(stopped)?);

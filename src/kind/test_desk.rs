@@ -52,7 +52,7 @@ pub(super) struct Desk {
 
 /// What the report and the journal have of one user.
 #[derive(Debug)]
-pub(super) struct Imported {
+pub(super) struct DeskResult {
     /// Of each row: status, code and message.
     pub(super) rows: Vec<(&'static str, String, String)>,
     /// Rows of the undo file, without the user.
@@ -64,7 +64,7 @@ pub(super) struct Imported {
     pub(super) announced: Option<(Box<RawValue>, Box<RawValue>)>,
 }
 
-impl Imported {
+impl DeskResult {
     pub(super) fn statuses(&self) -> Vec<&str> {
         self.rows.iter().map(|(status, ..)| *status).collect()
     }
@@ -106,7 +106,7 @@ impl Desk {
         options: ReconcileOptions,
         prior: Option<&Prior<R::Target>>,
         announced: impl Fn(&RawValue, &RawValue),
-    ) -> Imported {
+    ) -> DeskResult {
         let csv = table(kind, n, rows);
         let mut file = read::<R>(kind, &csv);
         let wanted = file.ledger().wanted_users(true);
@@ -144,7 +144,7 @@ impl Desk {
         assert_eq!(report(&resumed, kind, &csv, &users, &reference, options), rows);
 
         let undo = file.all_effects().flat_map(|(_, user, effects)| R::undo(&user, &effects));
-        Imported {
+        DeskResult {
             undo: undo.map(|row| row[1..].join(",")).collect(),
             rows: rows.into_iter().map(|row| (row.status.name(), row.code, row.message)).collect(),
             is_done: reconciled.is_done,

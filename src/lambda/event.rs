@@ -361,7 +361,8 @@ mod tests {
     #[test]
     fn a_notification_inside_sns_is_what_it_holds() {
         let notification = sample("s3-put").to_string();
-        let envelope = serde_json::json!({"Type": "Notification", "TopicArn": "arn:aws:sns:r:1:t", "Message": notification});
+        let envelope =
+            serde_json::json!({"Type": "Notification", "TopicArn": "arn:aws:sns:r:1:t", "Message": notification});
         let invoked = serde_json::json!({"Records": [{"EventSource": "aws:sns", "Sns": envelope}]});
         assert!(matches!(Event::parse(invoked), Ok(Event::Objects(objects)) if objects[0].key == KEY));
         let message = |body: &Value| {

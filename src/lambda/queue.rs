@@ -42,7 +42,7 @@ impl Queue {
         };
         let seconds = i32::try_from(after.as_secs()).unwrap_or(i32::MAX);
         let call = self.client.change_message_visibility().queue_url(url).receipt_handle(receipt);
-        match before(end, call.visibility_timeout(seconds).send()).await {
+        match before(end, Box::pin(call.visibility_timeout(seconds).send())).await {
             Some(Ok(_)) => {}
             Some(Err(error)) => {
                 warn!("the message's visibility could not be changed: {}", DisplayErrorContext(error));
@@ -63,7 +63,7 @@ impl Queue {
         if url.ends_with(".fifo") {
             call = call.message_group_id(GROUP).message_deduplication_id(&message.id);
         }
-        match before(end, call.send()).await {
+        match before(end, Box::pin(call.send())).await {
             Some(Ok(_)) => return true,
             Some(Err(error)) => {
                 warn!(message = message.id, "the dead-letter queue did not take it: {}", DisplayErrorContext(error));

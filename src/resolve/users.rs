@@ -58,7 +58,11 @@ impl<'d> UsernameIndex<'d> {
         for (username, id) in users {
             index.exact.insert(username, id);
             if !username.is_ascii() {
-                index.composed.entry(crate::input::composed(username)).and_modify(|other| *other = None).or_insert(Some(id));
+                index
+                    .composed
+                    .entry(crate::input::composed(username))
+                    .and_modify(|other| *other = None)
+                    .or_insert(Some(id));
             }
         }
         index
@@ -97,8 +101,7 @@ impl Users {
             !recorded.contains_key(cell) && matches!(reference(text, instance_id), Reference::Username(_))
         };
         let directory = if wanted.iter().any(is_asked) { connect.list_users().await? } else { Vec::new() };
-        let by_username =
-            UsernameIndex::new(directory.iter().map(|user| (user.username.as_str(), user.id.as_str())));
+        let by_username = UsernameIndex::new(directory.iter().map(|user| (user.username.as_str(), user.id.as_str())));
 
         let n_cells = wanted.iter().map(|(cell, _)| cell.index() + 1).max().unwrap_or(0);
         let mut users = Self::recorded(instance_id, recorded, n_cells);
@@ -195,7 +198,8 @@ mod tests {
 
     #[test]
     fn usernames_match_in_either_form_of_their_letters_and_otherwise_to_the_letter() {
-        let directory = [("jürgen", "1"), ("zoe\u{308}", "2"), ("jdoe", "3"), ("JDoe", "4"), ("ame\u{301}", "5"), ("amé", "6")];
+        let directory =
+            [("jürgen", "1"), ("zoe\u{308}", "2"), ("jdoe", "3"), ("JDoe", "4"), ("ame\u{301}", "5"), ("amé", "6")];
         let index = UsernameIndex::new(directory.into_iter());
         let id = |username: &str| index.get(username).copied();
         for (username, expected) in [

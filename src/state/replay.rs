@@ -152,7 +152,10 @@ mod tests {
             again.apply(0, serde_json::from_slice(&line).unwrap());
         }
         again.fold_calls();
-        assert_eq!(format!("{:?}", (&again.intents, &again.previews)), format!("{:?}", (&whole.intents, &whole.previews)));
+        assert_eq!(
+            format!("{:?}", (&again.intents, &again.previews)),
+            format!("{:?}", (&whole.intents, &whole.previews))
+        );
         assert_eq!(whole.intents[&UserId::new("under way")].rows, [RowId(3)], "the first is the truth");
         assert_eq!((again.calls, again.is_guard_passed), (whole.calls.clone(), true));
         assert_eq!(whole.calls["ListUsers"].attempts, 8, "the last word of each delivery");

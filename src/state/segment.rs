@@ -90,7 +90,8 @@ impl Segments {
                 rest.drain(..whole);
             }
         }
-        let at: Vec<Location> = listing.segments.iter().map(|&(delivery, number)| self.segment(delivery, number)).collect();
+        let at: Vec<Location> =
+            listing.segments.iter().map(|&(delivery, number)| self.segment(delivery, number)).collect();
         let mut found = stream::iter(&at).map(|at| self.store.get(at)).buffered(AT_ONCE);
         for (delivery, _) in &listing.segments {
             let Some(Some((bytes, _))) = found.try_next().await? else { return Ok(false) };

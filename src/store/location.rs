@@ -67,13 +67,21 @@ impl StoreError {
     /// Whether another try would be refused as well: what is wrong is the request, the permission or the bucket, and not the
     /// moment.
     pub fn is_refusal(&self) -> bool {
-        const PASSING: [&str; 6] =
-            ["RequestTimeout", "RequestTimeTooSkewed", "ExpiredToken", "SlowDown", "ConditionalRequestConflict", "OperationAborted"];
+        const PASSING: [&str; 6] = [
+            "RequestTimeout",
+            "RequestTimeTooSkewed",
+            "ExpiredToken",
+            "SlowDown",
+            "ConditionalRequestConflict",
+            "OperationAborted",
+        ];
         match self {
             Self::Precondition(_) => false,
             Self::Gone(_) => true,
             Self::Other { code, .. } if PASSING.contains(&code.as_str()) => false,
-            Self::Other { status, .. } => matches!(status, Some(300..=499) if *status != Some(408) && *status != Some(429)),
+            Self::Other { status, .. } => {
+                matches!(status, Some(300..=499) if *status != Some(408) && *status != Some(429))
+            }
         }
     }
 

@@ -84,8 +84,8 @@ async fn the_header_tells_the_kind_and_every_row_is_accounted_for() {
             4 | updated |  | after_contact_work_seconds 0 -> 45
             5 | duplicate | duplicate_row | This was said before: see line 4.
             6 | unchanged |  | 
-            7 | invalid | conflicting_rows | Line 8 says otherwise of the same user, channel and setting. Keep one of them.
-            8 | invalid | conflicting_rows | Line 7 says otherwise of the same user, channel and setting. Keep one of them.
+            7 | invalid | conflicting_rows | Contradicts line 8: same user, channel and setting, another value. Keep one of the two.
+            8 | invalid | conflicting_rows | Contradicts line 7: same user, channel and setting, another value. Keep one of the two.
             9 | added |  | auto_accept nothing -> yes. undo.csv cannot take back: auto_accept.
             10 | invalid | voice_only | Only the channel VOICE has `persistent_connection`, and this row is about CHAT. Empty the cell, or give VOICE a row of its own.
             11 | invalid | invalid_channel | The channel 'FAX' is not VOICE, CHAT, TASK or EMAIL.

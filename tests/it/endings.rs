@@ -364,7 +364,8 @@ async fn users_who_are_right_cost_few_requests() {
     let world = World::built(emulator, &[]);
     let report = world.drop_file("incoming/a.csv", rows(200)).await;
     assert_eq!(report.counts()["unchanged"], 400);
-    let segments = world.s3.calls().into_iter().filter(|(op, key)| op == "PutObject" && key.contains("/journal/")).count();
+    let segments =
+        world.s3.calls().into_iter().filter(|(op, key)| op == "PutObject" && key.contains("/journal/")).count();
     // 100 seconds, an outcome within 5 of them.
     assert!((20..=30).contains(&segments), "{segments}");
 }

@@ -66,9 +66,9 @@ async fn rows_of_every_kind_between_good_ones() {
         15 | invalid | unknown_value | The attribute 'Language' has no value 'Germn'; did you mean 'German'?
         16 | added |  | 
         17 | added |  | 
-        18 | duplicate | duplicate_row | This says the same as line 17.
-        19 | invalid | conflicting_rows | Line 20 says otherwise of the same user, attribute and value. Keep one of them.
-        20 | invalid | conflicting_rows | Line 19 says otherwise of the same user, attribute and value. Keep one of them.
+        18 | duplicate | duplicate_row | Duplicate of line 17.
+        19 | invalid | conflicting_rows | Contradicts line 20: same user, attribute and value, another level. Keep one of the two.
+        20 | invalid | conflicting_rows | Contradicts line 19: same user, attribute and value, another level. Keep one of the two.
         21 | added |  | 
         22 | invalid | missing_field | These cells are empty: level. The row has 3 cells and the header 6. Is a delimiter missing?
         23 | invalid | wrong_cell_count | The row has 7 cells and the header 6. Is a delimiter missing, or one too many?

@@ -71,11 +71,9 @@ async fn an_older_delivery_that_was_held_up_changes_nothing_any_more() {
 
 #[tokio::test(start_paused = true)]
 async fn a_service_that_does_not_answer_does_not_hold_a_delivery_beyond_its_time() {
-    for (operation, key_part) in [
-        ("GetObject", "import.json"),
-        ("PutObject", "journal/"),
-        ("PutObject", "summary.json"),
-    ] {
+    for (operation, key_part) in
+        [("GetObject", "import.json"), ("PutObject", "journal/"), ("PutObject", "summary.json")]
+    {
         let world = world(10);
         let event = world.dropped("incoming/a.csv", rows(10));
         for _ in 0..20 {

@@ -35,8 +35,9 @@ impl Sdk {
     pub(super) async fn list_users(&self, token: Option<String>) -> Result<Page<DirectoryUser>, ConnectError> {
         let operation = Operation::ListUsers;
         let call = self.client.list_users().instance_id(&self.instance_id);
-        let answer =
-            call.max_results(USERS_PER_PAGE).set_next_token(token).send().await.map_err(connect_error(operation))?;
+        let answer = Box::pin(call.max_results(USERS_PER_PAGE).set_next_token(token).send())
+            .await
+            .map_err(connect_error(operation))?;
         let users = answer.user_summary_list.unwrap_or_default().into_iter().map(|user| {
             let whole = user.id.zip(user.username).map(|(id, username)| DirectoryUser { id, username });
             whole.ok_or_else(|| ConnectError::incomplete(operation, "a user without id or username"))
@@ -50,12 +51,8 @@ impl Sdk {
     ) -> Result<Page<PredefinedAttribute>, ConnectError> {
         let operation = Operation::SearchPredefinedAttributes;
         let call = self.client.search_predefined_attributes().instance_id(&self.instance_id);
-        let answer = call
-            .max_results(ATTRIBUTES_PER_PAGE)
-            .set_next_token(token)
-            .send()
-            .await
-            .map_err(connect_error(operation))?;
+        let call = call.max_results(ATTRIBUTES_PER_PAGE).set_next_token(token);
+        let answer = Box::pin(call.send()).await.map_err(connect_error(operation))?;
         let attributes = answer.predefined_attributes.unwrap_or_default().into_iter();
         let items = attributes.map(|attribute| predefined(operation, attribute)).collect::<Result<_, _>>()?;
         Ok(Page { items, next_token: answer.next_token })
@@ -64,7 +61,7 @@ impl Sdk {
     pub(super) async fn describe_predefined_attribute(&self, name: &str) -> Result<PredefinedAttribute, ConnectError> {
         let operation = Operation::DescribePredefinedAttribute;
         let call = self.client.describe_predefined_attribute().instance_id(&self.instance_id).name(name);
-        let answer = call.send().await.map_err(connect_error(operation))?;
+        let answer = Box::pin(call.send()).await.map_err(connect_error(operation))?;
         let attribute = answer.predefined_attribute;
         predefined(
             operation,
@@ -80,7 +77,7 @@ impl Sdk {
         let operation = Operation::ListUserProficiencies;
         let call = self.client.list_user_proficiencies().instance_id(&self.instance_id).user_id(user_id.as_str());
         let call = call.max_results(PROFICIENCIES_PER_PAGE).set_next_token(token);
-        let answer = call.send().await.map_err(connect_error(operation))?;
+        let answer = Box::pin(call.send()).await.map_err(connect_error(operation))?;
         let held = answer.user_proficiency_list.unwrap_or_default().into_iter().map(|held| {
             // Where a member is missing, the SDK puts an empty text or 0.
             if held.attribute_name.is_empty() || held.attribute_value.is_empty() || held.level == 0.0 {
@@ -96,14 +93,14 @@ impl Sdk {
         let operation = Operation::AssociateUserProficiencies;
         let call = self.client.associate_user_proficiencies().instance_id(&self.instance_id).user_id(user_id.as_str());
         let call = call.set_user_proficiencies(Some(to_wire(operation, items)?));
-        call.send().await.map_err(connect_error(operation)).map(drop)
+        Box::pin(call.send()).await.map_err(connect_error(operation)).map(drop)
     }
 
     pub(super) async fn update(&self, user_id: &UserId, items: &[Proficiency]) -> Result<(), ConnectError> {
         let operation = Operation::UpdateUserProficiencies;
         let call = self.client.update_user_proficiencies().instance_id(&self.instance_id).user_id(user_id.as_str());
         let call = call.set_user_proficiencies(Some(to_wire(operation, items)?));
-        call.send().await.map_err(connect_error(operation)).map(drop)
+        Box::pin(call.send()).await.map_err(connect_error(operation)).map(drop)
     }
 
     pub(super) async fn disassociate(&self, user_id: &UserId, pairs: &[ProficiencyKey]) -> Result<(), ConnectError> {
@@ -115,13 +112,13 @@ impl Sdk {
             item.attribute_name(&*pair.attribute).attribute_value(&*pair.value).build()
         });
         let items = items.collect::<Result<_, _>>().map_err(|error| ConnectError::not_built(operation, error))?;
-        call.set_user_proficiencies(Some(items)).send().await.map_err(connect_error(operation)).map(drop)
+        Box::pin(call.set_user_proficiencies(Some(items)).send()).await.map_err(connect_error(operation)).map(drop)
     }
 
     pub(super) async fn describe_user(&self, user_id: &UserId) -> Result<UserConfig, ConnectError> {
         let operation = Operation::DescribeUser;
         let call = self.client.describe_user().instance_id(&self.instance_id).user_id(user_id.as_str());
-        let user = call.send().await.map_err(connect_error(operation))?.user;
+        let user = Box::pin(call.send()).await.map_err(connect_error(operation))?.user;
         user_config::from_wire(user.ok_or_else(|| ConnectError::incomplete(operation, "an answer without the user"))?)
     }
 
@@ -142,19 +139,19 @@ impl Sdk {
             *request.body_mut() = body.into();
             Ok::<_, serde_json::Error>(request)
         });
-        call.send().await.map_err(connect_error(operation)).map(drop)
+        Box::pin(call.send()).await.map_err(connect_error(operation)).map(drop)
     }
 
     /// The smallest question about the instance's attributes.
     pub(super) async fn one_predefined_attribute(&self) -> Result<(), ConnectError> {
         let call = self.client.search_predefined_attributes().instance_id(&self.instance_id).max_results(1);
-        call.send().await.map_err(connect_error(Operation::SearchPredefinedAttributes)).map(drop)
+        Box::pin(call.send()).await.map_err(connect_error(Operation::SearchPredefinedAttributes)).map(drop)
     }
 
     /// The smallest question about the instance's users.
     pub(super) async fn one_user(&self) -> Result<(), ConnectError> {
         let call = self.client.list_users().instance_id(&self.instance_id).max_results(1);
-        call.send().await.map_err(connect_error(Operation::ListUsers)).map(drop)
+        Box::pin(call.send()).await.map_err(connect_error(Operation::ListUsers)).map(drop)
     }
 }
 

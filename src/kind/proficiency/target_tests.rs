@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use super::rows::ProficiencyRows;
 use super::target::ProficiencyTarget;
-use crate::kind::test_desk::{APPLY, Desk, Imported, LATENCY, instance, user_id};
+use crate::kind::test_desk::{APPLY, Desk, DeskResult, LATENCY, instance, user_id};
 use crate::kind::{FileKind, Prior, ReconcileOptions, Writes};
 
 /// What a user has: products and levels.
@@ -98,7 +98,7 @@ fn set(desk: &Desk) -> Set {
 }
 
 /// Imports the rows, by one delivery or two.
-async fn import(desk: &Desk, case: &Case) -> Imported {
+async fn import(desk: &Desk, case: &Case) -> DeskResult {
     let rows: Vec<String> = case
         .rows
         .iter()

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::rows::UserConfigRows;
 use super::target::UserConfigTarget;
-use crate::kind::test_desk::{APPLY, Desk, Imported, instance, user_id};
+use crate::kind::test_desk::{APPLY, Desk, DeskResult, instance, user_id};
 use crate::kind::{FileKind, Prior, ReconcileOptions, Writes};
 
 pub(super) const WAYS: [ConfigLists; 3] = [ConfigLists::ByChannel, ConfigLists::ByMember, ConfigLists::Whole];
@@ -22,15 +22,15 @@ impl Desk {
         Self::new(with_lists(instance(1), 0, lists), switches, faults)
     }
 
-    pub(super) async fn set(&self, rows: &[&str]) -> Imported {
+    pub(super) async fn set(&self, rows: &[&str]) -> DeskResult {
         self.set_user(0, rows).await
     }
 
-    pub(super) async fn set_user(&self, n: usize, rows: &[&str]) -> Imported {
+    pub(super) async fn set_user(&self, n: usize, rows: &[&str]) -> DeskResult {
         self.import::<UserConfigRows>(FileKind::UserConfig, n, rows, APPLY, None, |_, _| {}).await
     }
 
-    pub(super) async fn resume(&self, rows: &[&str], writes: Writes, prior: &Prior<UserConfigTarget>) -> Imported {
+    pub(super) async fn resume(&self, rows: &[&str], writes: Writes, prior: &Prior<UserConfigTarget>) -> DeskResult {
         let options = ReconcileOptions { writes, ..APPLY };
         self.import::<UserConfigRows>(FileKind::UserConfig, 0, rows, options, Some(prior), |_, _| {}).await
     }

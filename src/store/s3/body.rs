@@ -26,7 +26,7 @@ pub struct Body {
 impl Body {
     pub(super) async fn open(client: Client, at: &Location) -> Result<Self, StoreError> {
         let call = client.get_object().bucket(&at.bucket).key(&at.key).set_version_id(at.version_id.clone());
-        let object = call.send().await.map_err(store_error("GetObject", at))?;
+        let object = Box::pin(call.send()).await.map_err(store_error("GetObject", at))?;
         let size = object.content_length.and_then(|size| u64::try_from(size).ok()).unwrap_or_default();
         let etag = object.e_tag.unwrap_or_default();
         Ok(Self { client, at: at.clone(), etag, stream: object.body, size, read: 0, breaks: 0 })
@@ -70,7 +70,7 @@ impl Body {
         let call = self.client.get_object().bucket(&self.at.bucket).key(&self.at.key);
         let call = call.set_version_id(self.at.version_id.clone()).if_match(&self.etag);
         let call = call.range(format!("bytes={}-", self.read));
-        self.stream = call.send().await.map_err(store_error("GetObject", &self.at))?.body;
+        self.stream = Box::pin(call.send()).await.map_err(store_error("GetObject", &self.at))?.body;
         Ok(())
     }
 }

@@ -16,7 +16,7 @@ pub use body::Body;
 pub use upload::Upload;
 
 use super::location::{Head, Location, StoreError};
-use error::{store_error, status, unhurried};
+use error::{status, store_error, unhurried};
 
 /// What stays as it is in `x-amz-copy-source`.
 const COPY_SOURCE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
@@ -39,7 +39,7 @@ impl Store {
     /// What S3 knows of an object, if it is there.
     pub async fn head(&self, at: &Location) -> Result<Option<Head>, StoreError> {
         let call = self.client.head_object().bucket(&at.bucket).key(&at.key).set_version_id(at.version_id.clone());
-        match call.send().await.map_err(store_error("HeadObject", at)) {
+        match Box::pin(call.send()).await.map_err(store_error("HeadObject", at)) {
             // Of a bucket whose versioning was suspended, the version is called "null" and is overwritten in place.
             Ok(head) => Ok(Some(Head {
                 version_id: head.version_id.filter(|version| version != "null"),
@@ -103,7 +103,7 @@ impl Store {
         loop {
             let call = self.client.put_object().bucket(&at.bucket).key(&at.key);
             let call = call.set_if_match(etag.map(str::to_owned)).set_if_none_match(is_new.then(|| "*".to_owned()));
-            match call.body(ByteStream::from(bytes.clone())).send().await {
+            match Box::pin(call.body(ByteStream::from(bytes.clone())).send()).await {
                 Ok(put) => return Ok(put.e_tag.unwrap_or_default()),
                 Err(error) if status(&error) == Some(409) && conflicts < CONFLICTS => {
                     conflicts += 1;
@@ -121,7 +121,7 @@ impl Store {
         // Tags would be copied, too, and reading and writing them are permissions of their own.
         let call = call.tagging_directive(aws_sdk_s3::types::TaggingDirective::Replace);
         let call = call.bucket(&to.bucket).key(&to.key).customize().config_override(unhurried());
-        call.send().await.map_err(store_error("CopyObject", from)).map(drop)
+        Box::pin(call.send()).await.map_err(store_error("CopyObject", from)).map(drop)
     }
 
     /// The key of the newest object under a prefix, if there is one.
@@ -152,7 +152,7 @@ impl Store {
     /// Deletes an object; none is no error.
     pub async fn delete(&self, at: &Location) -> Result<(), StoreError> {
         let call = self.client.delete_object().bucket(&at.bucket).key(&at.key);
-        call.send().await.map_err(store_error("DeleteObject", at)).map(drop)
+        Box::pin(call.send()).await.map_err(store_error("DeleteObject", at)).map(drop)
     }
 
     /// Begins an object that is written piece by piece.

@@ -41,7 +41,8 @@ impl Upload {
         let rest = std::mem::take(&mut self.buffer);
         if self.upload_id.is_none() {
             let call = self.client.put_object().bucket(&self.to.bucket).key(&self.to.key);
-            return call.body(ByteStream::from(rest)).send().await.map_err(store_error("PutObject", &self.to)).map(drop);
+            let call = call.body(ByteStream::from(rest));
+            return Box::pin(call.send()).await.map_err(store_error("PutObject", &self.to)).map(drop);
         }
         if !rest.is_empty() {
             self.send_part(rest.into()).await?;
@@ -50,26 +51,29 @@ impl Upload {
         let call = self.client.complete_multipart_upload().bucket(&self.to.bucket).key(&self.to.key);
         let call = call.set_upload_id(self.upload_id.clone()).multipart_upload(parts);
         let call = call.customize().config_override(unhurried());
-        call.send().await.map_err(store_error("CompleteMultipartUpload", &self.to)).map(drop)
+        Box::pin(call.send()).await.map_err(store_error("CompleteMultipartUpload", &self.to)).map(drop)
     }
 
     /// Gives it up: what was sent is not kept.
     pub async fn abort(self) -> Result<(), StoreError> {
         let Some(upload_id) = self.upload_id else { return Ok(()) };
         let call = self.client.abort_multipart_upload().bucket(&self.to.bucket).key(&self.to.key);
-        call.upload_id(upload_id).send().await.map_err(store_error("AbortMultipartUpload", &self.to)).map(drop)
+        Box::pin(call.upload_id(upload_id).send())
+            .await
+            .map_err(store_error("AbortMultipartUpload", &self.to))
+            .map(drop)
     }
 
     async fn send_part(&mut self, bytes: Bytes) -> Result<(), StoreError> {
         if self.upload_id.is_none() {
             let call = self.client.create_multipart_upload().bucket(&self.to.bucket).key(&self.to.key);
-            let begun = call.send().await.map_err(store_error("CreateMultipartUpload", &self.to))?;
+            let begun = Box::pin(call.send()).await.map_err(store_error("CreateMultipartUpload", &self.to))?;
             self.upload_id = begun.upload_id;
         }
         let number = i32::try_from(self.parts.len() + 1).unwrap_or(i32::MAX);
         let call = self.client.upload_part().bucket(&self.to.bucket).key(&self.to.key);
         let call = call.set_upload_id(self.upload_id.clone()).part_number(number).body(ByteStream::from(bytes));
-        let sent = call.send().await.map_err(store_error("UploadPart", &self.to))?;
+        let sent = Box::pin(call.send()).await.map_err(store_error("UploadPart", &self.to))?;
         self.parts.push(CompletedPart::builder().part_number(number).set_e_tag(sent.e_tag).build());
         Ok(())
     }

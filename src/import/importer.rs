@@ -1,0 +1,34 @@
+//! What imports work with.
+
+use tokio::sync::watch;
+
+use super::progress::Progress;
+use crate::connect::Connect;
+use crate::settings::Settings;
+use crate::store::Store;
+
+/// What imports work with: built once at start.
+#[derive(Debug)]
+pub struct Importer {
+    pub(super) settings: Settings,
+    pub(super) connect: Connect,
+    pub(super) store: Store,
+    pub(super) progress: watch::Sender<Progress>,
+}
+
+impl Importer {
+    /// An importer of these settings, for this instance and this object storage.
+    pub fn new(settings: Settings, connect: Connect, store: Store) -> Self {
+        Self { settings, connect, store, progress: watch::Sender::default() }
+    }
+
+    /// The settings.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// How far the import under way is, for whoever wants to see it.
+    pub fn progress(&self) -> watch::Receiver<Progress> {
+        self.progress.subscribe()
+    }
+}
