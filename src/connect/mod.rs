@@ -21,16 +21,16 @@ mod user_config;
 
 use std::collections::HashSet;
 
-pub use error::{ConnectError, ErrorKind};
-pub use lane::Calls;
-pub use lanes::Lanes;
-pub use memory::{Denial, LaneMemory};
-pub use operation::Operation;
-pub use rate::{Rate, Rates};
-pub use types::{
+pub(crate) use error::{ConnectError, ErrorKind};
+pub(crate) use lane::Calls;
+pub(crate) use lanes::Lanes;
+pub(crate) use memory::LaneMemory;
+pub(crate) use operation::Operation;
+pub(crate) use rate::{Rate, Rates};
+pub(crate) use types::{
     DirectoryUser, Level, MAX_ITEMS_PER_CALL, PredefinedAttribute, Proficiencies, Proficiency, ProficiencyKey, UserId,
 };
-pub use user_config::{Channel, ChannelSetting, List, Setting, UserConfig, Value};
+pub(crate) use user_config::{Channel, ChannelSetting, List, Setting, UserConfig, Value};
 
 use error::NOT_FOUND;
 use lanes::Probe;

@@ -30,7 +30,7 @@ impl fmt::Display for UserId {
 }
 
 /// The items of one write call. The service model gives the lists no maximum; tools in the field send at most ten.
-pub const MAX_ITEMS_PER_CALL: usize = 10;
+pub(crate) const MAX_ITEMS_PER_CALL: usize = 10;
 
 /// What identifies a proficiency of a user, who may have several values of one attribute.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -84,7 +84,7 @@ pub struct Proficiency {
 }
 
 /// All that one user has.
-pub type Proficiencies = BTreeMap<ProficiencyKey, Level>;
+pub(crate) type Proficiencies = BTreeMap<ProficiencyKey, Level>;
 
 /// One user of the directory.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -206,7 +206,7 @@ impl ChannelSetting {
 }
 
 /// The settings that one user has. Those that it does not have are left out.
-pub type UserConfig = BTreeMap<ChannelSetting, Value>;
+pub(crate) type UserConfig = BTreeMap<ChannelSetting, Value>;
 
 #[cfg(test)]
 mod tests {

@@ -46,16 +46,12 @@ impl Begin<'_> {
         let import_id = self.trigger.key.import_id(self.now);
         let Sought { source, head } = found;
         let Some(head) = head else {
-            return Ok(match self.trigger.request() {
-                Some(_) => {
-                    let problem = Problem::new("no_source", format!("There is no object at {source}. Check its name."));
-                    Begun::Record(Box::new(self.record(import_id, source.clone(), Some(rejected(problem)))))
-                }
-                None => {
-                    let message = "The object is gone: it was deleted before its import began. Drop the file again.";
-                    self.over(import_id, ImportStatus::Failed, Problem::new("object_gone", message))
-                }
-            });
+            if self.trigger.request().is_none() {
+                let message = "The object is gone: it was deleted before its import began. Drop the file again.";
+                return Ok(self.over(import_id, ImportStatus::Failed, Problem::new("object_gone", message)));
+            }
+            let problem = Problem::new("no_source", format!("There is no object at {source}. Check its name."));
+            return Ok(Begun::Record(Box::new(self.record(import_id, source.clone(), Some(rejected(problem))))));
         };
         let mut record = self.record(import_id, source.clone(), None);
         if let Some(version_id) = &head.version_id {

@@ -38,7 +38,9 @@ pub(super) async fn resume(run: &Run<'_>, ledger: &mut Ledger) -> anyhow::Result
         };
         let replay = run.journal.replay(visit).await.context("the journal cannot be read")?;
         for Intent { user, rows, .. } in replay.intents.values() {
-            rows.iter().for_each(|row| record(ledger, &mut recorded, *row, user));
+            for row in rows {
+                record(ledger, &mut recorded, *row, user);
+            }
         }
         replay
     } else {
@@ -62,7 +64,9 @@ impl Resumed {
     pub(super) fn counts(&self) -> Counts {
         let last: BTreeMap<RowId, Outcome> = self.outcomes.iter().copied().collect();
         let mut counts = Counts::default();
-        last.values().for_each(|outcome| counts.add(outcome.status));
+        for outcome in last.values() {
+            counts.add(outcome.status);
+        }
         counts
     }
 

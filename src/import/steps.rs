@@ -268,15 +268,17 @@ async fn look_up<R: Describe>(
     let connect = &run.importer.connect;
     let wanted = import.rows.ledger().wanted_users(replaces);
     let users = Users::find(connect, &run.importer.settings.instance_id, &wanted, &resumed.recorded, replaces);
-    let users = import.users.insert(run.unless_abandoned(users).await.ok_or(Verdict::Cancelled)?.map_err(stopped)?);
+    let users = import
+        .users
+        .insert(run.unless_abandoned(users).await.ok_or(Verdict::Cancelled)?.map_err(|error| stopped(&error))?);
     let reference = run.unless_abandoned(import.rows.fetch_reference(connect)).await.ok_or(Verdict::Cancelled)?;
-    let reference = import.reference.insert(reference.map_err(stopped)?);
+    let reference = import.reference.insert(reference.map_err(|error| stopped(&error))?);
     Ok(import.rows.resolve(users, reference, &resumed.replay.rows_under_way()))
 }
 
-fn stopped(error: ConnectError) -> Verdict {
+fn stopped(error: &ConnectError) -> Verdict {
     match error.kind {
         ErrorKind::NotSent => Verdict::Cancelled,
-        _ => Verdict::failed(&error),
+        _ => Verdict::failed(error),
     }
 }

@@ -175,6 +175,7 @@ impl Request {
     }
 
     /// The same without its name: what must agree with what the import was given.
+    #[must_use]
     pub fn terms(&self) -> Self {
         Self { import_id: None, ..self.clone() }
     }

@@ -376,7 +376,7 @@ mod tests {
         assert!(matches!(&messages[0].body, Ok(Event::Objects(objects)) if objects.is_empty()));
         let other = serde_json::json!({"Type": "Notification", "Message": "hello"});
         let Ok(Event::Batch(messages)) = Event::parse(message(&other)) else { panic!() };
-        assert!(messages[0].body.is_err() && messages[0].text == other.to_string());
+        assert!(messages[0].body.is_err() && messages[0].text == format!("{other}"));
     }
 
     #[test]

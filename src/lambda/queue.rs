@@ -60,7 +60,7 @@ impl Queue {
         let Ok(reason) = reason else { return false };
         let mut call = self.client.send_message().queue_url(url).message_body(&message.text);
         call = call.message_attributes(REASON, reason);
-        if url.ends_with(".fifo") {
+        if url.rsplit_once('.').is_some_and(|(_, ending)| ending == "fifo") {
             call = call.message_group_id(GROUP).message_deduplication_id(&message.id);
         }
         match before(end, Box::pin(call.send())).await {

@@ -5,14 +5,14 @@ mod summary;
 mod table;
 mod write;
 
-pub use summary::Summary;
-pub use write::{REFRESH_INTERVAL, RowSheets, SummaryObject, write_table};
+pub(crate) use summary::Summary;
+pub(crate) use write::{REFRESH_INTERVAL, RowSheets, SummaryObject, write_table};
 
 use crate::outcome::RowReport;
 
 /// An object with a line for each row of the file that it wants: the file's own columns, and what became of the row.
 #[derive(Debug)]
-pub struct RowObject {
+pub(crate) struct RowObject {
     /// Its name in the report's folder.
     pub name: &'static str,
     /// Whether it is there without rows, too.
@@ -22,7 +22,7 @@ pub struct RowObject {
 }
 
 /// All of them. Another one is one more entry.
-pub const ROW_OBJECTS: [RowObject; 2] = [
+pub(crate) const ROW_OBJECTS: [RowObject; 2] = [
     // Every row of the file and what became of it.
     RowObject { name: "results.csv", is_always_there: true, wants: |_| true },
     // The rows that are to be mended and dropped again.
@@ -30,8 +30,8 @@ pub const ROW_OBJECTS: [RowObject; 2] = [
 ];
 
 /// What takes back what the import did.
-pub const UNDO: &str = "undo.csv";
+pub(crate) const UNDO: &str = "undo.csv";
 /// What was removed because the file does not name it.
-pub const REMOVED: &str = "removed.csv";
+pub(crate) const REMOVED: &str = "removed.csv";
 /// The import in numbers.
-pub const SUMMARY: &str = "summary.json";
+pub(crate) const SUMMARY: &str = "summary.json";

@@ -4,21 +4,21 @@ use crate::input::escape_formula;
 
 /// A table, as bytes that are taken out as they come.
 #[derive(Debug)]
-pub struct PlainTable {
+pub(super) struct PlainTable {
     csv: csv::Writer<Vec<u8>>,
     n_rows: usize,
 }
 
 impl PlainTable {
     /// A table that begins with its header.
-    pub fn new(header: &[&str]) -> Self {
+    pub(super) fn new(header: &[&str]) -> Self {
         let mut table = Self { csv: csv::Writer::from_writer(Vec::new()), n_rows: 0 };
         table.write(header);
         table
     }
 
     /// One row.
-    pub fn push(&mut self, row: &[String]) {
+    pub(super) fn push(&mut self, row: &[String]) {
         self.write(row);
         self.n_rows += 1;
     }
@@ -32,12 +32,12 @@ impl PlainTable {
     }
 
     /// How many rows were written since the last time.
-    pub fn n_rows(&self) -> usize {
+    pub(super) fn n_rows(&self) -> usize {
         self.n_rows
     }
 
     /// What was written since the last time.
-    pub fn take(&mut self) -> Vec<u8> {
+    pub(super) fn take(&mut self) -> Vec<u8> {
         self.n_rows = 0;
         let full = std::mem::replace(&mut self.csv, csv::Writer::from_writer(Vec::new()));
         full.into_inner().expect("a vector takes all that is written to it")

@@ -11,7 +11,7 @@ use crate::outcome::{Counts, ImportStatus, UserCounts};
 
 /// The import in numbers.
 #[derive(Clone, Debug, Serialize)]
-pub struct Summary {
+pub(crate) struct Summary {
     /// Names the report's folder.
     pub import_id: String,
     /// `s3://bucket/key`.
@@ -51,7 +51,7 @@ pub struct Summary {
 
 impl Summary {
     /// The object's bytes.
-    pub fn to_json(&self) -> Vec<u8> {
+    pub(crate) fn to_json(&self) -> Vec<u8> {
         let mut json = serde_json::to_vec_pretty(self).expect("a summary has no map keys that are not texts");
         json.push(b'\n');
         json

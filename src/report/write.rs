@@ -15,13 +15,13 @@ use crate::state::{Fenced, LeaseError};
 use crate::store::{Location, Store, StoreError, Upload};
 
 /// How often `summary.json` is renewed while an import runs.
-pub const REFRESH_INTERVAL: Duration = Duration::from_secs(30);
+pub(crate) const REFRESH_INTERVAL: Duration = Duration::from_secs(30);
 /// Rows of a plain table are handed to its upload in pieces of this size.
 const PIECE_ROWS: usize = 1000;
 
 /// The tables with a line for each row of the file, on their way to the bucket.
 #[derive(Debug)]
-pub struct RowSheets {
+pub(crate) struct RowSheets {
     store: Store,
     folder: Location,
     sheets: [RowSheet; ROW_OBJECTS.len()],
@@ -29,13 +29,13 @@ pub struct RowSheets {
 
 impl RowSheets {
     /// Begins all of them.
-    pub fn new(store: &Store, folder: &Location, header: &Header) -> Self {
+    pub(crate) fn new(store: &Store, folder: &Location, header: &Header) -> Self {
         let sheet = |object| RowSheet::new(store, folder, object, header);
         Self { store: store.clone(), folder: folder.clone(), sheets: ROW_OBJECTS.map(sheet) }
     }
 
     /// Takes the next row of the file.
-    pub fn push(&mut self, header: &Header, record: &Record<'_>, row: &RowReport) {
+    pub(crate) fn push(&mut self, header: &Header, record: &Record<'_>, row: &RowReport) {
         for sheet in self.sheets.iter_mut().filter(|sheet| (sheet.object.wants)(row)) {
             sheet.table.push(header, record, row);
             sheet.n_rows += 1;
@@ -43,7 +43,7 @@ impl RowSheets {
     }
 
     /// Hands on what was pushed.
-    pub async fn flush(&mut self, header: &Header) -> Result<(), StoreError> {
+    pub(crate) async fn flush(&mut self, header: &Header) -> Result<(), StoreError> {
         for sheet in self.sheets.iter_mut().filter(|sheet| sheet.n_rows > 0) {
             sheet.upload.push(&sheet.table.take(header)).await?;
         }
@@ -51,7 +51,7 @@ impl RowSheets {
     }
 
     /// The file is read to its end.
-    pub async fn finish(self, header: &Header) -> Result<(), StoreError> {
+    pub(crate) async fn finish(self, header: &Header) -> Result<(), StoreError> {
         // The one that is always there comes last: where it is, all are.
         for mut sheet in self.sheets.into_iter().rev() {
             if sheet.n_rows > 0 || sheet.object.is_always_there {
@@ -65,7 +65,7 @@ impl RowSheets {
     }
 
     /// Gives them up.
-    pub async fn abort(self) {
+    pub(crate) async fn abort(self) {
         for sheet in self.sheets {
             if let Err(error) = sheet.upload.abort().await {
                 warn!("an unfinished upload is left to the bucket's lifecycle: {error}");
@@ -91,7 +91,7 @@ impl RowSheet {
 }
 
 /// Writes a table of our own, if it has rows.
-pub async fn write_table(
+pub(crate) async fn write_table(
     store: &Store,
     folder: &Location,
     name: &str,
@@ -128,14 +128,14 @@ fn at(folder: &Location, name: &str) -> Location {
 
 /// `summary.json` of one delivery: it replaces what this delivery wrote before, and never what a newer one wrote.
 #[derive(Debug)]
-pub struct SummaryObject {
+pub(crate) struct SummaryObject {
     at: Location,
     etag: Option<String>,
 }
 
 impl SummaryObject {
     /// The summary in a report's folder. A delivery that begins writes over what an earlier one left.
-    pub fn new(folder: &Location) -> Self {
+    pub(crate) fn new(folder: &Location) -> Self {
         Self { at: at(folder, SUMMARY), etag: None }
     }
 
@@ -143,7 +143,7 @@ impl SummaryObject {
     ///
     /// The last may be one whose answer never came, for this was dropped while it waited. So if another is found, it is only
     /// respected if a newer delivery wrote it: then this one is [`Fenced`].
-    pub async fn write(&mut self, store: &Store, summary: &Summary) -> Result<(), LeaseError> {
+    pub(crate) async fn write(&mut self, store: &Store, summary: &Summary) -> Result<(), LeaseError> {
         let bytes = Bytes::from(summary.to_json());
         let mut is_known = self.etag.is_some();
         loop {

@@ -5,6 +5,5 @@ mod attributes;
 mod suggest;
 mod users;
 
-pub use attributes::{Catalog, Match};
-pub use suggest::{Suggester, did_you_mean};
-pub use users::{User, UserCell, Users};
+pub(crate) use attributes::{Catalog, Match};
+pub(crate) use users::{User, UserCell, Users};

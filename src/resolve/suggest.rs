@@ -28,7 +28,7 @@ const MAX_TOLD_APART: usize = 3;
 
 /// Known texts, ready to be asked.
 #[derive(Debug, Default)]
-pub struct Suggester {
+pub(crate) struct Suggester {
     known: Vec<String>,
     /// Hashes of the texts as they look, sorted.
     whole: Vec<(u64, u32)>,
@@ -40,7 +40,7 @@ pub struct Suggester {
 
 /// The known texts that a mistyped one may mean, at least one.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Suggestion<'s> {
+pub(crate) struct Suggestion<'s> {
     known: Vec<&'s str>,
     /// How the only one differs, where nobody sees it.
     difference: Option<String>,
@@ -48,7 +48,7 @@ pub struct Suggestion<'s> {
 
 impl Suggester {
     /// An index of the known texts. Of two that are one letter off, the earlier one is suggested.
-    pub fn new(known: impl IntoIterator<Item = String>) -> Self {
+    pub(crate) fn new(known: impl IntoIterator<Item = String>) -> Self {
         let mut suggester = Self { known: known.into_iter().collect(), ..Self::default() };
         let is_indexed = suggester.known.len() <= MAX_INDEXED;
         for (index, text) in (0..).zip(&suggester.known) {
@@ -68,7 +68,7 @@ impl Suggester {
 
     /// The known texts that were probably meant: all that are the same but for case or wrapping, or the first that is one
     /// letter off.
-    pub fn best(&self, text: &str) -> Option<Suggestion<'_>> {
+    pub(crate) fn best(&self, text: &str) -> Option<Suggestion<'_>> {
         let keys = keys(text);
         let found = match self.same(&keys).as_slice() {
             [] => vec![*self.one_letter_off(&keys).first()?],
@@ -80,7 +80,7 @@ impl Suggester {
     }
 
     /// All known texts that may have been meant.
-    pub fn candidates(&self, text: &str) -> impl Iterator<Item = &str> {
+    pub(crate) fn candidates(&self, text: &str) -> impl Iterator<Item = &str> {
         let keys = keys(text);
         let same = self.same(&keys);
         let near = if same.is_empty() { self.one_letter_off(&keys) } else { same };
@@ -124,7 +124,7 @@ impl Suggester {
 }
 
 /// "; did you mean 'this'" or nothing, for the end of a question.
-pub fn did_you_mean(near: Option<Suggestion<'_>>) -> String {
+pub(crate) fn did_you_mean(near: Option<Suggestion<'_>>) -> String {
     let Some(Suggestion { known, difference }) = near else { return String::new() };
     let quoted = |text: &&str| format!("'{text}'");
     let mut named: Vec<_> = known.iter().take(MAX_NAMED).map(quoted).collect();

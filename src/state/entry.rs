@@ -10,9 +10,9 @@ use crate::options::Mode;
 use crate::outcome::{Preview, RowId, StoredOutcome};
 
 /// Calls by the operation's name.
-pub type CallsByName = BTreeMap<String, Calls>;
+pub(crate) type CallsByName = BTreeMap<String, Calls>;
 /// What is known of each operation, by its name.
-pub type LanesByName = BTreeMap<String, LaneMemory>;
+pub(crate) type LanesByName = BTreeMap<String, LaneMemory>;
 
 /// What the journal says in one line.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -34,7 +34,7 @@ pub(super) enum Entry {
 
 /// A user whose writes may have started.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Intent {
+pub(crate) struct Intent {
     /// Who it is.
     pub user: UserId,
     /// Its rows: so the names that the file has for the user keep meaning this one.
@@ -49,7 +49,7 @@ pub struct Intent {
 
 /// A user that is done.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Completed {
+pub(crate) struct Completed {
     /// Who it is.
     pub user: UserId,
     /// What became of its rows.

@@ -36,7 +36,7 @@ const CHECKPOINT_AFTER: usize = 50;
 
 /// The journal of one delivery.
 #[derive(Debug)]
-pub struct Journal {
+pub(crate) struct Journal {
     segments: Segments,
     delivery: u32,
     next: Cell<u32>,
@@ -53,12 +53,12 @@ pub struct Journal {
 
 impl Journal {
     /// Whether a delivery left something in the journal of this import.
-    pub async fn has_progressed(store: &Store, state: &Location, delivery: u32) -> Result<bool, StoreError> {
+    pub(crate) async fn has_progressed(store: &Store, state: &Location, delivery: u32) -> Result<bool, StoreError> {
         Ok(Segments::new(store, state).list().await?.has_segment_of(delivery))
     }
 
     /// The journal of this delivery of an import.
-    pub fn new(store: &Store, state: &Location, delivery: u32) -> Self {
+    pub(crate) fn new(store: &Store, state: &Location, delivery: u32) -> Self {
         Self {
             segments: Segments::new(store, state),
             delivery,
@@ -78,7 +78,7 @@ impl Journal {
     /// place: the lines are copied as they are.
     ///
     /// A user may be handed on twice, also one that was before; what is said last holds.
-    pub async fn replay(&self, mut visit: impl FnMut(Completed)) -> Result<Replay, StoreError> {
+    pub(crate) async fn replay(&self, mut visit: impl FnMut(Completed)) -> Result<Replay, StoreError> {
         loop {
             let listing = self.segments.list().await?;
             let mut replay = Replay::default();
@@ -117,37 +117,37 @@ impl Journal {
     }
 
     /// Keeps what the file is.
-    pub fn started(&self, kind: &str, mode: Mode) {
+    pub(crate) fn started(&self, kind: &str, mode: Mode) {
         self.append(&Entry::Started { kind: kind.to_owned(), mode });
     }
 
     /// Keeps what a user had before the import's first write for it, and waits until it is stored.
-    pub async fn intend(&self, intent: Intent) {
+    pub(crate) async fn intend(&self, intent: Intent) {
         self.append_durable(&Entry::Intent(intent)).await;
     }
 
     /// Keeps what became of a user.
-    pub fn complete(&self, completed: Completed) {
+    pub(crate) fn complete(&self, completed: Completed) {
         self.append(&Entry::Completed(completed));
     }
 
     /// Keeps what replacing a user's set would do.
-    pub fn preview(&self, user: &UserId, preview: Preview) {
+    pub(crate) fn preview(&self, user: &UserId, preview: Preview) {
         self.append(&Entry::Preview { user: user.clone(), preview });
     }
 
     /// Keeps that the guard against a mass removal was passed, and waits until it is stored.
-    pub async fn guard_passed(&self) {
+    pub(crate) async fn guard_passed(&self) {
         self.append_durable(&Entry::GuardPassed).await;
     }
 
     /// Keeps what this delivery has called so far, with the next segment.
-    pub fn called(&self, calls: CallsByName, lanes: LanesByName) {
+    pub(crate) fn called(&self, calls: CallsByName, lanes: LanesByName) {
         self.called.replace(Some(Entry::Called { calls, lanes }));
     }
 
     /// Stores what was called so far, where nothing else is stored: an outage that lasts must be known to the next delivery.
-    pub async fn store_calls(&self) -> Result<(), StoreError> {
+    pub(crate) async fn store_calls(&self) -> Result<(), StoreError> {
         let called = self.called.take();
         match called {
             Some(called) => self.segments.put_calls(self.delivery, called.to_line().into()).await,
@@ -157,14 +157,14 @@ impl Journal {
 
     /// Waits until all that was appended is stored: what is reported from here on, any later delivery would report the same.
     /// Nothing is stored where nothing waits, for a segment counts as progress.
-    pub async fn sync(&self) {
+    pub(crate) async fn sync(&self) {
         if *self.n_durable.borrow() < self.n_appended.get() {
             self.durable().await;
         }
     }
 
     /// Stores all that waits, and what was called, for the delivery ends.
-    pub async fn close(&self, confirm: impl AsyncFn() -> Result<(), LeaseError>) -> Result<(), LeaseError> {
+    pub(crate) async fn close(&self, confirm: impl AsyncFn() -> Result<(), LeaseError>) -> Result<(), LeaseError> {
         if let Some(called) = self.called.borrow().clone() {
             self.append(&called);
         }
@@ -172,7 +172,7 @@ impl Journal {
     }
 
     /// Stores all that waits, if something does.
-    pub async fn drain(&self, confirm: impl AsyncFn() -> Result<(), LeaseError>) -> Result<(), LeaseError> {
+    pub(crate) async fn drain(&self, confirm: impl AsyncFn() -> Result<(), LeaseError>) -> Result<(), LeaseError> {
         while self.in_flight.borrow().is_some() || !self.waiting.borrow().is_empty() {
             self.flush(&confirm).await?;
         }
@@ -204,7 +204,7 @@ impl Journal {
     }
 
     /// Stores segments for as long as the delivery runs. `confirm` says whether the delivery still has the import.
-    pub async fn run_flusher(
+    pub(crate) async fn run_flusher(
         &self,
         confirm: impl AsyncFn() -> Result<(), LeaseError>,
     ) -> Result<Infallible, LeaseError> {
@@ -233,7 +233,7 @@ impl Journal {
 
     /// Stores what waits as one segment. It counts as stored once this delivery is seen to have the import still; if it has
     /// not, the segment is taken back, for nobody has relied on it.
-    pub async fn flush(&self, confirm: impl AsyncFn() -> Result<(), LeaseError>) -> Result<(), LeaseError> {
+    pub(crate) async fn flush(&self, confirm: impl AsyncFn() -> Result<(), LeaseError>) -> Result<(), LeaseError> {
         let in_flight = self.in_flight.borrow().clone();
         let Some((bytes, n)) = in_flight.or_else(|| self.next_segment()) else { return Ok(()) };
         let number = self.next.get();
@@ -266,7 +266,7 @@ impl Journal {
     }
 
     /// Deletes the journal: the import is over.
-    pub async fn delete(&self) -> Result<(), StoreError> {
+    pub(crate) async fn delete(&self) -> Result<(), StoreError> {
         self.segments.delete_all().await
     }
 }

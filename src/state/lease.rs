@@ -10,7 +10,7 @@ use crate::store::{Location, Store, StoreError};
 
 /// The import is this delivery's, or it is over.
 #[derive(Debug)]
-pub enum Acquired {
+pub(crate) enum Acquired {
     /// It is to be done, or to be gone on with.
     Lease(Box<Lease>),
     /// There is nothing to do any more.
@@ -20,11 +20,11 @@ pub enum Acquired {
 /// Another delivery has the import, or it is over: this one must stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("another delivery has taken the import over")]
-pub struct Fenced;
+pub(crate) struct Fenced;
 
 /// Why a lease cannot be confirmed or ended.
 #[derive(Debug, thiserror::Error)]
-pub enum LeaseError {
+pub(crate) enum LeaseError {
     /// It is lost.
     #[error(transparent)]
     Fenced(#[from] Fenced),
@@ -35,7 +35,7 @@ pub enum LeaseError {
 
 /// What lies at an import's key.
 #[derive(Debug)]
-pub enum Found {
+pub(crate) enum Found {
     /// Its record.
     Record(Box<ImportRecord>, Version),
     /// A request that joined another import: the key of that one.
@@ -44,7 +44,7 @@ pub enum Found {
 
 /// A state of the record, to be replaced.
 #[derive(Clone, Debug)]
-pub struct Version(String);
+pub(crate) struct Version(String);
 
 /// What a request leaves that joined another import.
 #[derive(Debug, Serialize, Deserialize)]
@@ -54,7 +54,7 @@ struct Joined {
 
 /// A delivery's hold on an import.
 #[derive(Debug)]
-pub struct Lease {
+pub(crate) struct Lease {
     store: Store,
     at: Location,
     etag: RefCell<String>,
@@ -63,12 +63,12 @@ pub struct Lease {
 
 impl Lease {
     /// Where the record of an import lies; `folder` is that of its state.
-    pub fn location(folder: &Location) -> Location {
+    pub(crate) fn location(folder: &Location) -> Location {
         Location::new(&folder.bucket, format!("{}import.json", folder.key))
     }
 
     /// Looks for an import.
-    pub async fn find(store: &Store, folder: &Location) -> Result<Option<Found>, StoreError> {
+    pub(crate) async fn find(store: &Store, folder: &Location) -> Result<Option<Found>, StoreError> {
         let at = Self::location(folder);
         let Some((bytes, etag)) = store.get(&at).await? else { return Ok(None) };
         if let Ok(Joined { joined }) = serde_json::from_slice(&bytes) {
@@ -84,7 +84,11 @@ impl Lease {
     }
 
     /// Begins an import; nothing if another delivery was first.
-    pub async fn create(store: &Store, folder: &Location, record: ImportRecord) -> Result<Option<Self>, StoreError> {
+    pub(crate) async fn create(
+        store: &Store,
+        folder: &Location,
+        record: ImportRecord,
+    ) -> Result<Option<Self>, StoreError> {
         let at = Self::location(folder);
         match store.create(&at, to_json(&record)).await {
             Ok(etag) => Ok(Some(Self { store: store.clone(), at, etag: RefCell::new(etag), record })),
@@ -94,7 +98,7 @@ impl Lease {
     }
 
     /// Notes that a request joined another import; false if something was there already.
-    pub async fn join(store: &Store, folder: &Location, key: &str) -> Result<bool, StoreError> {
+    pub(crate) async fn join(store: &Store, folder: &Location, key: &str) -> Result<bool, StoreError> {
         let joined = Joined { joined: key.to_owned() };
         match store.create(&Self::location(folder), to_json(&joined)).await {
             Ok(_) => Ok(true),
@@ -105,7 +109,7 @@ impl Lease {
 
     /// Takes an import over; nothing if another delivery was faster. `has_progressed` says whether the delivery before left
     /// something in the journal: else it counts as a crash, until it is seen to have ended in order.
-    pub async fn take_over(
+    pub(crate) async fn take_over(
         store: &Store,
         folder: &Location,
         (mut record, version): (ImportRecord, Version),
@@ -130,23 +134,23 @@ impl Lease {
     }
 
     /// What decides the import.
-    pub fn record(&self) -> &ImportRecord {
+    pub(crate) fn record(&self) -> &ImportRecord {
         &self.record
     }
 
     /// Crashes before this delivery, in a row.
-    pub fn crashes_before(&self) -> u32 {
+    pub(crate) fn crashes_before(&self) -> u32 {
         self.record.crashes.saturating_sub(1)
     }
 
     /// The folder of the import's state.
-    pub fn folder(&self) -> Location {
+    pub(crate) fn folder(&self) -> Location {
         let folder = self.at.key.rsplit_once('/').map_or("", |(folder, _)| folder);
         Location::new(&self.at.bucket, format!("{folder}/"))
     }
 
     /// Confirms that this delivery still has the import.
-    pub async fn check(&self) -> Result<(), LeaseError> {
+    pub(crate) async fn check(&self) -> Result<(), LeaseError> {
         match Self::find(&self.store, &self.folder()).await? {
             Some(Found::Record(record, _)) if record.answer.is_none() && record.owner == self.record.owner => Ok(()),
             _ => Err(Fenced.into()),
@@ -154,17 +158,17 @@ impl Lease {
     }
 
     /// The delivery ends in order, and another one goes on: it was no crash.
-    pub async fn release(&self) -> Result<(), LeaseError> {
+    pub(crate) async fn release(&self) -> Result<(), LeaseError> {
         self.write(ImportRecord { crashes: 0, last_error: None, ..self.record.clone() }).await
     }
 
     /// An error ended the delivery. It stays a crash, unless it made progress.
-    pub async fn note_error(&self, error: String) -> Result<(), LeaseError> {
+    pub(crate) async fn note_error(&self, error: String) -> Result<(), LeaseError> {
         self.write(ImportRecord { last_error: Some(error), ..self.record.clone() }).await
     }
 
     /// The import is over: from now on its answer is all that a delivery gets.
-    pub async fn finish(&self, answer: &Answer) -> Result<(), LeaseError> {
+    pub(crate) async fn finish(&self, answer: &Answer) -> Result<(), LeaseError> {
         self.write(ImportRecord { answer: Some(answer.clone()), ..self.record.clone() }).await
     }
 
@@ -181,7 +185,7 @@ impl Lease {
     }
 
     /// Deletes the copy of the object, if there is one: nothing is read any more.
-    pub async fn delete_copy(&self) -> Result<(), StoreError> {
+    pub(crate) async fn delete_copy(&self) -> Result<(), StoreError> {
         let ImportRecord { source, read_from, .. } = &self.record;
         if read_from == source { Ok(()) } else { self.store.delete(read_from).await }
     }

@@ -8,8 +8,9 @@ mod record;
 mod replay;
 mod segment;
 
-pub use entry::{CallsByName, Completed, Intent, LanesByName};
-pub use journal::Journal;
-pub use lease::{Acquired, Fenced, Found, Lease, LeaseError};
-pub use record::{Answer, Ending, ImportRecord};
-pub use replay::Replay;
+pub(crate) use entry::{CallsByName, Completed, Intent, LanesByName};
+pub(crate) use journal::Journal;
+pub(crate) use lease::{Acquired, Fenced, Found, Lease, LeaseError};
+pub use record::Answer;
+pub(crate) use record::{Ending, ImportRecord};
+pub(crate) use replay::Replay;

@@ -12,7 +12,7 @@ use crate::store::Location;
 
 /// An import that has begun.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct ImportRecord {
+pub(crate) struct ImportRecord {
     /// `20261121T230905Z-1a2b3c4d5e6f7a8b`: when it began, and its idempotency key.
     pub import_id: String,
     /// The object that was dropped, in the version that was found.
@@ -53,7 +53,7 @@ pub struct ImportRecord {
 
 /// How an import ends that is not gone on with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Ending {
+pub(crate) struct Ending {
     /// `rejected` or `failed`.
     pub status: ImportStatus,
     /// Why.

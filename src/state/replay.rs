@@ -10,7 +10,7 @@ use crate::outcome::{Preview, RowId};
 
 /// The journal so far, less the users that are done.
 #[derive(Debug, Default)]
-pub struct Replay {
+pub(crate) struct Replay {
     /// The kind of the file and the mode, once its header was read.
     pub started: Option<(String, Mode)>,
     /// Users whose writes may have started and who are not done.
@@ -75,17 +75,17 @@ impl Replay {
     }
 
     /// How many users are done.
-    pub fn n_users_completed(&self) -> usize {
+    pub(crate) fn n_users_completed(&self) -> usize {
         self.completed.len()
     }
 
     /// Rows of users whose writes may have started.
-    pub fn rows_under_way(&self) -> BTreeSet<RowId> {
+    pub(crate) fn rows_under_way(&self) -> BTreeSet<RowId> {
         self.intents.values().flat_map(|intent| intent.rows.iter().copied()).collect()
     }
 
     /// Whether some earlier delivery came as far as to begin with users.
-    pub fn has_begun_users(&self) -> bool {
+    pub(crate) fn has_begun_users(&self) -> bool {
         !(self.intents.is_empty() && self.completed.is_empty())
     }
 }
@@ -157,7 +157,7 @@ mod tests {
             format!("{:?}", (&whole.intents, &whole.previews))
         );
         assert_eq!(whole.intents[&UserId::new("under way")].rows, [RowId(3)], "the first is the truth");
-        assert_eq!((again.calls, again.is_guard_passed), (whole.calls.clone(), true));
+        assert_eq!((&again.calls, again.is_guard_passed), (&whole.calls, true));
         assert_eq!(whole.calls["ListUsers"].attempts, 8, "the last word of each delivery");
         assert_eq!((again.n_users_completed(), again.started), (2, whole.started));
     }

@@ -3,5 +3,6 @@
 mod location;
 mod s3;
 
-pub use location::{Head, Location, StoreError};
-pub use s3::{Body, Store, Upload};
+pub(crate) use location::{Head, Location, StoreError};
+pub use s3::Store;
+pub(crate) use s3::{Body, Upload};

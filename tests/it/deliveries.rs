@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use connect_emulator::{Emulator, Quotas};
 use import_testkit::{MemoryS3, S3Fault, Versioning};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::world::{BUCKET, World, batch, in_a_message, instance, user_id};
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use connect_emulator::{Builder, Emulator, Fault, Faults, Operation, Quotas, Rule, Switches};
+use connect_emulator::{Builder, Emulator, Operation, Quotas, Switches};
 use import_testkit::{MemoryS3, Versioning};
 use proptest::prelude::*;
 use tokio::time::Instant;

@@ -58,16 +58,12 @@ impl Sqs {
             tokio::time::sleep(Duration::from_secs(3600)).await;
         }
         let mut state = self.0.lock().unwrap();
-        let answer = match target {
-            "SendMessage" => {
-                let answer = json!({"MessageId": format!("dead-{}", state.dead_letters.len()), "MD5OfMessageBody": ""});
-                state.dead_letters.push(body);
-                answer
-            }
-            _ => {
-                state.requests.push(body);
-                json!({})
-            }
+        let answer = if target == "SendMessage" {
+            state.dead_letters.push(body);
+            json!({"MessageId": format!("dead-{}", state.dead_letters.len()), "MD5OfMessageBody": ""})
+        } else {
+            state.requests.push(body);
+            json!({})
         };
         Ok(http::Response::new(bytes::Bytes::from(answer.to_string())))
     }
@@ -185,7 +181,7 @@ impl World {
         "11111111-1111-4111-8111-111111111111".clone_into(&mut context.request_id);
         let deadline = (SystemTime::now() + time).duration_since(SystemTime::UNIX_EPOCH).unwrap();
         context.deadline = u64::try_from(deadline.as_millis()).unwrap();
-        self.handler.handle(LambdaEvent::new(event, context)).await
+        Box::pin(self.handler.handle(LambdaEvent::new(event, context))).await
     }
 
     /// What lies in the report's folder of an answer.

@@ -12,8 +12,8 @@ use aws_sdk_s3::primitives::ByteStream;
 use bytes::Bytes;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-pub use body::Body;
-pub use upload::Upload;
+pub(crate) use body::Body;
+pub(crate) use upload::Upload;
 
 use super::location::{Head, Location, StoreError};
 use error::{status, store_error, unhurried};
