@@ -54,6 +54,7 @@ class Quiet(BaseHTTPRequestHandler):
 def serve(handler):
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
+    server.handle_error = lambda *_: None  # a process that was killed leaves its connections
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return server, f"127.0.0.1:{server.server_address[1]}"
 

@@ -3,12 +3,12 @@
 use anyhow::Context as _;
 use tracing::{info, warn};
 
-use super::load::{ReadStep, RowReader};
+use super::load::{ReadStep, RowReader, unreadable};
 use super::run::{Run, Verdict, best_effort};
 use crate::input::{Header, Record};
 use crate::kind::{Describe, ProficiencyRows, ReportContext};
 use crate::options::Mode;
-use crate::outcome::{Counts, Problem, RowId};
+use crate::outcome::{Counts, Problem, RowId, RowReport};
 use crate::report::{self, RowSheets, Summary, write_table};
 use crate::resolve::Users;
 use crate::state::{Answer, LeaseError};
@@ -70,30 +70,39 @@ pub(super) struct Finished {
 }
 
 /// Writes the report.
-pub(super) async fn finish<R: Describe>(run: &Run<'_>, import: Imported<R>) -> anyhow::Result<Finished> {
+pub(super) async fn finish<R: Describe>(run: &Run<'_>, mut import: Imported<R>) -> anyhow::Result<Finished> {
     // What is told is stored, so that whoever comes after this delivery tells the same.
     run.note_calls();
     run.journal.sync().await;
     run.confirm().await?;
-    write_report(run, &import).await.context("the report could not be written")?;
+    let unreadable = write_report(run, &import).await.context("the report could not be written")?;
+    if let Some(problem) = unreadable {
+        import.verdict = Verdict::Failed(problem);
+    }
     Ok(Finished { summary: run.finished(&import), keeps_journal: false })
 }
 
-async fn write_report<R: Describe>(run: &Run<'_>, import: &Imported<R>) -> Result<(), StoreError> {
+/// Writes the report's tables. If the file cannot be read any more, the problem is told, and all tables that need no file are
+/// written.
+async fn write_report<R: Describe>(run: &Run<'_>, import: &Imported<R>) -> Result<Option<Problem>, StoreError> {
     let (store, folder) = (&run.importer.store, &run.record().report);
-    if let Some(header) = &import.header {
-        write_rows(run, import, header).await?;
-    }
+    let unreadable = match &import.header {
+        Some(header) => write_rows(run, import, header).await?,
+        None => None,
+    };
     write_table(store, folder, report::REMOVED, R::REMOVED, import.removed()).await?;
     if !run.record().options.dry_run {
         write_table(store, folder, report::UNDO, R::UNDO, import.undo()).await?;
     }
-    Ok(())
+    Ok(unreadable)
 }
 
-/// Reads the file a second time, and writes beside each row what became of it.
-async fn write_rows<R: Describe>(run: &Run<'_>, import: &Imported<R>, header: &Header) -> Result<(), StoreError> {
-    let (record, store) = (run.record(), &run.importer.store);
+/// Reads the file a second time, and writes beside each row what became of it; or tells why it cannot be read any more.
+async fn write_rows<R: Describe>(
+    run: &Run<'_>,
+    import: &Imported<R>,
+    header: &Header,
+) -> Result<Option<Problem>, StoreError> {
     let ledger = import.rows.ledger();
     let users = import.users.as_ref().filter(|_| run.mode.get() == Mode::Replace);
     let user_notes = import.users.as_ref().map(|users| import.rows.user_notes(users));
@@ -101,52 +110,67 @@ async fn write_rows<R: Describe>(run: &Run<'_>, import: &Imported<R>, header: &H
     let context = ReportContext {
         users: import.users.as_ref(),
         reference: import.reference.as_ref(),
-        max_proficiencies: record.options.max_proficiencies_per_user,
+        max_proficiencies: run.record().options.max_proficiencies_per_user,
         replaces: users.is_some(),
         user_notes: user_notes.as_ref(),
     };
-    let mut sheets = RowSheets::new(store, &record.report, header);
-    let (mut n_rows, mut reader) = (0_u32, RowReader::open(store, &record.read_from).await?);
-    let mut visit = |sheets: &mut RowSheets, header: &Header, found: Record<'_>| {
-        let row = RowId(n_rows);
-        let mut report = import.rows.describe(row, header, &found, context);
+    let describe = |row: RowId, header: &Header, record: &Record<'_>| {
+        let mut report = import.rows.describe(row, header, record, context);
         // Dropped again, the rows to mend must be the whole truth for their users, too.
         report.needs_retry |=
             to_retry.as_ref().is_some_and(|(users, these)| ledger.is_one_of(row.index(), users, these));
         // A file that ends before its end must be mended itself: what was read of it is no file to drop.
         report.needs_retry &= import.unreadable.is_none();
-        sheets.push(header, &found, &report);
-        n_rows += 1;
+        report
     };
-    let written = loop {
-        let mut push = |header: &Header, found: Record<'_>| {
-            visit(&mut sheets, header, found);
-            Ok(())
-        };
-        let step = reader.step(&mut push).await;
-        match (step, sheets.flush(header).await) {
-            (Err(error), _) | (_, Err(error)) => break Err(error),
-            (Ok(ReadStep::More), Ok(())) => {}
-            (Ok(ReadStep::End(read)), Ok(())) => break Ok(read),
-        }
-    };
-    let is_same = |read: &Result<(), Problem>| {
-        n_rows as usize == ledger.len() && read.as_ref().err() == import.unreadable.as_ref()
-    };
-    match written {
-        Ok(read) if is_same(&read) => sheets.finish(header).await,
-        Ok(_) => {
-            sheets.abort().await;
-            Err(read_differently(run, n_rows, ledger.len()))
-        }
+    let mut sheets = RowSheets::new(&run.importer.store, &run.record().report, header);
+    let (n_rows, read) = match copy_rows(run, header, &mut sheets, describe).await {
+        Ok(copied) => copied,
         Err(error) => {
             sheets.abort().await;
-            Err(error)
+            return match error {
+                CopyError::Source(error) => unreadable(run.record(), &error).map(Some).ok_or(error),
+                CopyError::Report(error) => Err(error),
+            };
+        }
+    };
+    if (n_rows, read.err().as_ref()) != (ledger.len(), import.unreadable.as_ref()) {
+        sheets.abort().await;
+        return Err(read_differently(run, n_rows, ledger.len()));
+    }
+    sheets.finish(header).await.map(|()| None)
+}
+
+/// What failed: to read the file, or to write the report.
+enum CopyError {
+    Source(StoreError),
+    Report(StoreError),
+}
+
+/// Copies the file's rows into the sheets. Returns their number, and how reading ended.
+async fn copy_rows(
+    run: &Run<'_>,
+    header: &Header,
+    sheets: &mut RowSheets,
+    describe: impl Fn(RowId, &Header, &Record<'_>) -> RowReport,
+) -> Result<(usize, Result<(), Problem>), CopyError> {
+    let source = RowReader::open(&run.importer.store, &run.record().read_from).await;
+    let (mut n_rows, mut reader) = (0_u32, source.map_err(CopyError::Source)?);
+    loop {
+        let mut push = |header: &Header, record: Record<'_>| {
+            sheets.push(header, &record, &describe(RowId(n_rows), header, &record));
+            n_rows += 1;
+            Ok(())
+        };
+        let step = reader.step(&mut push).await.map_err(CopyError::Source)?;
+        sheets.flush(header).await.map_err(CopyError::Report)?;
+        if let ReadStep::End(read) = step {
+            return Ok((n_rows as usize, read));
         }
     }
 }
 
-fn read_differently(run: &Run<'_>, n_rows: u32, n_before: usize) -> StoreError {
+fn read_differently(run: &Run<'_>, n_rows: usize, n_before: usize) -> StoreError {
     StoreError::Other {
         what: format!("GetObject {}", run.record().read_from),
         status: None,

@@ -5,6 +5,7 @@ use bytes::{Buf as _, Bytes};
 use crate::input::{Header, Reader, Record, Visit};
 use crate::kind::{AnyRows, FileKind, SCHEMAS};
 use crate::outcome::Problem;
+use crate::state::ImportRecord;
 use crate::store::{Body, Location, Store, StoreError};
 
 /// A file as far as it could be read.
@@ -39,6 +40,16 @@ pub(super) async fn load(store: &Store, from: &Location) -> Result<File, StoreEr
     };
     let rows = rows.or_else(|| header.as_ref().map(|header| AnyRows::new(FileKind::of(header))));
     Ok(File { rows, header, unreadable })
+}
+
+/// Why an import's object can never be read any more, with what to do; nothing for an error that may pass.
+pub(super) fn unreadable(record: &ImportRecord, error: &StoreError) -> Option<Problem> {
+    if error.is_gone() {
+        let message =
+            format!("{} is gone: it was deleted after the import had begun. Drop the file again.", record.source);
+        return Some(Problem::new("object_gone", message));
+    }
+    error.unreadable(&record.source)
 }
 
 /// An object on its way through a [`Reader`].

@@ -22,24 +22,27 @@ pub(super) struct Resumed {
     pub(super) recorded: HashMap<Symbol<UserCell>, UserId>,
 }
 
-/// Reads the journal. What came of users goes into the ledger as text, at once.
-pub(super) async fn resume(run: &Run<'_>, ledger: &mut Ledger) -> anyhow::Result<Resumed> {
-    let (mut outcomes, mut recorded) = (Vec::new(), HashMap::new());
+/// Reads the journal. The effects on users go into the ledger as text, at once.
+pub(super) async fn resume<R: Rows>(run: &Run<'_>, rows: &mut R) -> anyhow::Result<Resumed> {
+    let (mut outcomes, mut recorded, mut unreadable) = (Vec::new(), HashMap::new(), Ok(()));
     let is_resumed = run.record().deliveries > 1;
     let replay = if is_resumed {
-        let visit = |Completed { user, rows, effects }: Completed| {
-            if let (Some((first, _)), Some(json)) = (rows.first(), effects) {
-                ledger.set_effects(*first, &UserEffects { user: user.clone(), json });
+        let visit = |Completed { user, rows: done, effects }: Completed| {
+            if let (Some((first, _)), Some(json)) = (done.first(), effects) {
+                let restored = rows.restore_effects(*first, &UserEffects { user: user.clone(), json });
+                unreadable = std::mem::replace(&mut unreadable, Ok(())).and(restored);
             }
-            for (row, stored) in rows {
-                outcomes.push((row, stored.restore(|code, message| ledger.messages.intern(code, message))));
-                record(ledger, &mut recorded, row, &user);
+            for (row, stored) in done {
+                let messages = &mut rows.ledger_mut().messages;
+                outcomes.push((row, stored.restore(|code, message| messages.intern(code, message))));
+                record(rows.ledger(), &mut recorded, row, &user);
             }
         };
         let replay = run.journal.replay(visit).await.context("the journal cannot be read")?;
-        for Intent { user, rows, .. } in replay.intents.values() {
-            for row in rows {
-                record(ledger, &mut recorded, *row, user);
+        unreadable.context("the journal cannot be read")?;
+        for Intent { user, rows: begun, .. } in replay.intents.values() {
+            for row in begun {
+                record(rows.ledger(), &mut recorded, *row, user);
             }
         }
         replay

@@ -16,7 +16,7 @@ use crate::connect::{ConnectError, Lanes, Operation};
 use crate::kind::{FileKind, Rows, UserBatch};
 use crate::options::Mode;
 use crate::outcome::{Counts, ImportStatus, Problem};
-use crate::report::{REFRESH_INTERVAL, Summary, SummaryObject};
+use crate::report::{Columns, REFRESH_INTERVAL, Summary, SummaryObject};
 use crate::resolve::Users;
 use crate::state::{Answer, Completed, ImportRecord, Journal, LanesByName, Lease, LeaseError};
 use crate::store::{Location, StoreError};
@@ -91,6 +91,7 @@ pub(super) struct Run<'i> {
     /// What the file is, once its header was read.
     pub(super) kind: Cell<Option<FileKind>>,
     pub(super) mode: Cell<Mode>,
+    pub(super) columns: RefCell<Option<Columns>>,
     /// What earlier deliveries did, once the journal was read.
     pub(super) history: RefCell<History>,
     /// Since when the import is cancelled.
@@ -108,6 +109,7 @@ impl<'i> Run<'i> {
             deadlines: *deadlines,
             kind: Cell::default(),
             mode: Cell::new(record.options.mode),
+            columns: RefCell::default(),
             history: RefCell::default(),
             cancelled: watch::Sender::default(),
             confirmed: Cell::new(Instant::now()),

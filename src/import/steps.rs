@@ -6,19 +6,19 @@ use super::apply::Apply;
 use super::begin::is_overtaken;
 use super::finish::{Finished, Imported, finish};
 use super::guard;
-use super::load::{File, load};
+use super::load::{File, load, unreadable};
 use super::preview::{Previews, look_through};
 use super::resume::{Resumed, resume};
 use super::run::{Run, Verdict};
 use super::trigger::Trigger;
 use crate::connect::{ConnectError, ErrorKind};
 use crate::input::Header;
-use crate::kind::{AnyRows, Describe, FileKind, Ledger, ProficiencyRows, Rows, UserBatch, UserConfigRows};
+use crate::kind::{AnyRows, Describe, FileKind, ProficiencyRows, Rows, UserBatch, UserConfigRows};
 use crate::options::Mode;
 use crate::outcome::{ImportStatus, Problem};
+use crate::report::Columns;
 use crate::resolve::Users;
 use crate::state::Ending;
-use crate::store::StoreError;
 
 /// Crashes in a row after which an import is given up.
 const MAX_CRASHES: u32 = 20;
@@ -92,8 +92,7 @@ pub(super) async fn import(run: &Run<'_>, trigger: &Trigger) -> anyhow::Result<F
     let record = run.record();
     let File { rows, header, unreadable } = match load(&run.importer.store, &record.read_from).await {
         Ok(file) => file,
-        Err(StoreError::Gone(_)) => return without_file(run, Verdict::Failed(gone(run))).await,
-        Err(error) => match error.unreadable(&record.source) {
+        Err(error) => match unreadable(record, &error) {
             Some(problem) => return without_file(run, Verdict::Failed(problem)).await,
             None => return Err(error).context("the object could not be read"),
         },
@@ -104,17 +103,11 @@ pub(super) async fn import(run: &Run<'_>, trigger: &Trigger) -> anyhow::Result<F
     }
 }
 
-fn gone(run: &Run<'_>) -> Problem {
-    let source = &run.record().source;
-    let message = format!("{source} is gone: it was deleted after the import had begun. Drop the file again.");
-    Problem::new("object_gone", message)
-}
-
 /// An import whose file cannot be read any more ends with what its journal knows.
 async fn without_file(run: &Run<'_>, verdict: Verdict) -> anyhow::Result<Finished> {
     async fn end<R: Describe>(run: &Run<'_>, rows: R, verdict: Verdict) -> anyhow::Result<Finished> {
         let mut import = Imported::new(rows, None, None);
-        let resumed = resume(run, import.rows.ledger_mut()).await?;
+        let resumed = resume(run, &mut import.rows).await?;
         resumed.assume_intents(import.rows.ledger_mut());
         import.counts_without_file = Some(resumed.counts());
         import.verdict = verdict;
@@ -128,9 +121,8 @@ async fn without_file(run: &Run<'_>, verdict: Verdict) -> anyhow::Result<Finishe
 
 /// The kind of a file that cannot be read any more: the journal knows it, if an earlier delivery read the file.
 async fn started_kind(run: &Run<'_>) -> anyhow::Result<FileKind> {
-    let mut ledger = Ledger::default();
-    let started = resume(run, &mut ledger).await?.replay.started;
-    let Some((kind, mode)) = started else { return Ok(FileKind::Proficiencies) };
+    let replay = run.journal.replay(|_| {}).await.context("the journal cannot be read")?;
+    let Some((kind, mode)) = replay.started else { return Ok(FileKind::Proficiencies) };
     run.mode.set(mode);
     let kind = FileKind::ALL
         .into_iter()
@@ -146,7 +138,7 @@ async fn import_rows<R: Describe>(
     mut import: Imported<R>,
     foregone: Option<Verdict>,
 ) -> anyhow::Result<Finished> {
-    let mut resumed = resume(run, import.rows.ledger_mut()).await?;
+    let mut resumed = resume(run, &mut import.rows).await?;
     if run.record().deliveries > 1 {
         run.show_resumed(resumed.counts());
         run.write_progress().await?;
@@ -183,6 +175,7 @@ fn decided_by_file<R: Describe>(run: &Run<'_>, import: &mut Imported<R>) -> Opti
 
 fn set_kind_and_mode<R: Rows>(run: &Run<'_>, header: &Header) -> Result<(), Problem> {
     run.kind.set(Some(FileKind::of(header)));
+    run.columns.replace(Some(Columns::of(header)));
     run.mode.set(guard::mode::<R>(&run.record().options, header)?);
     Ok(())
 }

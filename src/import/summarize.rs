@@ -53,6 +53,7 @@ impl Run<'_> {
             source: record.source.to_string(),
             version: record.version.clone(),
             kind: self.kind.get().map(FileKind::name),
+            columns: self.columns.borrow().clone(),
             mode: self.mode.get(),
             dry_run: record.options.dry_run,
             status: ImportStatus::InProgress,

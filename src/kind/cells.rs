@@ -1,6 +1,6 @@
 //! What the checks of a row have in common in all kinds of file.
 
-use crate::input::{Column, Header, Presence, Record, composed, has_control, trimmed, unescape_formula};
+use crate::input::{Column, Header, Presence, Record, composed, has_control, has_no_width, trimmed, unescape_formula};
 use crate::outcome::{Code, Problem};
 
 /// The first column of every kind: the user.
@@ -16,6 +16,16 @@ pub(super) const MAX_USER_LETTERS: usize = 250;
 pub(super) fn cell<'r>(header: &Header, record: &Record<'r>, column: usize) -> &'r str {
     let cell = header.index_of(column).and_then(|index| record.get(index)).unwrap_or_default();
     trimmed(unescape_formula(trimmed(cell)))
+}
+
+/// The cell of a name of the instance, which may itself begin or end in a space: the spaces around it stay for the look-up,
+/// which takes them off if no name has them. Empty if there is nothing but white space.
+pub(super) fn name_cell<'r>(header: &Header, record: &Record<'r>, column: usize) -> &'r str {
+    let cell = header.index_of(column).and_then(|index| record.get(index)).unwrap_or_default();
+    if trimmed(cell).is_empty() {
+        return "";
+    }
+    unescape_formula(cell.trim_matches(has_no_width))
 }
 
 /// The user that a row names, even if the row is otherwise wrong; but nothing that is too long for a name.

@@ -348,7 +348,7 @@ mod tests {
         for event in [
             serde_json::json!({}),
             serde_json::json!([1]),
-            serde_json::json!({"Records":[{"eventSource":"aws:sns"}]}),
+            serde_json::json!({"Records":[{"eventSource":"aws:kinesis"}]}),
             serde_json::json!({"detail-type":"Object Deleted","source":"aws.s3","detail":{}}),
             serde_json::json!({"Records":[{"eventSource":"aws:s3","eventTime":"2026-11-21T19:09:05Z","eventName":"ObjectRemoved:Delete",
                 "s3":{"bucket":{"name":"b"},"object":{"key":"k"}}}]}),

@@ -5,7 +5,7 @@ mod summary;
 mod table;
 mod write;
 
-pub(crate) use summary::Summary;
+pub(crate) use summary::{Columns, Summary};
 pub(crate) use write::{REFRESH_INTERVAL, RowSheets, SummaryObject, write_table};
 
 use crate::outcome::RowReport;

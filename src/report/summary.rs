@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use crate::connect::Calls;
+use crate::input::Header;
 use crate::options::Mode;
 use crate::outcome::{Counts, ImportStatus, UserCounts};
 
@@ -20,6 +21,9 @@ pub(crate) struct Summary {
     pub version: String,
     /// `proficiencies` or `user_config`; nothing before the header was read.
     pub kind: Option<&'static str>,
+    /// Which columns of the file mean something, and which are only carried through; nothing before the header was read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub columns: Option<Columns>,
     /// `merge` or `replace`.
     pub mode: Mode,
     /// Whether nothing was to be written.
@@ -47,6 +51,23 @@ pub(crate) struct Summary {
     pub expected_at: Option<DateTime<Utc>>,
     /// How often it was begun or resumed.
     pub deliveries: u32,
+}
+
+/// The columns of a file, as it names them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Columns {
+    /// Those that mean something.
+    pub used: Vec<String>,
+    /// Those that are only carried through to the report.
+    pub carried: Vec<String>,
+}
+
+impl Columns {
+    /// The columns of a header.
+    pub(crate) fn of(header: &Header) -> Self {
+        let owned = |names: Vec<&str>| names.into_iter().map(str::to_owned).collect();
+        Self { used: owned(header.used()), carried: owned(header.carried_names()) }
+    }
 }
 
 impl Summary {

@@ -197,7 +197,7 @@ async fn killed(config_lists: ConfigLists, lives: &[Duration]) -> (World, Report
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(crate::world::cases(24))]
     #[test]
     fn killed_anywhere_it_ends_the_same(lives in prop::collection::vec(1_u64..2500, 1..5), way in 0..3_usize) {
         run(async {
@@ -355,7 +355,7 @@ async fn check(case: Case) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(crate::world::cases(96))]
     #[test]
     fn whatever_happens_the_report_tells_what_is(case in case()) {
         run(check(case));

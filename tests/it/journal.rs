@@ -75,7 +75,7 @@ async fn check(n_users: usize, switches: Switches, lives: &[Duration]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(crate::world::cases(48))]
     #[test]
     fn killed_at_any_instant_nothing_changes_but_the_time(lives in prop::collection::vec(1_u64..2500, 1..6)) {
         let lives: Vec<_> = lives.into_iter().map(Duration::from_millis).collect();

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use connect_emulator::{Emulator, Fault, Faults, Quotas, Rule, Switches};
+use connect_emulator::{Emulator, Fault, Faults, Operation, Quotas, Rule, Switches};
 use import_testkit::{MemoryS3, Versioning};
 use proptest::prelude::*;
 use serde_json::json;
+use tokio::time::timeout;
 
 use crate::world::{BUCKET, Report, World, instance, run, user_id};
 
@@ -169,9 +170,134 @@ async fn check(case: Case) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(crate::world::cases(128))]
     #[test]
     fn whatever_happens_the_report_tells_what_is(case in case()) {
         run(check(case));
+    }
+}
+
+/// What befalls an import for good, some time after it began.
+#[derive(Clone, Debug)]
+enum Trouble {
+    /// The permission for an operation is taken away.
+    Denied(Operation),
+    /// A person cancels it.
+    Cancelled,
+    /// An operation answers nothing but failures for so many seconds.
+    Down(Operation, u64),
+    /// The object is deleted for good.
+    Deleted,
+    /// A newer object of the same name is imported meanwhile.
+    Overtaken,
+}
+
+fn trouble() -> impl Strategy<Value = (Duration, Trouble)> {
+    let operations = [
+        Operation::ListUsers,
+        Operation::SearchPredefinedAttributes,
+        Operation::ListUserProficiencies,
+        Operation::AssociateUserProficiencies,
+        Operation::UpdateUserProficiencies,
+        Operation::DisassociateUserProficiencies,
+    ];
+    let operation = || prop::sample::select(operations.to_vec());
+    let trouble = prop_oneof![
+        2 => operation().prop_map(Trouble::Denied),
+        2 => Just(Trouble::Cancelled),
+        2 => (operation(), 1_u64..240).prop_map(|(operation, seconds)| Trouble::Down(operation, seconds)),
+        1 => Just(Trouble::Deleted),
+        1 => Just(Trouble::Overtaken),
+    ];
+    ((1_u64..2500).prop_map(Duration::from_millis), trouble)
+}
+
+/// The file of a case, and the world that it is dropped into.
+fn dropped(case: &Case) -> (World, String) {
+    let mut centre = instance(0).with_max_proficiencies(10);
+    for (n, held) in case.held.iter().enumerate() {
+        let held = held.iter().map(|(value, level)| ("Product", value.clone(), f32::from(*level)));
+        centre.add_user(user_id(n), format!("agent{n:03}"), held);
+    }
+    let s3 = MemoryS3::new().with_bucket(BUCKET, Versioning::Enabled);
+    s3.set_latency(Duration::from_millis(15));
+    let settings = [("REQUESTS_PER_SECOND", "5"), ("REQUEST_BURST", "3"), ("MAX_REMOVALS_PERCENT", "100")];
+    let emulator = Emulator::builder(centre).switches(case.switches.clone()).latency(Duration::from_millis(40));
+    let mut csv = format!("user,attribute,value,level{}\n", if case.has_actions { ",action" } else { "" });
+    for Row { user, product, level, action } in &case.rows {
+        let action = if case.has_actions { format!(",{action}") } else { String::new() };
+        csv.push_str(&format!("{user},Product,{product},{level}{action}\n"));
+    }
+    (World::over(emulator.quotas(Quotas::all(5.0, 3)), &s3, &settings), csv)
+}
+
+/// Whatever stops an import, it ends; each row is told once and as it is; and undo.csv takes back all of it.
+async fn check_in_trouble(case: Case, (after, trouble): (Duration, Trouble)) {
+    let (mut world, csv) = dropped(&case);
+    let key = if case.replaces { "incoming/mode=replace/a.csv" } else { "incoming/a.csv" };
+    let event = world.dropped(key, &csv);
+    let newer = matches!(trouble, Trouble::Overtaken).then(|| {
+        let levels = csv.replace(",1\n", ",2\n").replace(",5\n", ",4\n");
+        (World::beside(&world.emulator, &world.s3, &world.settings()), world.dropped(key, levels))
+    });
+    let (emulator, s3) = (world.emulator.clone(), world.s3.clone());
+    let version = event["detail"]["object"]["version-id"].as_str().unwrap().to_owned();
+    let befalls = async {
+        tokio::time::sleep(after).await;
+        match &trouble {
+            Trouble::Denied(operation) => {
+                emulator.set_faults(Faults::none().rule(Rule::new(Fault::AccessDenied).on(*operation)));
+            }
+            Trouble::Cancelled => {
+                let summary = s3.keys(BUCKET, "reports/").into_iter().find(|key| key.ends_with("/summary.json"));
+                summary.map(|key| s3.put(BUCKET, &key.replace("summary.json", "cancel"), ""));
+            }
+            Trouble::Down(operation, seconds) => {
+                emulator.set_faults(Faults::none().rule(Rule::new(Fault::InternalError).on(*operation)));
+                tokio::time::sleep(Duration::from_secs(*seconds)).await;
+                emulator.set_faults(Faults::none());
+            }
+            Trouble::Deleted => s3.delete_version(BUCKET, key, &version),
+            Trouble::Overtaken => {}
+        }
+        // The newer one has its turn when the older has not: they are of one group.
+        std::future::pending::<()>().await;
+    };
+    let imported = async {
+        if let Some((other, newer)) = &newer {
+            let _ = timeout(after, world.invoke(event.clone())).await;
+            world.restart();
+            let newer = other.import(newer.clone()).await;
+            return (world.import(event).await, Some(newer));
+        }
+        (world.import_killed(event, &case.lives).await, None)
+    };
+    let (report, newer) = tokio::select! {
+        reports = imported => reports,
+        () = befalls => unreachable!("it does not end"),
+    };
+
+    let total: u64 = report.summary["rows"]["total"].as_u64().unwrap();
+    if report.results.is_some() {
+        report.counts();
+        assert_eq!(total, case.rows.len() as u64, "each row is told once");
+    }
+    let statuses = ["succeeded", "completed_with_errors", "failed", "cancelled", "rejected"];
+    assert!(statuses.contains(&report.status()), "{}", report.summary);
+    if matches!(trouble, Trouble::Down(..)) {
+        assert_eq!(report.summary["rows"]["failed"], 0, "an outage fails no row: {}", report.summary);
+    }
+    world.emulator.set_faults(Faults::none());
+    for (n, undo) in [newer.and_then(|newer| newer.undo), report.undo].into_iter().flatten().enumerate() {
+        world.drop_file(&format!("incoming/undo-{n}.csv"), undo).await;
+    }
+    assert_eq!(sets(&world), case.held, "undo.csv takes back all of it: {}", report.summary);
+}
+
+proptest! {
+    #![proptest_config(crate::world::cases(96))]
+    #[test]
+    fn whatever_stops_it_the_undo_takes_back_all_of_it(case in case(), trouble in trouble()) {
+        run(check_in_trouble(case, trouble));
     }
 }

@@ -264,7 +264,7 @@ async fn killed(lives: &[Duration]) -> (World, Report) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(crate::world::cases(40))]
     #[test]
     fn killed_anywhere_a_replacement_ends_the_same(lives in prop::collection::vec(1_u64..3500, 1..5)) {
         run(async {

@@ -77,6 +77,15 @@ async fn the_summary_has_what_was_promised_and_nothing_else() {
             }
           },
           "code": null,
+          "columns": {
+            "carried": [],
+            "used": [
+              "user",
+              "attribute",
+              "value",
+              "level"
+            ]
+          },
           "deliveries": 1,
           "dry_run": false,
           "finished_at": "...",

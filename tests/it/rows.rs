@@ -1,5 +1,6 @@
 //! What becomes of rows: good ones land, bad ones say why, and no call is made that need not be.
 
+use connect_emulator::switches::FractionalLevels;
 use connect_emulator::{Emulator, Quotas, Switches};
 use expect_test::expect;
 
@@ -289,4 +290,47 @@ async fn a_user_who_is_nearly_named_is_suggested() {
         9 | There is no user 'ａｓｍｉｔｈ'; did you mean 'asmith', with ordinary letters instead of full-width ones?
         10 | The attribute 'Team' has no value 'Contact Center'; did you mean 'Contact~Center', with a no-break space (U+00A0) instead of a space?"#]]
     .assert_eq(&said.join("\n").replace('\u{a0}', "~"));
+}
+
+/// Centres whose names nobody would type: they come back from undo.csv all the same.
+#[tokio::test(start_paused = true)]
+async fn whatever_the_service_held_is_brought_back() {
+    let names = ["Billing", "Billing ", "Technical  Support", "Français"];
+    let mut centre = instance(0).with_attribute("Team", names);
+    let held = [("Team", "Billing", 1.0), ("Team", "Billing ", 2.5), ("Team", "Technical  Support", 3.0)];
+    centre.add_user(user_id(0), "jdoe", held);
+    let switches = Switches { fractional_levels: FractionalLevels::Accepted, ..Switches::default() };
+    let world = World::built(Emulator::builder(centre).quotas(Quotas::unlimited()).switches(switches), &[]);
+    let before = world.held(0);
+    let csv = "user,attribute,value,level,action\njdoe,Team,Billing,5,\njdoe,Team,\"Billing \",4,\n\
+               jdoe,Team,Technical  Support,,remove\njdoe,Team, Fran\u{327}cais ,3,\njdoe,Team,Franc\u{327}ais,3,\n";
+    let report = world.drop_file("incoming/a.csv", csv).await;
+    assert_eq!(report.statuses(), ["updated", "updated", "removed", "invalid", "added"]);
+    assert_eq!(world.held(0), ["Team=Billing:5", "Team=Billing :4", "Team=Français:3"]);
+    let report = world.drop_file("incoming/undo.csv", report.undo.unwrap()).await;
+    assert_eq!(report.status(), "succeeded", "{:?}", report.rows());
+    assert_eq!(world.held(0), before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_catalogue_lacks_is_removed_from_who_has_it() {
+    let mut centre = instance(1);
+    centre.add_user(user_id(1), "held", [("Old", "value", 3.0), ("Language", "Klingon", 2.0)]);
+    let world = World::new(centre);
+    let csv = "user,attribute,value,action\nheld,old,Value,remove\nheld,Language,Klingon,remove\n\
+               agent000,Old,value,remove\nheld,Language,Vulcan,remove\n";
+    let report = world.drop_file("incoming/a.csv", csv).await;
+    assert_eq!(report.statuses(), ["removed", "removed", "invalid", "invalid"]);
+    let codes: Vec<_> = report.rows().into_iter().map(|row| row[2].clone()).collect();
+    assert_eq!(codes, ["", "", "unknown_attribute", "unknown_value"]);
+    assert!(world.held(1).is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_summary_says_which_columns_mean_something() {
+    let world = World::new(instance(1));
+    let csv = "Team,Agent,skill,value,Level,import_line\nblue,agent000,Language,German,3,9\n";
+    let summary = world.drop_file("incoming/a.csv", csv).await.summary;
+    let columns = serde_json::json!({"used": ["Agent", "skill", "value", "Level"], "carried": ["Team"]});
+    assert_eq!(summary["columns"], columns);
 }

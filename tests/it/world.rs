@@ -8,6 +8,7 @@ use connect_bulk_import::{Importer, Settings, aws};
 use connect_emulator::{Builder, Emulator, Instance, Quotas};
 use import_testkit::{MemoryS3, Versioning, clients};
 use lambda_runtime::{Context, LambdaEvent};
+use proptest::test_runner::Config as ProptestConfig;
 use serde_json::{Value, json};
 
 pub const INSTANCE: &str = "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee";
@@ -91,6 +92,13 @@ pub fn run<T>(future: impl Future<Output = T>) -> T {
     runtime.unwrap().block_on(future)
 }
 
+/// A property test of this many cases, or of `PROPTEST_CASES`.
+pub fn cases(n: u32) -> ProptestConfig {
+    let given = ProptestConfig::default();
+    let cases = if std::env::var("PROPTEST_CASES").is_ok() { given.cases } else { n };
+    ProptestConfig { cases, failure_persistence: None, ..given }
+}
+
 /// A message of an SQS batch.
 pub fn in_a_message(id: &str, receive_count: u32, body: &Value) -> Value {
     json!({
@@ -130,9 +138,14 @@ impl World {
         Self { emulator, s3, sqs, handler, settings, n_dropped: std::cell::Cell::new(0) }
     }
 
+    /// The function's settings.
+    pub fn settings(&self) -> Vec<(&str, &str)> {
+        self.settings.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
+    }
+
     /// The process dies and another begins; what it had in memory is lost.
     pub fn restart(&mut self) {
-        let settings: Vec<_> = self.settings.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let settings = self.settings();
         self.handler = handler(&self.emulator, &self.s3, &self.sqs, &settings);
     }
 

@@ -76,9 +76,9 @@ impl ProficiencyRows {
             }
             (_, _, Err(problem)) => problem.message,
             (Code::UnknownUser, _, Ok(row)) => context.users.map_or_else(String::new, |users| users.why(row.user)),
-            (Code::UnknownAttribute | Code::UnknownValue, _, Ok(row)) => {
-                context.reference.map_or_else(String::new, |catalog| catalog.why(row.attribute, row.value))
-            }
+            (Code::UnknownAttribute | Code::UnknownValue, _, Ok(row)) => context
+                .reference
+                .map_or_else(String::new, |catalog| catalog.why(row.attribute.trim(), row.value.trim())),
             (Code::DuplicateRow, Note::Line(line), _) => format!("Duplicate of line {line}."),
             (_, Note::Line(line), _) => {
                 format!("Contradicts line {line}: same user, attribute and value, another level. Keep one of the two.")
@@ -91,7 +91,8 @@ impl ProficiencyRows {
             (_, Note::LevelBefore(hundredths), Ok(row))
                 if matches!(outcome.status, Status::Updated | Status::WouldUpdate) =>
             {
-                format!("level {} -> {}", f64::from(hundredths) / 100.0, row.level.unwrap_or(0))
+                let level = row.level.map_or_else(String::new, |level| level.to_string());
+                format!("level {} -> {level}", f64::from(hundredths) / 100.0)
             }
             (_, Note::LevelBefore(_) | Note::None, Ok(_)) => String::new(),
         };

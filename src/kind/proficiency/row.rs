@@ -1,8 +1,9 @@
 //! One row by itself.
 
+use crate::connect::Level;
 use crate::input::{Column, Header, Presence, Record, Schema};
 use crate::kind::cells::{
-    MAX_USER_LETTERS, USER, USER_COLUMN, cell, check_given, check_length, check_visible, check_whole,
+    MAX_USER_LETTERS, USER, USER_COLUMN, cell, check_given, check_length, check_visible, check_whole, name_cell,
 };
 use crate::outcome::{Code, Problem};
 
@@ -25,16 +26,16 @@ pub(super) const ACTION: usize = 4;
 const MAX_LETTERS: usize = 100;
 
 /// A row that is right by itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct CheckedProficiency<'r> {
     /// A user id, a user ARN or a username.
     pub user: &'r str,
-    /// The attribute, in the file's spelling.
+    /// The attribute in the file's spelling, with the spaces around it.
     pub attribute: &'r str,
-    /// The value, in the file's spelling.
+    /// The value in the file's spelling, with the spaces around it.
     pub value: &'r str,
     /// 1 to 5, or nothing where the row says `remove`.
-    pub level: Option<u8>,
+    pub level: Option<Level>,
 }
 
 /// Checks a row by itself: whole, no field missing, a level and an action that mean something.
@@ -61,21 +62,24 @@ pub fn check<'r>(header: &Header, record: &Record<'r>) -> Result<CheckedProficie
     };
     let needed = if is_removal { &named[..3] } else { &named[..4] };
     check_given(header, record, needed)?;
-    let level = if is_removal { None } else { Some(level_of(level)?) };
+    // A file with actions may be one that takes an import back: to what the service held, whatever that was.
+    let is_whole = header.index_of(ACTION).is_none();
+    let level = if is_removal { None } else { Some(level_of(level, is_whole)?) };
+    let (attribute, value) = (name_cell(header, record, ATTRIBUTE), name_cell(header, record, VALUE));
     Ok(CheckedProficiency { user, attribute, value, level })
 }
 
-/// 1 to 5, whole: `3`, `3.0`, and `3,0` as a German Excel writes it.
-fn level_of(cell: &str) -> Result<u8, Problem<Code>> {
+/// 1 to 5, whole: `3`, `3.0`, and `3,0` as a German Excel writes it. Where it need not be whole, `2.5` too.
+fn level_of(cell: &str, is_whole: bool) -> Result<Level, Problem<Code>> {
     let (whole, fraction) = cell.split_once(['.', ',']).unwrap_or((cell, "0"));
-    let is_whole = !fraction.is_empty() && fraction.bytes().all(|digit| digit == b'0');
-    match whole {
-        "1" | "2" | "3" | "4" | "5" if is_whole => Ok(whole.as_bytes()[0] - b'0'),
-        _ => {
-            let message = format!("The level '{cell}' is not 1, 2, 3, 4 or 5.");
-            Err(Problem::new(Code::InvalidLevel, message))
-        }
-    }
+    let is_number = whole.len() == 1 && !fraction.is_empty() && fraction.bytes().all(|digit| digit.is_ascii_digit());
+    let level =
+        format!("{whole}.{fraction}").parse::<f32>().ok().filter(|level| is_number && (1.0..=5.0).contains(level));
+    let is_right = |level: &f32| !is_whole || level.fract() == 0.0;
+    level
+        .filter(is_right)
+        .map(Level::from_wire)
+        .ok_or_else(|| Problem::new(Code::InvalidLevel, format!("The level '{cell}' is not 1, 2, 3, 4 or 5.")))
 }
 
 #[cfg(test)]
@@ -94,7 +98,11 @@ mod tests {
         let mut reader = Reader::new(&[SCHEMA]);
         let mut visit = |header: &Header, record: Record<'_>| {
             found.push(match check(header, &record) {
-                Ok(row) => Ok((row.user.to_owned(), row.attribute.to_owned(), row.value.to_owned(), row.level)),
+                Ok(row) => {
+                    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "levels are 1 to 5")]
+                    let level = row.level.map(|level| level.to_wire() as u8);
+                    Ok((row.user.to_owned(), row.attribute.trim().to_owned(), row.value.trim().to_owned(), level))
+                }
                 Err(refusal) => Err((refusal.code.name(), refusal.message)),
             });
             Ok(())
@@ -128,6 +136,35 @@ mod tests {
         assert_eq!(check_row("jdoe,Language,German,1,,\u{a0}, ").unwrap().3, Some(1));
         assert_eq!(check_row("'=x,Language,'t Hooft,1,").unwrap().0, "=x");
         assert_eq!(check_row("'=x,Language,'t Hooft,1,").unwrap().2, "'t Hooft");
+    }
+
+    #[test]
+    fn a_file_that_takes_an_import_back_may_say_whatever_the_service_held() {
+        let level = |header: &str, row: &str| {
+            let mut found = None;
+            let mut reader = Reader::new(&[SCHEMA]);
+            let mut visit = |header: &Header, record: Record<'_>| {
+                found =
+                    Some(check(header, &record).map(|row| row.level.map(Level::to_wire)).map_err(|error| error.code));
+                Ok(())
+            };
+            reader.push(format!("{header}\n{row}\n").as_bytes(), &mut visit).unwrap();
+            found.unwrap()
+        };
+        assert_eq!(level("user,attribute,value,level,action", "j,A,v,2.5,set"), Ok(Some(2.5)));
+        assert_eq!(level("user,attribute,value,level,action", "j,A,v,\"2,55\","), Ok(Some(2.55)));
+        assert_eq!(level("user,attribute,value,level", "j,A,v,2.5"), Err(Code::InvalidLevel));
+    }
+
+    #[test]
+    fn the_spaces_around_a_name_stay_for_the_look_up() {
+        let mut reader = Reader::new(&[SCHEMA]);
+        let mut visit = |header: &Header, record: Record<'_>| {
+            let row = check(header, &record).unwrap();
+            assert_eq!((row.user, row.attribute, row.value), ("j", "Billing ", " a"));
+            Ok(())
+        };
+        reader.push("user,attribute,value,level\n j ,\u{200b}Billing ,\" a\", 3\n".as_bytes(), &mut visit).unwrap();
     }
 
     #[test]
@@ -194,7 +231,8 @@ mod tests {
             ("jdoe,Language,German,,", "missing_field", "level"),
             ("jdoe,Language,German,0,", "invalid_level", "'0'"),
             ("jdoe,Language,German,6,", "invalid_level", "'6'"),
-            ("jdoe,Language,German,2.5,", "invalid_level", "'2.5'"),
+            ("jdoe,Language,German,5.5,", "invalid_level", "'5.5'"),
+            ("jdoe,Language,German,0.5,", "invalid_level", "'0.5'"),
             ("jdoe,Language,German,3.,", "invalid_level", "'3.'"),
             ("jdoe,Language,German,good,", "invalid_level", "'good'"),
             ("jdoe,Language,German,3,delete", "invalid_action", "'delete'"),

@@ -1,6 +1,6 @@
 //! What a file of proficiencies says, held compactly.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::plan::{ProficiencyItem, Want};
 use super::row::{ACTION, check};
@@ -29,14 +29,18 @@ struct RowValues {
     attribute: Symbol<AttributeText>,
     value: Symbol<ValueText>,
     /// 1 to 5; 0 for `remove`.
-    level: u8,
+    level: f32,
 }
 
 impl RowValues {
-    const NOTHING: Self = Self { attribute: Symbol::EMPTY, value: Symbol::EMPTY, level: 0 };
+    const NOTHING: Self = Self { attribute: Symbol::EMPTY, value: Symbol::EMPTY, level: 0.0 };
 
     fn pair(self) -> Pair {
         (self.attribute, self.value)
+    }
+
+    fn want(self) -> Want {
+        if self.level > 0.0 { Want::Level(Level::from_wire(self.level)) } else { Want::Absent }
     }
 }
 
@@ -47,6 +51,8 @@ pub struct ProficiencyRows {
     values: Vec<RowValues>,
     attribute_texts: Interner<AttributeText>,
     value_texts: Interner<ValueText>,
+    /// Rows that remove what the catalogue does not have: done if the user has it all the same, else they have this outcome.
+    unknown_removals: BTreeMap<RowId, Outcome>,
 }
 
 impl ProficiencyRows {
@@ -73,7 +79,11 @@ impl ProficiencyRows {
                     self.ledger.set(row, Outcome::invalid(Code::UnknownUser));
                 }
                 // The service judges what an earlier delivery has begun with.
-                Err(_) if begun.contains(&row) => {}
+                Err(_) if begun.contains(&row) => self.trim(row),
+                Err(outcome) if self.values[row.index()].want() == Want::Absent => {
+                    self.unknown_removals.insert(row, outcome);
+                    self.trim(row);
+                }
                 Err(outcome) => self.ledger.set(row, outcome),
                 Ok((attribute, value)) => {
                     let values = &mut self.values[row.index()];
@@ -81,6 +91,14 @@ impl ProficiencyRows {
                 }
             }
         }
+    }
+
+    /// Takes the spaces around a row's texts off, for the instance has no spelling of them.
+    fn trim(&mut self, row: RowId) {
+        let (attribute, value) = self.texts(self.values[row.index()].pair());
+        let (attribute, value) = (attribute.trim().to_owned(), value.trim().to_owned());
+        let values = &mut self.values[row.index()];
+        (values.attribute, values.value) = (self.attribute_texts.intern(&attribute), self.value_texts.intern(&value));
     }
 
     /// A pair in the instance's spelling, or the outcome of rows that name it.
@@ -110,11 +128,11 @@ impl ProficiencyRows {
         sorted.sort_by_key(|(row, values)| (values.pair(), *row));
         for same in sorted.chunk_by(|(_, a), (_, b)| a.pair() == b.pair()) {
             let first = same[0];
-            let other = same.iter().find(|(_, values)| values.level != first.1.level);
+            let other = same.iter().find(|(_, values)| values.want() != first.1.want());
             for (nth, (row, values)) in same.iter().enumerate() {
                 let outcome = match other {
                     Some(other) => {
-                        let contradicts = if values.level == first.1.level { other.0 } else { first.0 };
+                        let contradicts = if values.want() == first.1.want() { other.0 } else { first.0 };
                         Outcome::conflicting(self.ledger.line(contradicts))
                     }
                     None if nth > 0 => Outcome::duplicate(self.ledger.line(first.0)),
@@ -144,7 +162,11 @@ impl Rows for ProficiencyRows {
             Ok(row) => {
                 let attribute = self.attribute_texts.intern(row.attribute);
                 let value = self.value_texts.intern(row.value);
-                (row.user, RowValues { attribute, value, level: row.level.unwrap_or(0) }, Outcome::PENDING)
+                (
+                    row.user,
+                    RowValues { attribute, value, level: row.level.map_or(0.0, Level::to_wire) },
+                    Outcome::PENDING,
+                )
             }
             Err(problem) => {
                 let user = user_of(header, record).unwrap_or_default();
@@ -179,8 +201,8 @@ impl Rows for ProficiencyRows {
         let item = |row: &RowId| {
             let values = self.values[row.index()];
             let (attribute, value) = self.texts(values.pair());
-            let want = if values.level == 0 { Want::Absent } else { Want::Level(Level::whole(values.level)) };
-            ProficiencyItem { pair: ProficiencyKey { attribute: attribute.into(), value: value.into() }, want }
+            let pair = ProficiencyKey { attribute: attribute.into(), value: value.into() };
+            ProficiencyItem { pair, want: values.want() }
         };
         self.ledger.rows(batch).iter().map(item).collect()
     }
@@ -191,7 +213,9 @@ impl Rows for ProficiencyRows {
                 ProficiencyOutcome::Added => Outcome::plain(Status::Added),
                 ProficiencyOutcome::Updated { from } => Outcome::from_level(Status::Updated, hundredths(from)),
                 ProficiencyOutcome::Removed { from } => Outcome::from_level(Status::Removed, hundredths(from)),
-                ProficiencyOutcome::Unchanged => Outcome::plain(Status::Unchanged),
+                ProficiencyOutcome::Unchanged => {
+                    self.unknown_removals.get(&row).copied().unwrap_or(Outcome::plain(Status::Unchanged))
+                }
                 ProficiencyOutcome::TooMany(size) => Outcome::too_many(u32::try_from(size).unwrap_or(u32::MAX)),
                 ProficiencyOutcome::Failed(error) => {
                     let message = self.ledger.messages.intern(&error.code, &error.user_message());
