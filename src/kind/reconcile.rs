@@ -70,7 +70,12 @@ pub async fn reconcile<T: Target>(
         }
     };
     let stop = match options.writes {
-        Writes::Observe => None,
+        Writes::Observe => {
+            if prior.is_some() {
+                target.distrust();
+            }
+            None
+        }
         Writes::Plan => {
             while let Some(call) = target.next_call() {
                 target.succeeded(call);

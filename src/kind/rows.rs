@@ -124,6 +124,10 @@ pub trait Target: Sized {
     /// What was done to the user so far.
     fn effects(&self) -> Self::Effects;
 
+    /// The user is not written to any more, and an earlier delivery may have begun to: a write of that may still be on its way,
+    /// or somebody may have changed what it wrote. So whatever it may have touched counts as what cannot be seen.
+    fn distrust(&mut self);
+
     /// What the writes may do at most: all that they may touch, as it was before. It counts if the user cannot be read
     /// later.
     fn possible_effects(&self) -> Self::Effects;

@@ -98,7 +98,7 @@ pub struct Preview {
 
 /// What is wrong with a row, a file or an import: a code for machines and a sentence for people.
 ///
-/// Of a row the code is a [`Code`]; of a file or an import it is one of ours (`not_csv`, `missing_column`, ...) or a
+/// Of a row the code is a [`Code`](super::Code); of a file or an import it is one of ours (`not_csv`, `missing_column`, ...) or a
 /// service's own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{message}")]

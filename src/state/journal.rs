@@ -49,6 +49,7 @@ pub(crate) struct Journal {
     n_durable: watch::Sender<u64>,
     appended: Notify,
     is_urgent: Cell<bool>,
+    ending: Notify,
 }
 
 impl Journal {
@@ -71,6 +72,7 @@ impl Journal {
             n_durable: watch::Sender::default(),
             appended: Notify::new(),
             is_urgent: Cell::default(),
+            ending: Notify::new(),
         }
     }
 
@@ -159,6 +161,7 @@ impl Journal {
     /// Nothing is stored where nothing waits, for a segment counts as progress.
     pub(crate) async fn sync(&self) {
         if *self.n_durable.borrow() < self.n_appended.get() {
+            self.ending.notify_one();
             self.durable().await;
         }
     }
@@ -212,7 +215,11 @@ impl Journal {
             self.due().await;
             let next = Instant::now() + MIN_INTERVAL;
             self.flush(&confirm).await?;
-            sleep_until(next).await;
+            // Whoever waits for the end of the journal waits no longer than for the store.
+            tokio::select! {
+                () = sleep_until(next) => {}
+                () = self.ending.notified() => {}
+            }
         }
     }
 

@@ -257,7 +257,11 @@ async fn check_in_trouble(case: Case, (after, trouble): (Duration, Trouble)) {
                 tokio::time::sleep(Duration::from_secs(*seconds)).await;
                 emulator.set_faults(Faults::none());
             }
-            Trouble::Deleted => s3.delete_version(BUCKET, key, &version),
+            Trouble::Deleted => {
+                // Not before the import has begun: then there is none, and no report.
+                tokio::time::sleep(Duration::from_millis(150)).await;
+                s3.delete_version(BUCKET, key, &version);
+            }
             Trouble::Overtaken => {}
         }
         // The newer one has its turn when the older has not: they are of one group.
@@ -278,7 +282,8 @@ async fn check_in_trouble(case: Case, (after, trouble): (Duration, Trouble)) {
     };
 
     let total: u64 = report.summary["rows"]["total"].as_u64().unwrap();
-    if report.results.is_some() {
+    // Of a file that is gone an earlier delivery may have written the rows; the summary has what the journal knows.
+    if report.results.is_some() && report.summary["code"] != "object_gone" {
         report.counts();
         assert_eq!(total, case.rows.len() as u64, "each row is told once");
     }

@@ -149,6 +149,7 @@ mod tests {
                 Ok(())
             };
             reader.push(format!("{header}\n{row}\n").as_bytes(), &mut visit).unwrap();
+            reader.finish(&mut visit).unwrap();
             found.unwrap()
         };
         assert_eq!(level("user,attribute,value,level,action", "j,A,v,2.5,set"), Ok(Some(2.5)));
@@ -165,6 +166,7 @@ mod tests {
             Ok(())
         };
         reader.push("user,attribute,value,level\n j ,\u{200b}Billing ,\" a\", 3\n".as_bytes(), &mut visit).unwrap();
+        reader.finish(&mut visit).unwrap();
     }
 
     #[test]

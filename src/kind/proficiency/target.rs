@@ -196,6 +196,10 @@ impl Target for ProficiencyTarget {
         }
     }
 
+    fn distrust(&mut self) {
+        self.unseen.extend(self.items.iter().map(|item| item.pair.clone()).chain(self.implied.keys().cloned()));
+    }
+
     fn possible_effects(&self) -> ProficiencyEffects {
         let pairs = self.items.iter().map(|item| &item.pair).chain(self.implied.keys());
         ProficiencyEffects { unseen: self.images(pairs), ..ProficiencyEffects::default() }

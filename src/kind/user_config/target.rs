@@ -184,14 +184,26 @@ impl Target for UserConfigTarget {
         }
     }
 
+    fn distrust(&mut self) {
+        let in_place = |key: &ChannelSetting, value: &Value| self.now.get(key) == Some(value);
+        let wanted = self.wanted_otherwise().filter(|(key, value)| !in_place(key, value));
+        let unseen: Vec<_> = wanted.map(|(key, _)| key).collect();
+        self.unseen.extend(unseen);
+    }
+
     fn possible_effects(&self) -> UserConfigEffects {
-        let wanted: UserConfig = self.items.iter().flat_map(UserConfigItem::wants).collect();
-        let differs = wanted.iter().filter(|(key, value)| self.before.get(key) != Some(value));
-        UserConfigEffects { unseen: self.by_channel(differs.map(|(key, _)| key)), ..UserConfigEffects::default() }
+        let keys: BTreeSet<ChannelSetting> = self.wanted_otherwise().map(|(key, _)| key).collect();
+        UserConfigEffects { unseen: self.by_channel(keys.iter()), ..UserConfigEffects::default() }
     }
 }
 
 impl UserConfigTarget {
+    /// What the items want otherwise than it was before.
+    fn wanted_otherwise(&self) -> impl Iterator<Item = (ChannelSetting, Value)> + '_ {
+        let wanted = self.items.iter().flat_map(UserConfigItem::wants);
+        wanted.filter(|(key, value)| self.before.get(key) != Some(value))
+    }
+
     /// The settings that the item wants otherwise than they are.
     fn missing(&self, item: &UserConfigItem) -> Vec<ChannelSetting> {
         item.wants().filter(|(key, value)| self.now.get(key) != Some(value)).map(|(key, _)| key).collect()
