@@ -50,7 +50,7 @@ impl RetryPolicy {
         doubled(self.first_backoff, n_failures.saturating_sub(1), self.longest_backoff).mul_f64(jitter)
     }
 
-    /// How long a lane rests after so many pauses: at least half of the longest that the turn allows.
+    /// How long a lane rests after this many pauses: at least half of the longest that the turn allows.
     pub(super) fn pause(&self, n_pauses: u32, jitter: f64) -> Duration {
         doubled(self.first_pause, n_pauses, self.longest_pause).mul_f64(f64::midpoint(1.0, jitter))
     }

@@ -12,7 +12,7 @@ use crate::settings::Settings;
 use crate::state::{Answer, Ending, ImportRecord};
 use crate::store::{Head, Location, Store, StoreError};
 
-/// S3's keys have at most so many bytes.
+/// The longest key that S3 takes, in bytes.
 const MAX_KEY_BYTES: usize = 1024;
 /// The longest name of an object in a report's folder, and some more.
 const MAX_NAME_BYTES: usize = 32;

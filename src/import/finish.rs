@@ -97,7 +97,7 @@ async fn write_report<R: Describe>(run: &Run<'_>, import: &Imported<R>) -> Resul
     Ok(unreadable)
 }
 
-/// Reads the file a second time, and writes beside each row what became of it; or tells why it cannot be read any more.
+/// Reads the file a second time, and writes each row's outcome beside it; or tells why the file cannot be read any more.
 async fn write_rows<R: Describe>(
     run: &Run<'_>,
     import: &Imported<R>,

@@ -1,4 +1,4 @@
-//! What came in, and what is to be imported because of it. Pure.
+//! What came in, and which imports it asks for. Pure.
 
 use std::fmt;
 

@@ -87,7 +87,7 @@ impl Status {
         }
     }
 
-    /// Whether the row is to be mended and dropped again: it goes to `retry.csv`.
+    /// Whether the row must be mended and dropped again: it goes to `retry.csv`.
     pub const fn needs_retry(self) -> bool {
         matches!(self, Self::Invalid | Self::Failed | Self::Pending)
     }
@@ -192,7 +192,7 @@ impl Code {
 /// from the row itself and from the [`Note`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Outcome {
-    /// What became of it.
+    /// Its status.
     pub status: Status,
     /// Why.
     pub code: Code,
@@ -200,7 +200,7 @@ pub struct Outcome {
     detail: u32,
 }
 
-/// What a sentence about an outcome needs besides the row.
+/// What a sentence about an outcome needs beside the row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Note {
     /// Nothing.
@@ -243,7 +243,7 @@ impl Outcome {
         Self { status: Status::Duplicate, code: Code::DuplicateRow, detail: of.0 }
     }
 
-    /// An addition for which there is no room: the user would have so many proficiencies.
+    /// An addition for which there is no room: the size that the user's set would have.
     pub const fn too_many(set_size: u32) -> Self {
         Self { status: Status::Invalid, code: Code::TooManyProficiencies, detail: set_size }
     }
@@ -264,7 +264,7 @@ impl Outcome {
         Self { status: self.status.in_a_dry_run(), ..self }
     }
 
-    /// What its sentence needs besides the row.
+    /// What its sentence needs beside the row.
     pub const fn note(self) -> Note {
         match self.code {
             Code::DuplicateRow | Code::ConflictingRows => Note::Line(Line(self.detail)),

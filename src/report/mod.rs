@@ -23,9 +23,9 @@ pub(crate) struct RowObject {
 
 /// All of them. Another one is one more entry.
 pub(crate) const ROW_OBJECTS: [RowObject; 2] = [
-    // Every row of the file and what became of it.
+    // Every row of the file with its outcome.
     RowObject { name: "results.csv", is_always_there: true, wants: |_| true },
-    // The rows that are to be mended and dropped again.
+    // The rows to mend and drop again.
     RowObject { name: "retry.csv", is_always_there: false, wants: |row| row.needs_retry },
 ];
 

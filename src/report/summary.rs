@@ -28,7 +28,7 @@ pub(crate) struct Summary {
     pub mode: Mode,
     /// Whether nothing was to be written.
     pub dry_run: bool,
-    /// What became of it.
+    /// How it ended.
     pub status: ImportStatus,
     /// Why it was rejected or failed, for machines.
     pub code: Option<String>,

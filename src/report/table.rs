@@ -1,4 +1,4 @@
-//! `results.csv` and `retry.csv`: the file's own columns, and beside each row what became of it.
+//! `results.csv` and `retry.csv`: the file's own columns, and beside each row its outcome.
 
 use crate::input::{Header, Record, escape_formula, unescape_formula};
 use crate::outcome::RowReport;

@@ -9,7 +9,7 @@ use crate::connect::{Level, MAX_ITEMS_PER_CALL, Proficiencies, Proficiency, Prof
 pub struct ProficiencyItem {
     /// Which attribute and value.
     pub pair: ProficiencyKey,
-    /// What is wanted of it.
+    /// What the file wants.
     pub want: Want,
 }
 

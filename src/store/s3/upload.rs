@@ -11,7 +11,7 @@ use crate::store::location::{Location, StoreError};
 /// S3 takes parts of 5 MiB at least and 10,000 parts at most: with these, an object may have 80 GB.
 const PART_BYTES: usize = 8 << 20;
 
-/// An object that is being written. Nothing is to be seen of it until [`Upload::finish`].
+/// An object that is being written. It appears with [`Upload::finish`], and not before.
 #[derive(Debug)]
 pub struct Upload {
     client: Client,
