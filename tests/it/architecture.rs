@@ -111,7 +111,7 @@ fn uses(file: &str, code: &str) -> Vec<(Vec<String>, bool)> {
     let here: Vec<String> = module(file).into_iter().map(str::to_owned).collect();
     let statements = code.split(';').filter_map(|statement| {
         let at = statement.rfind("use ")?;
-        let before = statement[..at].lines().last().unwrap_or_default().trim();
+        let before = statement[..at].rsplit('\n').next().unwrap_or_default().trim();
         let is_use = before.is_empty() || before == "pub" || (before.starts_with("pub(") && before.ends_with(')'));
         is_use.then(|| (&statement[at + 4..], before.starts_with("pub")))
     });
