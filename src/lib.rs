@@ -45,8 +45,8 @@
 //!
 //! - What is pure is not async and knows no service: [`input`], [`outcome`], the options, the guards, the triggers, the
 //!   tables of the report, and of each kind the checks of a row, the plan and the words.
-//! - Adapters know no rules: only `aws`, `connect/sdk`, `store/s3` and `lambda/queue` name the AWS SDK. Which failure is tried
-//!   again is said in `connect/error.rs` and done in `connect/lane.rs`.
+//! - Adapters know no rules: only `aws`, `connect/sdk`, `store/s3`, `lambda/queue` and the constructor of `Connect` name the AWS
+//!   SDK. What a failure means is said in `connect/error.rs`, and it is tried again in `connect/lanes.rs`.
 //! - The engine knows no Lambda: without the feature `lambda` it builds without its crates.
 //! - A list that was not read to its end is an error, never a short list.
 //! - Nothing is spawned: all that an import does lives in one future, and ends when that is dropped. Lambda freezes a
@@ -63,11 +63,11 @@ pub mod kind;
 #[cfg(feature = "lambda")]
 pub mod lambda;
 pub mod outcome;
+pub mod report;
 pub mod settings;
 
 mod connect;
 mod options;
-mod report;
 mod resolve;
 mod state;
 mod store;

@@ -16,10 +16,10 @@ import yaml
 ROOT = Path(__file__).resolve().parent.parent
 
 # Where the sources say what they read and call.
-CONFIG = "src/config.rs"
+CONFIG = "src/settings.rs"
 OPERATIONS = "src/connect/operation.rs"
 S3_ADAPTER = "src/store"
-QUEUE_ADAPTER = "src/queue.rs"
+QUEUE_ADAPTER = "src/lambda/queue.rs"
 
 # Settings that the template leaves out, and why.
 NOT_SET = {

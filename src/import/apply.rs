@@ -135,11 +135,13 @@ impl<'a, R: Describe> Apply<'a, R> {
         }
         async move {
             let before_first_write = async |before: Box<RawValue>, possible: Box<RawValue>| {
+                // Resumed, nothing may be removed of the user that no guard has counted.
+                let (rows, is_complete) = (of_batch.clone(), replaces);
+                let intent = Intent { user: user.clone(), rows, is_complete, before, possible: possible.clone() };
+                self.run.journal.intend(intent).await;
                 if let Some(first) = of_batch.first() {
-                    self.intended.borrow_mut().insert(user.clone(), (*first, possible.clone()));
+                    self.intended.borrow_mut().insert(user.clone(), (*first, possible));
                 }
-                let (user, rows, is_complete) = (user.clone(), of_batch.clone(), batch.is_complete);
-                self.run.journal.intend(Intent { user, rows, is_complete, before, possible }).await;
             };
             let connect = &self.run.importer.connect;
             (batch, reconcile::<R::Target>(connect, &user, &items, options, prior, before_first_write).await)

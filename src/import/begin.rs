@@ -44,7 +44,11 @@ impl Begin<'_> {
     /// The record of an import of the object that was sought, or the answer where there is none and no report to say so.
     pub(super) async fn begin(&self, found: &Sought) -> anyhow::Result<Begun> {
         let import_id = self.trigger.key.import_id(self.now);
-        let Sought { source, head } = found;
+        let Sought { source, head, refused } = found;
+        if let Some(problem) = refused {
+            let ending = Ending { status: ImportStatus::Failed, problem: problem.clone() };
+            return Ok(Begun::Record(Box::new(self.record(import_id, source.clone(), Some(ending)))));
+        }
         let Some(head) = head else {
             if self.trigger.request().is_none() {
                 let message = "The object is gone: it was deleted before its import began. Drop the file again.";
@@ -68,10 +72,8 @@ impl Begin<'_> {
             Ok(options) => record.options = options,
             Err(problem) => record.ending = record.ending.or(Some(rejected(problem))),
         }
-        if let Source::Object(object) = &self.trigger.source
-            && record.ending.is_none()
-        {
-            record.ending = self.take_the_lead(object).await?.map(rejected);
+        if record.ending.is_none() {
+            record.ending = self.take_the_lead(&record).await?.map(rejected);
         }
         info!(import_id = record.import_id, report = %record.report, "import begins");
         Ok(Begun::Record(Box::new(record)))
@@ -145,9 +147,9 @@ impl Begin<'_> {
     }
 
     /// Marks this object as the newest of its key, unless a newer one was begun before.
-    async fn take_the_lead(&self, object: &Object) -> anyhow::Result<Option<Problem>> {
-        let Some(sequencer) = &object.sequencer else { return Ok(None) };
-        let at = newest_of_key(self.settings, self.bucket, object);
+    async fn take_the_lead(&self, record: &ImportRecord) -> anyhow::Result<Option<Problem>> {
+        let Some(sequencer) = &record.sequencer else { return Ok(None) };
+        let at = newest_of_key(self.settings, record);
         loop {
             let found = self.store.get(&at).await?;
             if let Some((bytes, _)) = &found {
@@ -193,20 +195,15 @@ struct NewestOfKey {
     sequencer: String,
 }
 
-fn newest_of_key(settings: &Settings, bucket: &str, object: &Object) -> Location {
-    let key = IdempotencyKey::of_key(object);
-    Location::new(bucket, format!("{}keys/{}.json", settings.prefixes.state, key.as_str()))
+fn newest_of_key(settings: &Settings, record: &ImportRecord) -> Location {
+    let key = IdempotencyKey::of_key(&record.source.bucket, &record.source.key);
+    Location::new(&record.report.bucket, format!("{}keys/{}.json", settings.prefixes.state, key.as_str()))
 }
 
 /// Whether a newer object of the same key has begun since this import began. This is asked by every delivery.
-pub(super) async fn is_overtaken(
-    store: &Store,
-    settings: &Settings,
-    trigger: &Trigger,
-    record: &ImportRecord,
-) -> anyhow::Result<bool> {
-    let (Source::Object(object), Some(sequencer)) = (&trigger.source, &record.sequencer) else { return Ok(false) };
-    let at = newest_of_key(settings, &record.report.bucket, object);
+pub(super) async fn is_overtaken(store: &Store, settings: &Settings, record: &ImportRecord) -> anyhow::Result<bool> {
+    let Some(sequencer) = &record.sequencer else { return Ok(false) };
+    let at = newest_of_key(settings, record);
     let Some((bytes, _)) = store.get(&at).await? else { return Ok(false) };
     let newest: NewestOfKey = serde_json::from_slice(&bytes).with_context(|| format!("{at} cannot be read"))?;
     Ok(is_earlier(sequencer, &newest.sequencer))
@@ -214,8 +211,10 @@ pub(super) async fn is_overtaken(
 
 /// The object that a trigger means: where it is, and what S3 knows of it if it is there.
 pub(super) struct Sought {
-    pub(super) source: Location,
-    pub(super) head: Option<Head>,
+    source: Location,
+    head: Option<Head>,
+    /// Why an object that was announced may never be read.
+    refused: Option<Problem>,
 }
 
 impl Sought {
@@ -231,11 +230,19 @@ impl Sought {
     async fn find_object(store: &Store, object: &Object) -> Result<Self, StoreError> {
         for key in std::iter::once(&object.key).chain(&object.key_decoded) {
             let source = Location { version_id: object.version_id.clone(), ..Location::new(&object.bucket, key) };
-            if let Some(head) = store.head(&source).await? {
-                return Ok(Self { source, head: Some(head) });
+            match store.head(&source).await {
+                Ok(None) => {}
+                Ok(head) => return Ok(Self { source, head, refused: None }),
+                // The answer to HEAD has no code: that of a read says why.
+                Err(error) if error.is_refusal() => {
+                    let read = store.read(&source).await.err();
+                    let refused = read.and_then(|refusal| refusal.unreadable(&source)).ok_or(error)?;
+                    return Ok(Self { source, head: None, refused: Some(refused) });
+                }
+                Err(error) => return Err(error),
             }
         }
-        Ok(Self { source: Location::new(&object.bucket, &object.key), head: None })
+        Ok(Self { source: Location::new(&object.bucket, &object.key), head: None, refused: None })
     }
 
     async fn find_requested(store: &Store, source: &ObjectRef) -> Result<Self, StoreError> {
@@ -243,7 +250,7 @@ impl Sought {
         let is_empty = source.is_folder() && key.is_none();
         let source = Location::new(&source.bucket, key.unwrap_or_else(|| source.key.clone()));
         let head = if is_empty { None } else { store.head(&source).await? };
-        Ok(Self { source, head })
+        Ok(Self { source, head, refused: None })
     }
 
     /// The version, or the `ETag` where the bucket keeps none.

@@ -84,7 +84,7 @@ pub(super) async fn finish<R: Describe>(run: &Run<'_>, mut import: Imported<R>) 
 
 /// Writes the report's tables. If the file cannot be read any more, the problem is told, and all tables that need no file are
 /// written.
-async fn write_report<R: Describe>(run: &Run<'_>, import: &Imported<R>) -> Result<Option<Problem>, StoreError> {
+async fn write_report<R: Describe>(run: &Run<'_>, import: &Imported<R>) -> Result<Option<Problem>, LeaseError> {
     let (store, folder) = (&run.importer.store, &run.record().report);
     let unreadable = match &import.header {
         Some(header) => write_rows(run, import, header).await?,
@@ -102,7 +102,7 @@ async fn write_rows<R: Describe>(
     run: &Run<'_>,
     import: &Imported<R>,
     header: &Header,
-) -> Result<Option<Problem>, StoreError> {
+) -> Result<Option<Problem>, LeaseError> {
     let ledger = import.rows.ledger();
     let users = import.users.as_ref().filter(|_| run.mode.get() == Mode::Replace);
     let user_notes = import.users.as_ref().map(|users| import.rows.user_notes(users));
@@ -129,16 +129,22 @@ async fn write_rows<R: Describe>(
         Err(error) => {
             sheets.abort().await;
             return match error {
-                CopyError::Source(error) => unreadable(run.record(), &error).map(Some).ok_or(error),
-                CopyError::Report(error) => Err(error),
+                CopyError::Source(error) => unreadable(run.record(), &error).map(Some).ok_or(error.into()),
+                CopyError::Report(error) => Err(error.into()),
             };
         }
     };
     if (n_rows, read.err().as_ref()) != (ledger.len(), import.unreadable.as_ref()) {
         sheets.abort().await;
-        return Err(read_differently(run, n_rows, ledger.len()));
+        return Err(read_differently(run, n_rows, ledger.len()).into());
     }
-    sheets.finish(header).await.map(|()| None)
+    // The tables take the place of what an earlier delivery left: not if a newer one has the import.
+    if let Err(error) = run.confirm().await {
+        sheets.abort().await;
+        return Err(error);
+    }
+    sheets.finish(header).await?;
+    Ok(None)
 }
 
 /// What failed: to read the file, or to write the report.

@@ -57,15 +57,15 @@ impl Importer {
                 info!(import_id = answer.import_id, status = ?answer.status, "nothing to do any more");
                 Ok(answer)
             }
-            Acquired::Lease(lease) => Box::pin(self.resume(*lease, trigger, deadlines)).await,
+            Acquired::Lease(lease) => Box::pin(self.resume(*lease, deadlines)).await,
         }
     }
 
     /// Goes on with an import for as long as this delivery may.
-    async fn resume(&self, lease: Lease, trigger: &Trigger, deadlines: &Deadlines) -> Result<Answer, ImportError> {
+    async fn resume(&self, lease: Lease, deadlines: &Deadlines) -> Result<Answer, ImportError> {
         let run = &Run::new(self, lease, deadlines);
         let import_id = &run.record().import_id;
-        let answered = match run_until_deadline(run, trigger).await {
+        let answered = match run_until_deadline(run).await {
             Ok(Ended::Finished(finished)) => {
                 by_deadline(deadlines.end, finished.answer(run)).await.and_then(|done| done)
             }
@@ -83,7 +83,7 @@ impl Importer {
             Err(error) => {
                 warn!(import_id, "the delivery ends with an error: {error:#}");
                 best_effort(deadlines.end, run.note_error(&error)).await;
-                Err(ImportError::of(error, run.is_last_try()))
+                Err(ImportError::under_way(error, run.lease.crashes_before(), run.is_last_try()))
             }
         }
     }
@@ -91,9 +91,9 @@ impl Importer {
 
 /// All that happens at once while an import runs: the work itself, its journal, its summary, and the watch over the lease and
 /// the clock. At the deadline the work is dropped: users under way are read again by the next delivery.
-async fn run_until_deadline(run: &Run<'_>, trigger: &Trigger) -> anyhow::Result<Ended> {
+async fn run_until_deadline(run: &Run<'_>) -> anyhow::Result<Ended> {
     tokio::select! {
-        finished = Box::pin(steps::import(run, trigger)) => fenced_or(finished.map(|done| Ended::Finished(Box::new(done)))),
+        finished = Box::pin(steps::import(run)) => fenced_or(finished.map(|done| Ended::Finished(Box::new(done)))),
         lost = run.keep_journal() => lost_lease(lost),
         lost = run.watch() => lost_lease(lost),
         lost = run.renew_summary() => lost_lease(lost),

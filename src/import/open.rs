@@ -79,10 +79,11 @@ async fn begin_or_join(begin: &Begin<'_>) -> Result<Next, ImportError> {
         Begun::Record(record) => record,
         Begun::Answer(answer) => return Ok(Next::Acquired(Acquired::Finished(answer))),
     };
-    let Some(lease) = Lease::create(store, folder, *record).await? else { return Ok(Next::LookAgain) };
+    // Noted first: a note of an import that never began is none.
     if let Some(terms) = terms {
         terms.note(begin).await?;
     }
+    let Some(lease) = Lease::create(store, folder, *record).await? else { return Ok(Next::LookAgain) };
     Ok(Next::Acquired(Acquired::Lease(Box::new(lease))))
 }
 

@@ -9,7 +9,7 @@ use super::run::Run;
 use crate::connect::UserId;
 use crate::input::Symbol;
 use crate::kind::{Ledger, Prior, Rows, UserBatch, UserEffects};
-use crate::outcome::{Counts, Outcome, RowId};
+use crate::outcome::{Counts, Outcome, RowId, Status};
 use crate::resolve::{UserCell, Users};
 use crate::state::{Completed, Intent, Replay};
 
@@ -38,7 +38,8 @@ pub(super) async fn resume<R: Rows>(run: &Run<'_>, rows: &mut R) -> anyhow::Resu
                 record(rows.ledger(), &mut recorded, row, &user);
             }
         };
-        let replay = run.journal.replay(visit).await.context("the journal cannot be read")?;
+        let replay =
+            run.journal.replay(async || run.confirm().await, visit).await.context("the journal cannot be read")?;
         unreadable.context("the journal cannot be read")?;
         for Intent { user, rows: begun, .. } in replay.intents.values() {
             for row in begun {
@@ -70,6 +71,9 @@ impl Resumed {
         for outcome in last.values() {
             counts.add(outcome.status);
         }
+        let under_way = self.replay.rows_under_way();
+        let n_pending = under_way.iter().filter(|row| !last.contains_key(row)).count();
+        (0..n_pending).for_each(|_| counts.add(Status::Pending));
         counts
     }
 

@@ -97,12 +97,17 @@ pub(super) struct Run<'i> {
     /// Since when the import is cancelled.
     cancelled: watch::Sender<Option<Instant>>,
     confirmed: Cell<Instant>,
+    /// Whether what earlier deliveries knew of the operations was read.
+    knows_lanes: Cell<bool>,
     summary: Mutex<SummaryObject>,
 }
 
 impl<'i> Run<'i> {
     pub(super) fn new(importer: &'i Importer, lease: Lease, deadlines: &Deadlines) -> Self {
         let record = lease.record();
+        // What a warm process knows of the import before this one counts no more.
+        importer.progress.send_replace(Progress::default());
+        importer.connect.lanes().begin(record.deliveries > 1, &LanesByName::default());
         Self {
             importer,
             journal: Journal::new(&importer.store, &lease.folder(), record.deliveries),
@@ -113,6 +118,7 @@ impl<'i> Run<'i> {
             history: RefCell::default(),
             cancelled: watch::Sender::default(),
             confirmed: Cell::new(Instant::now()),
+            knows_lanes: Cell::default(),
             summary: Mutex::new(SummaryObject::new(&record.report)),
             lease,
         }
@@ -129,12 +135,16 @@ impl<'i> Run<'i> {
     /// Begins with the calls of this delivery: what is known of each operation is that of its import. A resumed one starts
     /// with empty buckets, for the delivery before it may have used the burst a moment ago.
     pub(super) fn begin_lanes(&self, is_resumed: bool, known: &LanesByName) {
+        self.knows_lanes.set(true);
         self.lanes().begin(is_resumed, known);
         self.lanes().permit_writes_until(Some(self.confirmed.get() + LEASE_TIME));
     }
 
     /// Keeps in the journal what was called so far.
     pub(super) fn note_calls(&self) {
+        if !self.knows_lanes.get() {
+            return;
+        }
         let calls = self.lanes().calls().map(|(operation, calls)| (operation.name().to_owned(), calls)).collect();
         self.journal.called(calls, self.lanes().memory());
     }
@@ -273,8 +283,9 @@ impl<'i> Run<'i> {
 
     /// An error ends the delivery: what waits is stored, so that it counts as progress, and the error is noted.
     pub(super) async fn note_error(&self, error: &anyhow::Error) -> anyhow::Result<()> {
-        self.journal.drain(async || self.confirm().await).await?;
-        Ok(self.lease.note_error(format!("{error:#}")).await?)
+        let drained = self.journal.drain(async || self.confirm().await).await;
+        self.lease.note_error(format!("{error:#}")).await?;
+        Ok(drained?)
     }
 
     /// The delivery ends and another one goes on: what waits is stored, and that this one did not crash.
@@ -282,6 +293,10 @@ impl<'i> Run<'i> {
         self.note_calls();
         self.journal.close(async || self.confirm().await).await?;
         self.write_progress().await?;
+        // A delivery that called nothing did not wait for a busy service: its time is too short for the file.
+        if self.is_last_try() || self.lanes().calls().next().is_none() {
+            return Ok(());
+        }
         self.lease.release().await
     }
 

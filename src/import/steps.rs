@@ -10,7 +10,6 @@ use super::load::{File, load, unreadable};
 use super::preview::{Previews, look_through};
 use super::resume::{Resumed, resume};
 use super::run::{Run, Verdict};
-use super::trigger::Trigger;
 use crate::connect::{ConnectError, ErrorKind};
 use crate::input::Header;
 use crate::kind::{AnyRows, Describe, FileKind, ProficiencyRows, Rows, UserBatch, UserConfigRows};
@@ -37,10 +36,10 @@ impl Run<'_> {
     }
 
     /// Why the import is not gone on with, as far as that is known before anything large is read.
-    async fn foregone(&self, trigger: &Trigger) -> anyhow::Result<Option<Verdict>> {
+    async fn foregone(&self) -> anyhow::Result<Option<Verdict>> {
         let crashes = self.lease.crashes_before();
         if crashes >= MAX_CRASHES {
-            let problem = match &self.record().last_error {
+            let problem = match self.lease.previous_error() {
                 Some(error) => Problem::new(
                     "no_progress",
                     format!(
@@ -62,20 +61,18 @@ impl Run<'_> {
             if self.is_cancelled() {
                 return Ok(Some(Verdict::Cancelled));
             }
-            let importer = self.importer;
-            if is_overtaken(&importer.store, &importer.settings, trigger, self.record()).await? {
-                let message =
-                    "A newer object of the same name was imported meanwhile, so the rest of this one was not.";
-                return Ok(Some(Verdict::Failed(Problem::new("superseded", message))));
-            }
         }
-        Ok(None)
+        let is_overtaken = is_overtaken(&self.importer.store, &self.importer.settings, self.record()).await?;
+        Ok((is_overtaken && self.record().ending.is_none()).then(|| {
+            let message = "A newer object of the same name was imported meanwhile, so the rest of this one was not.";
+            Verdict::Failed(Problem::new("superseded", message))
+        }))
     }
 }
 
 /// Does all that is left of an import, and writes its report.
-pub(super) async fn import(run: &Run<'_>, trigger: &Trigger) -> anyhow::Result<Finished> {
-    let foregone = run.foregone(trigger).await?;
+pub(super) async fn import(run: &Run<'_>) -> anyhow::Result<Finished> {
+    let foregone = run.foregone().await?;
     if run.record().deliveries == 1 {
         run.write_progress().await?;
     }
@@ -121,7 +118,8 @@ async fn without_file(run: &Run<'_>, verdict: Verdict) -> anyhow::Result<Finishe
 
 /// The kind of a file that cannot be read any more: the journal knows it, if an earlier delivery read the file.
 async fn started_kind(run: &Run<'_>) -> anyhow::Result<FileKind> {
-    let replay = run.journal.replay(|_| {}).await.context("the journal cannot be read")?;
+    let replay =
+        run.journal.replay(async || run.confirm().await, |_| {}).await.context("the journal cannot be read")?;
     let Some((kind, mode)) = replay.started else { return Ok(FileKind::Proficiencies) };
     run.mode.set(mode);
     let kind = FileKind::ALL
@@ -224,13 +222,14 @@ async fn apply_rows<R: Describe>(
         }
         batches = rows.ledger_mut().retain_pending(batches);
     }
-    let is_to_go_on = (rejected.is_none() || options.dry_run) && (stopped.is_none() || has_begun);
-    if is_to_go_on {
-        let is_ending = is_ending || stopped.is_some();
+    let is_rejected = rejected.is_some() && !options.dry_run;
+    if has_begun || !(is_rejected || stopped.is_some()) {
+        let is_ending = is_ending || is_rejected || stopped.is_some();
         let apply = Apply::new(run, users, &previews, &priors, is_ending);
         let ended = apply.apply(rows, batches).await;
         stopped = stopped.or(ended);
     }
+    let foregone = foregone.filter(|_| import.rows.ledger().has_pending());
     Ok(foregone.unwrap_or_else(|| verdict(run, import, rejected, stopped)))
 }
 

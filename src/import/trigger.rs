@@ -225,8 +225,8 @@ impl IdempotencyKey {
     }
 
     /// Of a key, for what all imports of it have in common.
-    pub fn of_key(object: &Object) -> Self {
-        Self::hashed(&["key", &object.bucket, &object.key])
+    pub fn of_key(bucket: &str, key: &str) -> Self {
+        Self::hashed(&["key", bucket, key])
     }
 
     /// Of what a request asks for, whatever message brought it.

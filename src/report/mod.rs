@@ -6,6 +6,7 @@ mod table;
 mod write;
 
 pub(crate) use summary::{Columns, Summary};
+pub use table::Table;
 pub(crate) use write::{REFRESH_INTERVAL, RowSheets, SummaryObject, write_table};
 
 use crate::outcome::RowReport;

@@ -9,14 +9,14 @@ const OURS: [&str; 4] = ["import_line", "import_status", "import_code", "import_
 
 /// A table of the report, as bytes that are taken out as they come.
 #[derive(Debug)]
-pub(super) struct Table {
+pub struct Table {
     csv: csv::Writer<Vec<u8>>,
     cells: csv::StringRecord,
 }
 
 impl Table {
     /// A table that begins with the file's own header, less what an earlier report added to it.
-    pub(super) fn new(header: &Header) -> Self {
+    pub fn new(header: &Header) -> Self {
         let mut table = Self { csv: writer(header.delimiter, BOM.to_vec()), cells: csv::StringRecord::new() };
         let own = header.carried.iter().map(|&place| header.cells[place].as_str());
         table.write(own.chain(OURS));
@@ -24,7 +24,7 @@ impl Table {
     }
 
     /// One row. Cells beyond the header stand behind ours, so that nothing of the row is lost.
-    pub(super) fn push(&mut self, header: &Header, record: &Record<'_>, row: &RowReport) {
+    pub fn push(&mut self, header: &Header, record: &Record<'_>, row: &RowReport) {
         let line = record.line.to_string();
         let own = header.carried.iter().map(|&place| record.get(place).unwrap_or_default());
         let beyond = record.cells().skip(header.cells.len());
@@ -42,7 +42,7 @@ impl Table {
     }
 
     /// What was written since the last time.
-    pub(super) fn take(&mut self, header: &Header) -> Vec<u8> {
+    pub fn take(&mut self, header: &Header) -> Vec<u8> {
         let full = std::mem::replace(&mut self.csv, writer(header.delimiter, Vec::new()));
         full.into_inner().expect("a vector takes all that is written to it")
     }

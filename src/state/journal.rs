@@ -21,7 +21,7 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 use super::entry::{CallsByName, Completed, Entry, Intent, LanesByName};
 use super::lease::{Fenced, LeaseError};
 use super::replay::Replay;
-use super::segment::{Listing, Segments};
+use super::segment::Segments;
 use crate::connect::UserId;
 use crate::options::Mode;
 use crate::outcome::Preview;
@@ -31,8 +31,6 @@ use crate::store::{Location, Store, StoreError};
 const MIN_INTERVAL: Duration = Duration::from_millis(250);
 /// An outcome is stored within this time.
 const MAX_INTERVAL: Duration = Duration::from_secs(4);
-/// More segments than this become a checkpoint when a delivery begins, so that a long import does not read them all each time.
-const CHECKPOINT_AFTER: usize = 50;
 
 /// The journal of one delivery.
 #[derive(Debug)]
@@ -76,16 +74,21 @@ impl Journal {
         }
     }
 
-    /// Reads what earlier deliveries wrote, and hands on each user that is done. If they wrote much, a checkpoint takes its
-    /// place: the lines are copied as they are.
+    /// Reads what earlier deliveries wrote, and hands on each user that is done. A checkpoint takes its place: the lines are
+    /// copied as they are. So what this delivery relies on is its own, and what an older one still writes, or takes back, is
+    /// passed over from now on.
     ///
     /// A user may be handed on twice, also one that was before; what is said last holds.
-    pub(crate) async fn replay(&self, mut visit: impl FnMut(Completed)) -> Result<Replay, StoreError> {
+    pub(crate) async fn replay(
+        &self,
+        confirm: impl AsyncFn() -> Result<(), LeaseError>,
+        mut visit: impl FnMut(Completed),
+    ) -> Result<Replay, LeaseError> {
         loop {
             let listing = self.segments.list().await?;
             let mut replay = Replay::default();
-            let is_long = listing.len() > CHECKPOINT_AFTER;
-            let mut upload = is_long.then(|| self.segments.store.upload(self.segments.checkpoint(self.delivery)));
+            let mut upload =
+                (!listing.is_empty()).then(|| self.segments.store.upload(self.segments.checkpoint(self.delivery)));
             let read = self.segments.read(&listing, async |delivery, entry, line| {
                 if let Some(completed) = replay.apply(delivery, entry) {
                     visit(completed);
@@ -107,15 +110,13 @@ impl Journal {
                 for entry in replay.checkpoint() {
                     upload.push(&entry.to_line()).await?;
                 }
+                confirm().await?;
                 upload.finish().await?;
-                self.drop_segments(listing).await?;
+                confirm().await?;
+                self.segments.delete_listed(listing).await?;
             }
             return Ok(replay);
         }
-    }
-
-    async fn drop_segments(&self, listing: Listing) -> Result<(), StoreError> {
-        self.segments.delete_listed(listing).await
     }
 
     /// Keeps what the file is.
@@ -239,7 +240,7 @@ impl Journal {
     }
 
     /// Stores what waits as one segment. It counts as stored once this delivery is seen to have the import still; if it has
-    /// not, the segment is taken back, for nobody has relied on it.
+    /// not, the segment is taken back: no write was made because of it.
     pub(crate) async fn flush(&self, confirm: impl AsyncFn() -> Result<(), LeaseError>) -> Result<(), LeaseError> {
         let in_flight = self.in_flight.borrow().clone();
         let Some((bytes, n)) = in_flight.or_else(|| self.next_segment()) else { return Ok(()) };

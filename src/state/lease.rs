@@ -59,6 +59,8 @@ pub(crate) struct Lease {
     at: Location,
     etag: RefCell<String>,
     record: ImportRecord,
+    /// The error that ended the delivery before this one, if one did.
+    previous_error: Option<String>,
 }
 
 impl Lease {
@@ -91,7 +93,9 @@ impl Lease {
     ) -> Result<Option<Self>, StoreError> {
         let at = Self::location(folder);
         match store.create(&at, to_json(&record)).await {
-            Ok(etag) => Ok(Some(Self { store: store.clone(), at, etag: RefCell::new(etag), record })),
+            Ok(etag) => {
+                Ok(Some(Self { store: store.clone(), at, etag: RefCell::new(etag), record, previous_error: None }))
+            }
             Err(error) if error.is_precondition() => Ok(None),
             Err(error) => Err(error),
         }
@@ -123,9 +127,10 @@ impl Lease {
         record.owner = owner;
         record.deliveries += 1;
         record.crashes = if has_progressed { 1 } else { record.crashes + 1 };
+        let previous_error = record.last_error.take();
         match store.write(&at, to_json(&record), Some(&version.0)).await {
             Ok(etag) => {
-                let lease = Self { store: store.clone(), at, etag: RefCell::new(etag), record };
+                let lease = Self { store: store.clone(), at, etag: RefCell::new(etag), record, previous_error };
                 Ok(Some(Acquired::Lease(Box::new(lease))))
             }
             Err(error) if error.is_precondition() => Ok(None),
@@ -141,6 +146,11 @@ impl Lease {
     /// Crashes before this delivery, in a row.
     pub(crate) fn crashes_before(&self) -> u32 {
         self.record.crashes.saturating_sub(1)
+    }
+
+    /// The error that ended the delivery before this one, if one did.
+    pub(crate) fn previous_error(&self) -> Option<&str> {
+        self.previous_error.as_deref()
     }
 
     /// The folder of the import's state.

@@ -32,9 +32,9 @@ pub(super) struct Listing {
 }
 
 impl Listing {
-    /// How many segments there are since the newest checkpoint.
-    pub(super) fn len(&self) -> usize {
-        self.segments.len()
+    /// Whether nothing lies there.
+    pub(super) fn is_empty(&self) -> bool {
+        self.keys.is_empty()
     }
 
     /// Whether a delivery left a segment. What it called alone is none.

@@ -67,13 +67,14 @@ impl StoreError {
     /// Whether another try would be refused as well: what is wrong is the request, the permission or the bucket, and not the
     /// moment.
     pub fn is_refusal(&self) -> bool {
-        const PASSING: [&str; 6] = [
+        const PASSING: [&str; 7] = [
             "RequestTimeout",
             "RequestTimeTooSkewed",
             "ExpiredToken",
             "SlowDown",
             "ConditionalRequestConflict",
             "OperationAborted",
+            "NoSuchUpload",
         ];
         match self {
             Self::Precondition(_) => false,
