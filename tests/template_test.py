@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # Where the sources say what they read and call.
 CONFIG = "src/settings.rs"
 OPERATIONS = "src/connect/operation.rs"
-S3_ADAPTER = "src/store"
+S3_ADAPTER = "src/store/s3"
 QUEUE_ADAPTER = "src/lambda/queue.rs"
 
 # Settings that the template leaves out, and why.
@@ -45,6 +45,7 @@ S3_CALLS = {
 READING_CALLS = {"get_object", "head_object", "copy_object"}
 SQS_CALLS = {
     "change_message_visibility": {"sqs:ChangeMessageVisibility"},
+    "send_message": {"sqs:SendMessage"},
 }
 
 # Granted without a call of ours.
@@ -221,7 +222,7 @@ class Permissions(unittest.TestCase):
             "s3:GetObjectVersion": everywhere,
             "s3:ListBucket": [arn("Bucket")],
             "s3:PutObject": [keys_under("ReportPrefix"), keys_under("StatePrefix")],
-            "s3:AbortMultipartUpload": [keys_under("ReportPrefix")],
+            "s3:AbortMultipartUpload": [keys_under("ReportPrefix"), keys_under("StatePrefix")],
             "s3:DeleteObject": [
                 keys_under("StatePrefix"),
                 {"Fn::Sub": "${Bucket.Arn}/${ReportPrefix}*/retry.csv"},
@@ -234,7 +235,8 @@ class Permissions(unittest.TestCase):
     def test_the_queue_and_the_logs_are_the_stacks_own(self):
         for service, resource in (("sqs:", "Queue"), ("logs:", "LogGroup")):
             for action in actions("FunctionRole", service):
-                self.assertEqual(resources_of(action), [arn(resource)], action)
+                expected = "DeadLetters" if action == "sqs:SendMessage" else resource
+                self.assertEqual(resources_of(action), [arn(expected)], action)
 
     def test_the_scheduler_may_only_send(self):
         (statement,) = statements("ScheduleRole")
@@ -372,6 +374,9 @@ class Parameters(unittest.TestCase):
     def test_a_setting_that_may_be_empty_is_then_not_set(self):
         for name, value in FUNCTION["Environment"]["Variables"].items():
             parameter = value.get("Ref")
+            if name == "DEAD_LETTER_QUEUE_URL":
+                self.assertEqual(value, {"Ref": "DeadLetters"}, "a queue of the stack, and no parameter")
+                continue
             if parameter is None:
                 condition, given, otherwise = value["Fn::If"]
                 self.assertIn(condition, TEMPLATE["Conditions"])
