@@ -22,10 +22,13 @@ pub(super) fn cell<'r>(header: &Header, record: &Record<'r>, column: usize) -> &
 /// which takes them off if no name has them. Empty if there is nothing but white space.
 pub(super) fn name_cell<'r>(header: &Header, record: &Record<'r>, column: usize) -> &'r str {
     let cell = header.index_of(column).and_then(|index| record.get(index)).unwrap_or_default();
-    if trimmed(cell).is_empty() {
-        return "";
+    match cell.as_bytes() {
+        // Nearly all names begin and end with a letter that needs no look.
+        [first, .., last] if first.is_ascii_alphanumeric() && last.is_ascii_graphic() => cell,
+        _ if trimmed(cell).is_empty() => "",
+        _ if trimmed(cell).starts_with('\'') => trimmed(unescape_formula(trimmed(cell))),
+        _ => cell.trim_matches(has_no_width),
     }
-    unescape_formula(cell.trim_matches(has_no_width))
 }
 
 /// The user that a row names, even if the row is otherwise wrong; but nothing that is too long for a name.

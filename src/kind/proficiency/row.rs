@@ -1,7 +1,7 @@
 //! One row by itself.
 
 use crate::connect::Level;
-use crate::input::{Column, Header, Presence, Record, Schema};
+use crate::input::{Column, Header, Presence, Record, Schema, trimmed};
 use crate::kind::cells::{
     MAX_USER_LETTERS, USER, USER_COLUMN, cell, check_given, check_length, check_visible, check_whole, name_cell,
 };
@@ -42,8 +42,8 @@ pub struct CheckedProficiency<'r> {
 pub fn check<'r>(header: &Header, record: &Record<'r>) -> Result<CheckedProficiency<'r>, Problem<Code>> {
     check_whole(header, record)?;
     let user = cell(header, record, USER);
-    let attribute = cell(header, record, ATTRIBUTE);
-    let value = cell(header, record, VALUE);
+    let (attribute_name, value_name) = (name_cell(header, record, ATTRIBUTE), name_cell(header, record, VALUE));
+    let (attribute, value) = (trimmed(attribute_name), trimmed(value_name));
     let level = cell(header, record, LEVEL);
     let action = cell(header, record, ACTION);
     let named = [("user", user), ("attribute", attribute), ("value", value), ("level", level), ("action", action)];
@@ -65,12 +65,14 @@ pub fn check<'r>(header: &Header, record: &Record<'r>) -> Result<CheckedProficie
     // A file with actions may be one that takes an import back: to what the service held, whatever that was.
     let is_whole = header.index_of(ACTION).is_none();
     let level = if is_removal { None } else { Some(level_of(level, is_whole)?) };
-    let (attribute, value) = (name_cell(header, record, ATTRIBUTE), name_cell(header, record, VALUE));
-    Ok(CheckedProficiency { user, attribute, value, level })
+    Ok(CheckedProficiency { user, attribute: attribute_name, value: value_name, level })
 }
 
 /// 1 to 5, whole: `3`, `3.0`, and `3,0` as a German Excel writes it. Where it need not be whole, `2.5` too.
 fn level_of(cell: &str, is_whole: bool) -> Result<Level, Problem<Code>> {
+    if let [digit @ b'1'..=b'5'] = cell.as_bytes() {
+        return Ok(Level::whole(digit - b'0'));
+    }
     let (whole, fraction) = cell.split_once(['.', ',']).unwrap_or((cell, "0"));
     let is_number = whole.len() == 1 && !fraction.is_empty() && fraction.bytes().all(|digit| digit.is_ascii_digit());
     let level =
