@@ -1,5 +1,8 @@
 //! The settings: the only reader of the environment. All are read and checked once at start, and all mistakes are told
 //! together. A bad value is never passed over for a default.
+//!
+//! `envy` and `figment` would read them into a struct with serde, and serde stops at the first mistake; here one start tells
+//! all of them (the test `all_mistakes_are_told_together`).
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -93,7 +93,7 @@ async fn read_all<R: Describe>(
         ..Progress::default()
     };
     run.show(progress);
-    let (mut under_way, mut unread) = (FuturesUnordered::new(), Vec::new());
+    let (mut under_way, mut unread, mut n_to_change) = (FuturesUnordered::new(), Vec::new(), 0);
     loop {
         while under_way.len() < run.users_under_way(R::Target::READ) && !run.is_cancelled() {
             let Some(batch) = waiting.next() else { break };
@@ -110,7 +110,7 @@ async fn read_all<R: Describe>(
                 let preview = Preview { implied, is_whole: batch.is_complete, ..found };
                 run.note_calls();
                 run.journal.preview(&user, preview);
-                progress.n_users_after += usize::from(!preview.is_right);
+                n_to_change += usize::from(!preview.is_right);
                 previews.known.insert(user.clone(), preview);
                 previews.fresh.insert(user);
             }
@@ -118,6 +118,8 @@ async fn read_all<R: Describe>(
             Some((_, batch, Err(error))) => unread.push((batch, error)),
         }
         progress.n_users_done += 1;
+        // Who is not right yet is read once more: as many of all as of those so far.
+        progress.n_users_after = n_to_change * batches.len() / (progress.n_users_done - n_before);
         run.show(progress);
     }
 }

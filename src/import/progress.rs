@@ -18,7 +18,7 @@ pub struct Progress {
     pub n_users_done: usize,
     /// Those of them that earlier deliveries did, or that took no call.
     pub n_users_before: usize,
-    /// Users that are read once more after those: where all are looked at before the first write.
+    /// Users that are probably read once more after those: where all are looked at before the first write.
     pub n_users_after: usize,
     /// When this delivery began with them.
     pub since: Option<Instant>,

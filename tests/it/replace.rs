@@ -549,3 +549,61 @@ async fn an_addition_that_is_refused_for_being_there_already_is_an_addition() {
     assert_eq!((report.status(), report.statuses()), ("succeeded", vec!["added".to_owned()]));
     assert_eq!(world.held(0), ["Product=P15:4"]);
 }
+
+/// Why a user could not be read before the guard was asked is known after any kill, and a user that does not exist is told so.
+#[tokio::test(start_paused = true)]
+async fn why_a_user_could_not_be_read_outlasts_a_kill() {
+    let outcome = async |lives: &[Duration]| {
+        let emulator =
+            Emulator::builder(full_centre(30)).latency(Duration::from_millis(60)).quotas(Quotas::all(20.0, 5));
+        let rule = Rule::new(Fault::InternalError).on(Operation::ListUserProficiencies).of_user(user_id(1));
+        let mut world = World::built(emulator.faults(Faults::none().rule(rule)), &SLOW);
+        let rows: String = (0..30).map(|n| format!("agent{n:03},Product,P00,4\n")).collect();
+        let nobody = format!("{},Product,P00,4\n", user_id(77));
+        world.s3.put(BUCKET, "lists/a.csv", format!("user,attribute,value,level\n{rows}{nobody}"));
+        let request = request("lists/a.csv", &json!({"import_id": "lists", "max_removals_percent": 100}));
+        world.import_killed(request, lives).await
+    };
+    let whole = outcome(&[]).await;
+    let rows = whole.rows();
+    assert_eq!((rows[1][1].as_str(), rows[1][2].as_str()), ("failed", "user_not_read"));
+    assert!(rows[1][3].contains("Amazon Connect did not do this") && rows[1][3].contains("Drop retry.csv again"));
+    assert_eq!((rows[30][1].as_str(), rows[30][2].as_str()), ("failed", "ResourceNotFoundException"));
+    assert!(!rows[30][3].contains("Drop retry.csv again"), "{:?}", rows[30]);
+    let n_updated = whole.counts()["updated"];
+    assert_eq!(n_updated, 29);
+    for seconds in [1, 20, 60, 100, 130] {
+        let report = outcome(&[Duration::from_secs(seconds), Duration::from_millis(700)]).await;
+        assert_eq!(report.results, whole.results, "killed after {seconds} s");
+    }
+}
+
+/// Both passes over the users count in the estimate.
+#[tokio::test(start_paused = true)]
+async fn the_estimate_of_a_replacement_counts_both_of_its_passes() {
+    let emulator = Emulator::builder(full_centre(60)).quotas(Quotas::all(1.0, 1));
+    let world = World::built(emulator, &[("REQUESTS_PER_SECOND", "1"), ("REQUEST_BURST", "1")]);
+    let rows: String = (0..60).map(|n| format!("agent{n:03},Product,P00,4\n")).collect();
+    world.s3.put(BUCKET, "lists/a.csv", format!("user,attribute,value,level\n{rows}"));
+    let estimates = async {
+        let mut estimates = Vec::new();
+        for _ in 0..3 {
+            tokio::time::sleep(Duration::from_secs(31)).await;
+            let key = world.s3.keys(BUCKET, "reports/").into_iter().find(|key| key.ends_with("/summary.json")).unwrap();
+            let summary: serde_json::Value = serde_json::from_slice(&world.s3.get(BUCKET, &key).unwrap()).unwrap();
+            let at = |name: &str| summary[name].as_str()?.parse::<chrono::DateTime<chrono::Utc>>().ok();
+            // Between the two passes there is none.
+            estimates.extend(at("expected_at").map(|over| (over - at("started_at").unwrap()).num_seconds()));
+        }
+        estimates
+    };
+    let began = Instant::now();
+    let request = request("lists/a.csv", &json!({"max_removals_percent": 100}));
+    let (answer, estimates) = tokio::join!(world.invoke(request), estimates);
+    let took = i64::try_from(began.elapsed().as_secs()).unwrap();
+    assert_eq!(answer.unwrap()["imports"][0]["status"], "succeeded");
+    assert!(estimates.len() >= 2, "{estimates:?}");
+    for estimate in estimates {
+        assert!((took - 30..=took + 30).contains(&estimate), "over at {estimate} s, truly {took} s");
+    }
+}

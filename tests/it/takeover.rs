@@ -275,3 +275,27 @@ async fn a_write_that_met_a_delete_is_sent_again() {
     assert_eq!((report.status(), report.counts()["added"]), ("succeeded", 8));
     assert_eq!(report.summary["deliveries"], 1);
 }
+
+/// A process that was frozen for longer than its message is invisible may find its import in other hands: until the lease is
+/// confirmed again, it does not write.
+#[tokio::test(start_paused = true)]
+async fn without_a_confirmed_lease_nothing_is_written() {
+    let emulator = Emulator::builder(instance(60)).quotas(Quotas::all(1.0, 1));
+    let world = World::built(emulator, &[("REQUESTS_PER_SECOND", "1"), ("REQUEST_BURST", "1")]);
+    let event = world.dropped("incoming/a.csv", rows(60));
+    let (from, to) = (Duration::from_secs(20), Duration::from_secs(320));
+    let silence = async {
+        sleep(from).await;
+        world.s3.fail_always("GetObject", Some("import.json"), S3Fault::Internal500);
+        sleep(to - from).await;
+        world.s3.heal();
+    };
+    let (answer, ()) = tokio::join!(world.invoke(event), silence);
+    let writes =
+        world.emulator.calls().into_iter().filter(|call| call.operation == Operation::AssociateUserProficiencies);
+    let at: Vec<u64> = writes.map(|call| call.at.as_secs()).collect();
+    assert!(at.iter().any(|at| *at > 10 && *at < 50), "writes before: {at:?}");
+    assert!(!at.iter().any(|at| (55..320).contains(at)), "writes without a lease: {at:?}");
+    let _ = answer;
+    assert!(at.len() < 60 || (0..60).all(|n| world.held(n).len() == 2));
+}
