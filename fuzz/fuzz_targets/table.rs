@@ -4,7 +4,7 @@
 
 use connect_bulk_import::input::{Header, Reader, Record, printable, trimmed, unescape_formula};
 use connect_bulk_import::kind::{FileKind, SCHEMAS, proficiency, user_config};
-use connect_bulk_import::outcome::{Problem, Status};
+use connect_bulk_import::outcome::{Problem, RowReport, Status};
 use connect_bulk_import::report::Table;
 use libfuzzer_sys::fuzz_target;
 
@@ -73,7 +73,8 @@ fn read(bytes: &[u8], size: usize) -> (Rows, Result<(Header, Vec<u8>), Problem>)
         let message = checked.map_or_else(|invalid| invalid.message, |()| String::new());
         assert!(message.len() < 1000, "{message}");
         let report = report.get_or_insert_with(|| Table::new(header));
-        report.push(header, &record, Status::Pending, "", &message);
+        let row = RowReport { status: Status::Pending, code: String::new(), message, needs_retry: true };
+        report.push(header, &record, &row);
         rows.push((record.line, record.cells().map(str::to_owned).collect()));
         Ok(())
     };
