@@ -113,7 +113,7 @@ impl Journal {
                 confirm().await?;
                 upload.finish().await?;
                 confirm().await?;
-                self.segments.delete_listed(listing).await?;
+                self.segments.delete_listed(listing, self.delivery).await?;
             }
             return Ok(replay);
         }

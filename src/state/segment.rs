@@ -132,8 +132,11 @@ impl Segments {
         self.put(delivery, CALLS_NUMBER, bytes).await
     }
 
-    /// Deletes what a listing found: a checkpoint has taken its place.
-    pub(super) async fn delete_listed(&self, listing: Listing) -> Result<(), StoreError> {
+    /// Deletes what a listing found: the checkpoint of this delivery has taken its place. That may itself be in the listing, if
+    /// the delivery read its journal before.
+    pub(super) async fn delete_listed(&self, mut listing: Listing, delivery: u32) -> Result<(), StoreError> {
+        let checkpoint = self.checkpoint(delivery);
+        listing.keys.retain(|key| *key != checkpoint.key);
         self.delete(listing.keys).await
     }
 

@@ -81,6 +81,22 @@ async fn half_way_the_object_is_deleted_for_good() {
     undo(&world, report).await;
 }
 
+/// The delivery that ends such an import may die of it, too: the next one knows all that it knew.
+#[tokio::test(start_paused = true)]
+async fn what_was_done_with_a_deleted_object_outlasts_another_death() {
+    let (mut world, event) = half_way().await;
+    let version = event["detail"]["object"]["version-id"].as_str().unwrap();
+    world.s3.delete_version(BUCKET, "incoming/a.csv", version);
+    world.s3.fail_always("PutObject", Some("/undo.csv"), S3Fault::Internal500);
+    assert!(world.invoke(event.clone()).await.is_err(), "its report cannot be written");
+    world.restart();
+    world.s3.heal();
+    let report = world.import(event).await;
+    assert_eq!(ended(&report), ("failed", Some("object_gone")));
+    assert!(report.summary["rows"]["added"].as_u64() > Some(10), "{}", report.summary);
+    undo(&world, report).await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_object_that_may_never_be_read_is_told_with_what_to_do() {
     for (fault, code, what) in [
