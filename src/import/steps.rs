@@ -118,9 +118,8 @@ async fn without_file(run: &Run<'_>, verdict: Verdict) -> anyhow::Result<Finishe
 
 /// The kind of a file that cannot be read any more: the journal knows it, if an earlier delivery read the file.
 async fn started_kind(run: &Run<'_>) -> anyhow::Result<FileKind> {
-    let replay =
-        run.journal.replay(async || run.confirm().await, |_| {}).await.context("the journal cannot be read")?;
-    let Some((kind, mode)) = replay.started else { return Ok(FileKind::Proficiencies) };
+    let started = run.journal.find_started().await.context("the journal cannot be read")?;
+    let Some((kind, mode)) = started else { return Ok(FileKind::Proficiencies) };
     run.mode.set(mode);
     let kind = FileKind::ALL
         .into_iter()

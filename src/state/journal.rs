@@ -74,6 +74,22 @@ impl Journal {
         }
     }
 
+    /// The kind of the file and the mode, if an earlier delivery read the header.
+    pub(crate) async fn find_started(&self) -> Result<Option<(String, Mode)>, StoreError> {
+        loop {
+            let (listing, mut started) = (self.segments.list().await?, None);
+            let read = self.segments.read(&listing, async |_, entry, _| {
+                if let Entry::Started { kind, mode } = entry {
+                    started = Some((kind, mode));
+                }
+                Ok(())
+            });
+            if read.await? {
+                return Ok(started);
+            }
+        }
+    }
+
     /// Reads what earlier deliveries wrote, and hands on each user that is done. A checkpoint takes its place: the lines are
     /// copied as they are. So what this delivery relies on is its own, and what an older one still writes, or takes back, is
     /// passed over from now on.
@@ -276,5 +292,40 @@ impl Journal {
     /// Deletes the journal: the import is over.
     pub(crate) async fn delete(&self) -> Result<(), StoreError> {
         self.segments.delete_all().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use import_testkit::{MemoryS3, Versioning, s3_client};
+    use serde_json::value::to_raw_value;
+
+    use super::*;
+    use crate::outcome::RowId;
+
+    async fn confirmed() -> Result<(), LeaseError> {
+        Ok(())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn read_twice_by_one_delivery_it_says_the_same_to_the_next() {
+        let s3 = MemoryS3::new().with_bucket("imports", Versioning::Off);
+        let (store, state) = (Store::new(s3_client(&s3)), Location::new("imports", "state/a/"));
+        let first = Journal::new(&store, &state, 1);
+        first.started("proficiencies", Mode::Merge);
+        first.append(&Entry::Intent(Intent {
+            user: UserId::new("under way"),
+            rows: vec![RowId(0)],
+            is_complete: true,
+            before: to_raw_value(&()).unwrap(),
+            possible: to_raw_value(&()).unwrap(),
+        }));
+        first.drain(confirmed).await.unwrap();
+        for delivery in [2, 2, 3] {
+            let journal = Journal::new(&store, &state, delivery);
+            let replay = journal.replay(confirmed, |_| {}).await.unwrap();
+            assert_eq!(replay.intents.len(), 1, "delivery {delivery}");
+            assert_eq!(journal.find_started().await.unwrap(), Some(("proficiencies".to_owned(), Mode::Merge)));
+        }
     }
 }
