@@ -53,15 +53,6 @@ impl TryFrom<f64> for Percent {
     }
 }
 
-impl FromStr for Percent {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let percent: f64 = text.trim().parse().map_err(|why| format!("'{text}' is not a number that fits: {why}"))?;
-        Self::try_from(percent)
-    }
-}
-
 impl fmt::Display for Percent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)

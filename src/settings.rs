@@ -99,8 +99,8 @@ impl Settings {
                 mode: read.or(MODE, "merge", Mode::from_str),
                 mode_is_explicit: false,
                 dry_run: read.or(DRY_RUN, "false", boolean),
-                max_invalid_percent: read.or(MAX_INVALID_PERCENT, "50", Percent::from_str),
-                max_removals_percent: read.or(MAX_REMOVALS_PERCENT, "20", Percent::from_str),
+                max_invalid_percent: read.or(MAX_INVALID_PERCENT, "50", percent),
+                max_removals_percent: read.or(MAX_REMOVALS_PERCENT, "20", percent),
                 max_proficiencies_per_user: read
                     .or(MAX_PROFICIENCIES_PER_USER, "10", number::<NonZeroU32>)
                     .get()
@@ -168,6 +168,10 @@ where
     T::Err: fmt::Display,
 {
     text.trim().parse().map_err(|why| format!("'{text}' is not a number that fits: {why}"))
+}
+
+fn percent(text: &str) -> Result<Percent, String> {
+    number::<f64>(text)?.try_into()
 }
 
 fn boolean(text: &str) -> Result<bool, String> {

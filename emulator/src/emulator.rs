@@ -98,11 +98,6 @@ impl Emulator {
         self.service.lock().switches = switches;
     }
 
-    /// Other quotas, all buckets full.
-    pub fn set_quotas(&self, quotas: Quotas) {
-        self.service.lock().throttle = Throttle::new(quotas);
-    }
-
     /// Counts of calls since the start or the last [`Emulator::reset_stats`].
     pub fn stats(&self) -> Stats {
         self.service.lock().stats.clone()

@@ -149,17 +149,15 @@ impl Begin<'_> {
     /// Marks this object as the newest of its key, unless a newer one was begun before.
     async fn take_the_lead(&self, record: &ImportRecord) -> anyhow::Result<Option<Problem>> {
         let Some(sequencer) = &record.sequencer else { return Ok(None) };
-        let at = newest_of_key(self.settings, record);
+        let at = NewestOfKey::location(self.settings, record);
         loop {
-            let found = self.store.get(&at).await?;
-            if let Some((bytes, _)) = &found {
-                let newest: NewestOfKey =
-                    serde_json::from_slice(bytes).with_context(|| format!("{at} cannot be read"))?;
-                if is_earlier(sequencer, &newest.sequencer) {
-                    let message =
-                        "A newer object of the same name was imported before this one. Drop it again if it is meant.";
-                    return Ok(Some(Problem::new("superseded", message)));
-                }
+            let found = NewestOfKey::find(self.store, &at).await?;
+            if let Some((newest, _)) = &found
+                && is_earlier(sequencer, &newest.sequencer)
+            {
+                let message =
+                    "A newer object of the same name was imported before this one. Drop it again if it is meant.";
+                return Ok(Some(Problem::new("superseded", message)));
             }
             let newest = serde_json::to_vec(&NewestOfKey { sequencer: sequencer.clone() })?.into();
             let written = match found {
@@ -195,18 +193,25 @@ struct NewestOfKey {
     sequencer: String,
 }
 
-fn newest_of_key(settings: &Settings, record: &ImportRecord) -> Location {
-    let key = IdempotencyKey::of_key(&record.source.bucket, &record.source.key);
-    Location::new(&record.report.bucket, format!("{}keys/{}.json", settings.prefixes.state, key.as_str()))
+impl NewestOfKey {
+    fn location(settings: &Settings, record: &ImportRecord) -> Location {
+        let key = IdempotencyKey::of_key(&record.source.bucket, &record.source.key);
+        Location::new(&record.report.bucket, format!("{}keys/{}.json", settings.prefixes.state, key.as_str()))
+    }
+
+    /// What is there, and its `ETag`.
+    async fn find(store: &Store, at: &Location) -> anyhow::Result<Option<(Self, String)>> {
+        let Some((bytes, etag)) = store.get(at).await? else { return Ok(None) };
+        let newest = serde_json::from_slice(&bytes).with_context(|| format!("{at} cannot be read"))?;
+        Ok(Some((newest, etag)))
+    }
 }
 
 /// Whether a newer object of the same key has begun since this import began. This is asked by every delivery.
 pub(super) async fn is_overtaken(store: &Store, settings: &Settings, record: &ImportRecord) -> anyhow::Result<bool> {
     let Some(sequencer) = &record.sequencer else { return Ok(false) };
-    let at = newest_of_key(settings, record);
-    let Some((bytes, _)) = store.get(&at).await? else { return Ok(false) };
-    let newest: NewestOfKey = serde_json::from_slice(&bytes).with_context(|| format!("{at} cannot be read"))?;
-    Ok(is_earlier(sequencer, &newest.sequencer))
+    let found = NewestOfKey::find(store, &NewestOfKey::location(settings, record)).await?;
+    Ok(found.is_some_and(|(newest, _)| is_earlier(sequencer, &newest.sequencer)))
 }
 
 /// The object that a trigger means: where it is, and what S3 knows of it if it is there.

@@ -25,8 +25,7 @@ pub(super) struct Resumed {
 /// Reads the journal. The effects on users go into the ledger as text, at once.
 pub(super) async fn resume<R: Rows>(run: &Run<'_>, rows: &mut R) -> anyhow::Result<Resumed> {
     let (mut outcomes, mut recorded, mut unreadable) = (Vec::new(), HashMap::new(), Ok(()));
-    let is_resumed = run.record().deliveries > 1;
-    let replay = if is_resumed {
+    let replay = if run.record().is_resumed() {
         let visit = |Completed { user, rows: done, effects }: Completed| {
             if let (Some((first, _)), Some(json)) = (done.first(), effects) {
                 let restored = rows.restore_effects(*first, &UserEffects { user: user.clone(), json });
@@ -51,7 +50,7 @@ pub(super) async fn resume<R: Rows>(run: &Run<'_>, rows: &mut R) -> anyhow::Resu
         Replay::default()
     };
     // What is known of each operation is known of it in this import, whatever delivery learned it.
-    run.begin_lanes(is_resumed, &replay.lanes);
+    run.begin_lanes(&replay.lanes);
     run.history.replace(History::of(&replay));
     Ok(Resumed { replay, outcomes, recorded })
 }

@@ -107,7 +107,7 @@ impl<'i> Run<'i> {
         let record = lease.record();
         // What a warm process knows of the import before this one counts no more.
         importer.progress.send_replace(Progress::default());
-        importer.connect.lanes().begin(record.deliveries > 1, &LanesByName::default());
+        importer.connect.lanes().begin(record.is_resumed(), &LanesByName::default());
         Self {
             importer,
             journal: Journal::new(&importer.store, &lease.folder(), record.deliveries),
@@ -134,9 +134,9 @@ impl<'i> Run<'i> {
 
     /// Begins with the calls of this delivery: what is known of each operation is that of its import. A resumed one starts
     /// with empty buckets, for the delivery before it may have used the burst a moment ago.
-    pub(super) fn begin_lanes(&self, is_resumed: bool, known: &LanesByName) {
+    pub(super) fn begin_lanes(&self, known: &LanesByName) {
         self.knows_lanes.set(true);
-        self.lanes().begin(is_resumed, known);
+        self.lanes().begin(self.record().is_resumed(), known);
         self.lanes().permit_writes_until(Some(self.confirmed.get() + LEASE_TIME));
     }
 
@@ -291,7 +291,8 @@ impl<'i> Run<'i> {
     /// The delivery ends and another one goes on: what waits is stored, and that this one did not crash.
     pub(super) async fn release(&self) -> Result<(), LeaseError> {
         self.note_calls();
-        self.journal.close(async || self.confirm().await).await?;
+        self.journal.drain(async || self.confirm().await).await?;
+        self.journal.store_calls().await?;
         self.write_progress().await?;
         // A delivery that called nothing did not wait for a busy service: its time is too short for the file.
         if self.is_last_try() || self.lanes().calls().next().is_none() {

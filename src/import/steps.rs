@@ -31,14 +31,14 @@ impl Run<'_> {
     }
 
     /// Whether even the attempt to write the report was deadly. What the journal says stays where it is.
-    pub(super) fn is_hopeless(&self) -> bool {
+    fn is_hopeless(&self) -> bool {
         self.lease.crashes_before() >= MAX_CRASHES + MORE_CRASHES
     }
 
     /// Why the import is not gone on with, as far as that is known before anything large is read.
     async fn foregone(&self) -> anyhow::Result<Option<Verdict>> {
         let crashes = self.lease.crashes_before();
-        if crashes >= MAX_CRASHES {
+        if self.is_last_try() {
             let problem = match self.lease.previous_error() {
                 Some(error) => Problem::new(
                     "no_progress",
@@ -56,7 +56,7 @@ impl Run<'_> {
             };
             return Ok(Some(Verdict::Failed(problem)));
         }
-        if self.record().deliveries > 1 {
+        if self.record().is_resumed() {
             self.look_for_cancel().await;
             if self.is_cancelled() {
                 return Ok(Some(Verdict::Cancelled));
@@ -73,7 +73,7 @@ impl Run<'_> {
 /// Does all that is left of an import, and writes its report.
 pub(super) async fn import(run: &Run<'_>) -> anyhow::Result<Finished> {
     let foregone = run.foregone().await?;
-    if run.record().deliveries == 1 {
+    if !run.record().is_resumed() {
         run.write_progress().await?;
     }
     if let Some(verdict) = foregone.clone().filter(|_| run.is_hopeless()) {
@@ -136,7 +136,7 @@ async fn import_rows<R: Describe>(
     foregone: Option<Verdict>,
 ) -> anyhow::Result<Finished> {
     let mut resumed = resume(run, &mut import.rows).await?;
-    if run.record().deliveries > 1 {
+    if run.record().is_resumed() {
         run.show_resumed(resumed.counts());
         run.write_progress().await?;
     }

@@ -149,6 +149,8 @@ impl Handler {
             Ok(Event::Objects(objects)) => self.importable(objects.clone()),
             Ok(Event::Batch(_)) => return Fate::Done,
         };
+        // One that is given up keeps the others of its message from nothing.
+        let mut given_up = None;
         for trigger in triggers {
             let why = match self.importer.run(&trigger, deadlines).await {
                 Ok(answer) if answer.status == ImportStatus::InProgress => return Fate::Again(REDELIVER_AFTER),
@@ -156,9 +158,13 @@ impl Handler {
                 Err(why) => why,
             };
             let after = match &why {
-                ImportError::InvalidRequest(_) | ImportError::Exhausted(_) => return Fate::GivenUp(why.to_string()),
+                ImportError::InvalidRequest(_) | ImportError::Exhausted(_) => {
+                    given_up.get_or_insert(why.to_string());
+                    continue;
+                }
                 ImportError::Refused(_) if message.receive_count >= MAX_RECEIVES => {
-                    return Fate::GivenUp(why.to_string());
+                    given_up.get_or_insert(why.to_string());
+                    continue;
                 }
                 ImportError::Refused(_) => REDELIVER_AFTER_REFUSAL,
                 ImportError::Interrupted(_) => REDELIVER_AFTER_ERROR,
@@ -166,7 +172,7 @@ impl Handler {
             warn!(message = message.id, "to be tried again: {why}");
             return Fate::Again(after);
         }
-        Fate::Done
+        given_up.map_or(Fate::Done, Fate::GivenUp)
     }
 
     fn importable(&self, objects: Vec<Object>) -> Vec<Trigger> {

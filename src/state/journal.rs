@@ -183,14 +183,6 @@ impl Journal {
         }
     }
 
-    /// Stores all that waits, and what was called, for the delivery ends.
-    pub(crate) async fn close(&self, confirm: impl AsyncFn() -> Result<(), LeaseError>) -> Result<(), LeaseError> {
-        if let Some(called) = self.called.borrow().clone() {
-            self.append(&called);
-        }
-        self.drain(confirm).await
-    }
-
     /// Stores all that waits, if something does.
     pub(crate) async fn drain(&self, confirm: impl AsyncFn() -> Result<(), LeaseError>) -> Result<(), LeaseError> {
         while self.in_flight.borrow().is_some() || !self.waiting.borrow().is_empty() {

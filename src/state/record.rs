@@ -51,6 +51,13 @@ pub(crate) struct ImportRecord {
     pub answer: Option<Answer>,
 }
 
+impl ImportRecord {
+    /// Whether an earlier delivery began it.
+    pub(crate) fn is_resumed(&self) -> bool {
+        self.deliveries > 1
+    }
+}
+
 /// How an import ends that is not gone on with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Ending {

@@ -132,8 +132,8 @@ impl Segments {
         self.put(delivery, CALLS_NUMBER, bytes).await
     }
 
-    /// Deletes what a listing found: the checkpoint of this delivery has taken its place. That may itself be in the listing, if
-    /// the delivery read its journal before.
+    /// Deletes what a listing found: the checkpoint of this delivery has taken its place. It is itself in the
+    /// listing where a delivery reads its journal twice.
     pub(super) async fn delete_listed(&self, mut listing: Listing, delivery: u32) -> Result<(), StoreError> {
         let checkpoint = self.checkpoint(delivery);
         listing.keys.retain(|key| *key != checkpoint.key);

@@ -276,7 +276,7 @@ async fn nothing_of_one_import_is_told_of_the_next() {
 
 #[tokio::test(start_paused = true)]
 async fn cancelled_while_the_service_is_down_it_ends_within_ten_seconds() {
-    for after in [Duration::from_millis(200), Duration::from_secs(2), Duration::from_secs(45)] {
+    for after in [Duration::from_millis(200), Duration::from_secs(2)] {
         let world = world();
         let event = world.dropped("incoming/a.csv", rows(N_USERS));
         let down = Rule::new(Fault::Slow(Duration::from_secs(3600)));
@@ -292,10 +292,6 @@ async fn cancelled_while_the_service_is_down_it_ends_within_ten_seconds() {
         let (answer, ()) = tokio::join!(world.invoke(event), cancel);
         let took = cancelled_at.get().unwrap().elapsed();
         let report = world.report(&answer.unwrap()["imports"][0]);
-        if report.status() == "succeeded" {
-            assert_eq!(after, Duration::from_secs(45), "it was over before");
-            continue;
-        }
         assert_eq!(report.status(), "cancelled", "{after:?}");
         assert!(took < Duration::from_secs(10), "{after:?}: {took:?}");
         if report.undo.is_some() {

@@ -195,9 +195,7 @@ async fn killed_after_a_success_a_refusal_for_one_user_is_still_that_users_own()
 
 #[tokio::test(start_paused = true)]
 async fn a_page_token_that_is_refused_once_ends_no_import() {
-    let message = "The NextToken is not valid.".to_owned();
-    let refused = Fault::Custom { status: 400, code: "InvalidParameterException".into(), message, work_done: false };
-    let rule = Rule::new(refused).on(Operation::ListUsers).nth(2);
+    let rule = Rule::token_refused("InvalidParameterException").on(Operation::ListUsers).nth(1);
     let emulator = Emulator::builder(instance(1001)).quotas(Quotas::unlimited()).faults(Faults::none().rule(rule));
     let world = World::built(emulator, &SETTINGS);
     let csv = "user,attribute,value,level\nagent000,Language,German,3\nagent1000,Language,German,3\n";

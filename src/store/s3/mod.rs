@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::{Object, TaggingDirective};
 use bytes::Bytes;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -119,34 +120,37 @@ impl Store {
         let source = format!("{}/{}", from.bucket, utf8_percent_encode(&from.key, COPY_SOURCE));
         let call = self.client.copy_object().copy_source(source).copy_source_if_match(etag);
         // Tags would be copied, too, and reading and writing them are permissions of their own.
-        let call = call.tagging_directive(aws_sdk_s3::types::TaggingDirective::Replace);
+        let call = call.tagging_directive(TaggingDirective::Replace);
         let call = call.bucket(&to.bucket).key(&to.key).customize().config_override(unhurried());
         Box::pin(call.send()).await.map_err(store_error("CopyObject", from)).map(drop)
     }
 
     /// The key of the newest object under a prefix, if there is one.
     pub async fn newest(&self, bucket: &str, prefix: &str) -> Result<Option<String>, StoreError> {
-        let at = Location::new(bucket, prefix);
-        let mut pages = self.client.list_objects_v2().bucket(bucket).prefix(prefix).into_paginator().send();
         let mut newest = None;
-        while let Some(page) = pages.next().await {
-            let objects = page.map_err(store_error("ListObjectsV2", &at))?.contents.unwrap_or_default();
-            let files = objects.into_iter().filter_map(|object| Some((object.last_modified?, object.key?)));
-            newest = newest.into_iter().chain(files.filter(|(_, key)| !key.ends_with('/'))).max();
-        }
+        let visit = |object: Object| {
+            let file = object.last_modified.zip(object.key).filter(|(_, key)| !key.ends_with('/'));
+            newest = newest.take().max(file);
+        };
+        self.list(bucket, prefix, visit).await?;
         Ok(newest.map(|(_, key)| key))
     }
 
     /// The keys under a prefix.
     pub async fn keys(&self, bucket: &str, prefix: &str) -> Result<Vec<String>, StoreError> {
-        let at = Location::new(bucket, prefix);
-        let mut pages = self.client.list_objects_v2().bucket(bucket).prefix(prefix).into_paginator().send();
         let mut keys = Vec::new();
+        self.list(bucket, prefix, |object| keys.extend(object.key)).await?;
+        Ok(keys)
+    }
+
+    async fn list(&self, bucket: &str, prefix: &str, visit: impl FnMut(Object)) -> Result<(), StoreError> {
+        let (at, mut visit) = (Location::new(bucket, prefix), visit);
+        let mut pages = self.client.list_objects_v2().bucket(bucket).prefix(prefix).into_paginator().send();
         while let Some(page) = pages.next().await {
             let objects = page.map_err(store_error("ListObjectsV2", &at))?.contents.unwrap_or_default();
-            keys.extend(objects.into_iter().filter_map(|object| object.key));
+            objects.into_iter().for_each(&mut visit);
         }
-        Ok(keys)
+        Ok(())
     }
 
     /// Deletes an object; none is no error.

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
-/// 2026-01-01T00:00:00Z, where the clock stands unless it is set.
+/// 2026-01-01T00:00:00Z, where the clock begins.
 const DEFAULT_START: Duration = Duration::from_secs(1_767_225_600);
 
 const ONE_SECOND: Duration = Duration::from_secs(1);
@@ -22,11 +22,7 @@ impl Clock {
         Self { start: SystemTime::UNIX_EPOCH + DEFAULT_START, started: Instant::now(), last: None }
     }
 
-    pub(super) fn set(&mut self, now: SystemTime) {
-        *self = Self { start: now, started: Instant::now(), last: None };
-    }
-
-    /// The time of the next write, later than that of every write before it since the clock was set.
+    /// The time of the next write, later than that of every write before it.
     pub(super) fn tick(&mut self) -> SystemTime {
         let now = whole_seconds(self.start + self.started.elapsed());
         let next = match self.last {

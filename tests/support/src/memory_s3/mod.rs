@@ -85,13 +85,6 @@ impl MemoryS3 {
         self.lock().latency = latency;
     }
 
-    /// Sets the clock that `LastModified` is read from; it goes on with tokio's time.
-    ///
-    /// Times are whole seconds, as S3 has them, and each write is at least a second later than the one before.
-    pub fn set_clock(&self, now: SystemTime) {
-        self.lock().clock.set(now);
-    }
-
     /// Lets the next call of `op` (`"PutObject"`, ...) whose key contains `key_part` fail.
     ///
     /// Each order is good for one attempt, and the SDK's own retries are attempts too: order as many as the SDK makes
