@@ -169,6 +169,23 @@ async fn a_report_that_may_not_be_written_gives_the_message_up_and_the_import_go
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_object_that_is_given_up_keeps_no_other_of_its_message_from_its_turn() {
+    let world = world();
+    let record = |key: &str| {
+        let version = world.s3.put(BUCKET, key, rows(2)).version_id;
+        json!({"eventSource": "aws:s3", "eventName": "ObjectCreated:Put",
+               "s3": {"bucket": {"name": BUCKET}, "object": {"key": key, "versionId": version, "sequencer": "01"}}})
+    };
+    let event = json!({"Records": [record("incoming/a.csv"), record("incoming/b.csv")]});
+    world.s3.fail_always("PutObject", Some("reports/a.csv/"), S3Fault::AccessDenied403);
+    delivered(&world, &event, 7).await;
+    let (body, reason) = dead_letter(&world);
+    assert!(body == event && reason.contains("AccessDenied"), "{reason}");
+    let reported = world.s3.keys(BUCKET, "reports/b.csv/");
+    assert!(reported.iter().any(|key| key.ends_with("/results.csv")), "{reported:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_bucket_elsewhere_or_nowhere_is_given_up_after_five_receives() {
     for (source, fault) in [
         ("s3://imports/incoming/a.csv", Some(S3Fault::PermanentRedirect301)),

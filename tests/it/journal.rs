@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use connect_emulator::{Builder, Emulator, Operation, Quotas, Switches};
-use import_testkit::{MemoryS3, Versioning};
+use import_testkit::{MemoryS3, S3Fault, Versioning};
 use proptest::prelude::*;
 use tokio::time::Instant;
 
-use crate::world::{BUCKET, Report, World, instance, run, user_id};
+use crate::world::{BUCKET, Report, World, batch, in_a_message, instance, run, user_id};
 
 const SETTINGS: [(&str, &str); 2] = [("REQUESTS_PER_SECOND", "20"), ("REQUEST_BURST", "5")];
 const HALF: Duration = Duration::from_millis(40);
@@ -192,6 +192,24 @@ async fn twenty_deaths_in_a_row_without_progress_end_it_with_its_report() {
     assert_eq!(report.summary["deliveries"], 22);
     world.drop_file("incoming/undo.csv", report.undo.unwrap()).await;
     assert_eq!(held(&world, 300), before, "also of users who were under way when it died");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_last_try_that_its_deadline_ends_is_still_the_last() {
+    let (mut world, csv) = world(300, Switches::default());
+    let event = world.dropped("incoming/a.csv", csv);
+    // Long enough to begin, and then too short to come as far as the first read.
+    for life in [250].into_iter().chain([100; 19]).map(Duration::from_millis) {
+        assert!(tokio::time::timeout(life, world.invoke(event.clone())).await.is_err());
+        world.restart();
+    }
+    world.s3.fail_always("PutObject", Some("/results.csv"), S3Fault::Slow(Duration::from_secs(3600)));
+    let answer = world.invoke_for(batch(&[in_a_message("m1", 21, &event)]), Duration::from_secs(40)).await.unwrap();
+    assert_eq!(answer["batchItemFailures"].as_array().unwrap().len(), 1);
+    world.s3.heal();
+    let report = world.import(event).await;
+    assert_eq!((report.status(), report.summary["code"].as_str()), ("failed", Some("died_too_often")));
+    assert_eq!(report.summary["deliveries"], 22);
 }
 
 #[tokio::test(start_paused = true)]
