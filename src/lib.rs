@@ -28,13 +28,14 @@
 //!    │       │
 //!    │    resolve      names in the file to users, attributes, and what was meant
 //!    │       │
-//!    │     report      tables and summary, as bytes and as objects
-//!    │     state       what an import remembers: its record, its lease, its journal
-//!    │       │
-//!  settings connect    Amazon Connect at the pace of its quotas
+//!  settings report    tables and summary, as bytes and as objects
+//!          state       what an import remembers: its record, its lease, its journal
+//!            │
+//!         connect      Amazon Connect at the pace of its quotas
 //!          store       objects in S3
 //!          input       bytes to records
-//!          outcome     what became of a row, a user, an import        options   what decides an import
+//!         options      what decides an import
+//!         outcome      what became of a row, a user, an import
 //! ```
 //!
 //! A row walks from `input` (a record with its line) through [`kind`] (what it wants of which user) to the instance behind

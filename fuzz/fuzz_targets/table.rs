@@ -73,7 +73,7 @@ fn read(bytes: &[u8], size: usize) -> (Rows, Result<(Header, Vec<u8>), Problem>)
         let message = checked.map_or_else(|invalid| invalid.message, |()| String::new());
         assert!(message.len() < 1000, "{message}");
         let report = report.get_or_insert_with(|| Table::new(header));
-        let row = RowReport { status: Status::Pending, code: String::new(), message, needs_retry: true };
+        let row = RowReport::new(Status::Pending, String::new(), message);
         report.push(header, &record, &row);
         rows.push((record.line, record.cells().map(str::to_owned).collect()));
         Ok(())

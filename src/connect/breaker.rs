@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::error::ConnectError;
 use super::memory::{Denial, LaneMemory};
 use super::operation::Operation;
-use super::retry::RetryPolicy;
+use super::retry::POLICY;
 
 /// Whether calls go through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +26,6 @@ pub(super) enum BreakerState {
 /// The circuit breaker of one operation, for one delivery.
 #[derive(Debug)]
 pub(super) struct CircuitBreaker {
-    policy: RetryPolicy,
     state: BreakerState,
     /// Successes and refusals so far: both show that the service works.
     answers: u64,
@@ -54,9 +53,8 @@ struct Failure {
 
 impl CircuitBreaker {
     /// A breaker that has heard nothing yet.
-    pub(super) fn new(policy: RetryPolicy) -> Self {
+    pub(super) fn new() -> Self {
         Self {
-            policy,
             state: BreakerState::HalfOpen,
             answers: 0,
             replies: 0,
@@ -70,13 +68,13 @@ impl CircuitBreaker {
     }
 
     /// A breaker that knows what earlier deliveries of its import heard.
-    pub(super) fn restored(policy: RetryPolicy, operation: Operation, memory: &LaneMemory) -> Self {
+    pub(super) fn restored(operation: Operation, memory: &LaneMemory) -> Self {
         Self {
             has_succeeded: memory.has_succeeded,
             denials: memory.denials,
             last_denial: memory.last_denial.clone().map(|denial| denial.into_error(operation)),
             down: Duration::try_from_secs_f64(memory.down_seconds).unwrap_or_default(),
-            ..Self::new(policy)
+            ..Self::new()
         }
     }
 
@@ -111,14 +109,14 @@ impl CircuitBreaker {
 
     /// Whether the operation has been silent for so long that perhaps only the calls that wait for it fail.
     pub(super) fn is_in_doubt(&self) -> bool {
-        self.pauses >= self.policy.pauses_before_doubt
+        self.pauses >= POLICY.pauses_before_doubt
     }
 
     /// A call was answered: a success, or a refusal of what it asked for.
     pub(super) fn answered(&mut self, is_success: bool) {
         let has_succeeded = self.has_succeeded || is_success;
         let (answers, replies) = (self.answers + 1, self.replies + 1);
-        *self = Self { state: BreakerState::Closed, answers, replies, has_succeeded, ..Self::new(self.policy) };
+        *self = Self { state: BreakerState::Closed, answers, replies, has_succeeded, ..Self::new() };
     }
 
     /// A call was refused for want of permission. That says nothing of the work of the operation.
@@ -130,7 +128,7 @@ impl CircuitBreaker {
     pub(super) fn failed(&mut self, error: &ConnectError, answers_beside: u64) {
         let at = Instant::now();
         if let Some(last) = self.last_failure.as_ref().filter(|last| last.answers_beside < answers_beside) {
-            self.down += self.policy.longest_silence.min(at - last.at);
+            self.down += POLICY.longest_silence.min(at - last.at);
         }
         self.last_failure = Some(Failure { at, answers_beside, error: error.clone() });
     }
@@ -142,8 +140,8 @@ impl CircuitBreaker {
 
     /// Why calls that wait for the operation fail, if it has been down for too long.
     pub(super) fn given_up(&self) -> Option<ConnectError> {
-        let last = self.last_failure.as_ref().filter(|_| self.down >= self.policy.longest_outage)?;
-        let minutes = self.policy.longest_outage.as_secs() / 60;
+        let last = self.last_failure.as_ref().filter(|_| self.down >= POLICY.longest_outage)?;
+        let minutes = POLICY.longest_outage.as_secs() / 60;
         let message = format!(
             "{} has answered nothing but failures for {minutes} minutes, while other operations answered. The last one: {}",
             last.error.operation, last.error.message
@@ -156,7 +154,7 @@ impl CircuitBreaker {
     pub(super) fn open(&mut self, jitter: f64) -> bool {
         let is_new = !matches!(self.state(), BreakerState::Open { .. });
         if is_new {
-            self.state = BreakerState::Open { until: Instant::now() + self.policy.pause(self.pauses, jitter) };
+            self.state = BreakerState::Open { until: Instant::now() + POLICY.pause(self.pauses, jitter) };
             self.pauses += 1;
         }
         is_new
@@ -166,7 +164,7 @@ impl CircuitBreaker {
     pub(super) fn denied(&mut self, error: &ConnectError) -> bool {
         self.denials += 1;
         self.last_denial = Some(error.clone());
-        error.operation.is_instance_wide() || self.denials >= self.policy.denials_that_stop(self.has_succeeded)
+        error.operation.is_instance_wide() || self.denials >= POLICY.denials_that_stop(self.has_succeeded)
     }
 
     /// The last refusal of permission, if the operation never succeeded.

@@ -16,7 +16,6 @@ use super::gate::Gate;
 use super::memory::LaneMemory;
 use super::operation::Operation;
 use super::rate::{AdaptiveRate, FairBucket, Rate};
-use super::retry::RetryPolicy;
 use super::types::UserId;
 
 /// Users to remember: of two at least one is not the user whose call fails.
@@ -63,7 +62,7 @@ impl Lane {
     pub(super) fn new(operation: Operation, rate: Rate) -> Self {
         Self {
             operation,
-            breaker: RefCell::new(CircuitBreaker::new(RetryPolicy::CONNECT)),
+            breaker: RefCell::new(CircuitBreaker::new()),
             bucket: FairBucket::new(rate),
             rate: RefCell::new(AdaptiveRate::new(rate.per_second)),
             calls: Cell::default(),
@@ -75,7 +74,7 @@ impl Lane {
 
     /// Begins a delivery with what earlier ones of its import knew; a resumed import's with an empty bucket.
     pub(super) fn begin(&self, is_resumed: bool, memory: &LaneMemory) {
-        self.breaker.replace(CircuitBreaker::restored(RetryPolicy::CONNECT, self.operation, memory));
+        self.breaker.replace(CircuitBreaker::restored(self.operation, memory));
         self.answered_users.replace(memory.answered_users.clone());
         self.calls.take();
         if is_resumed {

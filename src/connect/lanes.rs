@@ -11,10 +11,8 @@ use super::lane::{Calls, Lane};
 use super::memory::LaneMemory;
 use super::operation::Operation;
 use super::rate::{FairBucket, Rates};
-use super::retry::RetryPolicy;
+use super::retry::POLICY;
 use super::types::UserId;
-
-const POLICY: RetryPolicy = RetryPolicy::CONNECT;
 
 /// Harmless questions. A lane asks them where nothing was answered for long.
 pub(super) trait Probe {

@@ -2,7 +2,8 @@
 //!
 //! [`Connect`] is what the rest of the program sees. Below it: [`sdk`], the only place that knows `aws_sdk_connect`;
 //! [`lanes`], where a call is sent until it is answered or given up; [`gate`], whether any call may go; [`lane`], whose
-//! turn it is; [`breaker`], whether the service works; [`retry`], how often and how long; and [`rate`], how fast.
+//! turn it is; [`breaker`], whether the service works; [`retry`], how often and how long; [`rate`], how fast;
+//! [`error`], what a failure means; and [`memory`], what the next delivery has to know.
 
 mod breaker;
 mod error;

@@ -5,7 +5,21 @@
 
 use std::time::Duration;
 
-/// The rules for calls that fail. One policy holds for all lanes.
+/// The policy of this program: one for all lanes.
+pub(super) const POLICY: RetryPolicy = RetryPolicy {
+    max_attempts: 8,
+    first_backoff: Duration::from_millis(500),
+    longest_backoff: Duration::from_secs(20),
+    first_pause: Duration::from_millis(500),
+    longest_pause: Duration::from_secs(30),
+    pauses_before_doubt: 7,
+    longest_outage: Duration::from_secs(30 * 60),
+    longest_silence: Duration::from_secs(60),
+    denials_before_success: 3,
+    denials_after_success: 10,
+};
+
+/// The rules for calls that fail.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RetryPolicy {
     /// A call that fails this often, while other calls of its lane are answered, is given up.
@@ -31,20 +45,6 @@ pub(super) struct RetryPolicy {
 }
 
 impl RetryPolicy {
-    /// The policy of this program.
-    pub(super) const CONNECT: Self = Self {
-        max_attempts: 8,
-        first_backoff: Duration::from_millis(500),
-        longest_backoff: Duration::from_secs(20),
-        first_pause: Duration::from_millis(500),
-        longest_pause: Duration::from_secs(30),
-        pauses_before_doubt: 7,
-        longest_outage: Duration::from_secs(30 * 60),
-        longest_silence: Duration::from_secs(60),
-        denials_before_success: 3,
-        denials_after_success: 10,
-    };
-
     /// How long a call waits after its n-th failure. `jitter` is at least 0 and below 1.
     pub(super) fn backoff(&self, n_failures: u32, jitter: f64) -> Duration {
         doubled(self.first_backoff, n_failures.saturating_sub(1), self.longest_backoff).mul_f64(jitter)
@@ -71,12 +71,11 @@ mod tests {
 
     #[test]
     fn waits_double_up_to_the_longest() {
-        let policy = RetryPolicy::CONNECT;
-        let backoffs = [1, 2, 3, 6, 7, 100].map(|n| policy.backoff(n, 1.0).as_millis());
+        let backoffs = [1, 2, 3, 6, 7, 100].map(|n| POLICY.backoff(n, 1.0).as_millis());
         assert_eq!(backoffs, [500, 1000, 2000, 16_000, 20_000, 20_000]);
-        let pauses = [0, 1, 5, 6, 100].map(|n| policy.pause(n, 1.0).as_millis());
+        let pauses = [0, 1, 5, 6, 100].map(|n| POLICY.pause(n, 1.0).as_millis());
         assert_eq!(pauses, [500, 1000, 16_000, 30_000, 30_000]);
-        assert_eq!(policy.pause(6, 0.0), Duration::from_secs(15));
-        assert_eq!(policy.backoff(7, 0.0), Duration::ZERO);
+        assert_eq!(POLICY.pause(6, 0.0), Duration::from_secs(15));
+        assert_eq!(POLICY.backoff(7, 0.0), Duration::ZERO);
     }
 }

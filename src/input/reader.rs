@@ -46,12 +46,18 @@ impl Reader {
     /// A step reads 64 KiB of text at most, even from a packed file: a caller that collects rows holds no more than that
     /// between two steps.
     pub fn step(&mut self, bytes: &[u8], visit: &mut Visit<'_>) -> Result<usize, Problem> {
+        self.advance(bytes, visit).map(|(taken, _)| taken)
+    }
+
+    /// How many bytes were taken, and whether anything came out of them.
+    fn advance(&mut self, bytes: &[u8], visit: &mut Visit<'_>) -> Result<(usize, bool), Problem> {
         let (taken, plain) = self.unpacker.take(bytes)?;
         count(&mut self.n_bytes, taken, MAX_BYTES, "bytes")?;
+        let is_empty = plain.is_empty();
         let text = self.decoder.decode(plain)?;
         count(&mut self.n_text_bytes, text.len(), MAX_TEXT_BYTES, "text")?;
         self.table.push(text, visit)?;
-        Ok(taken)
+        Ok((taken, !is_empty))
     }
 
     /// Takes all of the next bytes.
@@ -65,15 +71,7 @@ impl Reader {
 
     /// The file ends here: visits the last rows.
     pub fn finish(&mut self, visit: &mut Visit<'_>) -> Result<(), Problem> {
-        loop {
-            let (_, plain) = self.unpacker.take(&[])?;
-            if plain.is_empty() {
-                break;
-            }
-            let text = self.decoder.decode(plain)?;
-            count(&mut self.n_text_bytes, text.len(), MAX_TEXT_BYTES, "text")?;
-            self.table.push(text, visit)?;
-        }
+        while self.advance(&[], visit)?.1 {}
         self.unpacker.finish()?;
         self.table.push(self.decoder.finish()?, visit)?;
         self.table.finish(visit)

@@ -7,7 +7,7 @@ use super::effects::{EffectsStore, KeptEffects, UserEffects};
 use super::messages::Messages;
 use crate::connect::UserId;
 use crate::input::{Interner, Symbol};
-use crate::outcome::{Counts, Line, Outcome, RowId, Status, StoredOutcome, UserCounts};
+use crate::outcome::{Code, Counts, Line, Outcome, RowId, Status, StoredOutcome, UserCounts};
 use crate::resolve::{User, UserCell, Users};
 
 /// A row of the file: 16 bytes, because a million of them may be held.
@@ -226,18 +226,22 @@ impl Ledger {
         self.rows.get(row.index()).and_then(|row| users.user(row.user))
     }
 
+    /// Makes the pending rows of users invalid whom the instance does not have.
+    pub fn refuse_unknown_users(&mut self, users: &Users) {
+        let unknown: Vec<RowId> = self.pending().filter(|row| self.known_user(*row, users).is_none()).collect();
+        for row in unknown {
+            self.set(row, Outcome::invalid(Code::UnknownUser));
+        }
+    }
+
     /// Whether a row belongs to one of these users.
-    pub fn is_one_of(&self, row: usize, users: &Users, these: &[bool]) -> bool {
-        let user = self.rows.get(row).and_then(|row| users.user(row.user));
-        user.is_some_and(|user| these[user.index()])
+    pub fn is_one_of(&self, row: RowId, users: &Users, these: &[bool]) -> bool {
+        self.known_user(row, users).is_some_and(|user| these[user.index()])
     }
 
     /// The outcomes of a batch for the journal, without those that are pending.
     pub fn stored(&self, batch: UserBatch) -> Vec<(RowId, StoredOutcome)> {
-        let message = |id| {
-            let (code, sentence) = self.messages.get(id);
-            (code.to_owned(), sentence.to_owned())
-        };
+        let message = |id| self.messages.get(id);
         let tried = self.rows(batch).iter().filter(|&&row| !self.is_pending(row));
         tried.map(|&row| (row, StoredOutcome::new(self.rows[row.index()].outcome, message))).collect()
     }
@@ -359,7 +363,7 @@ mod tests {
 
         // The row without a user is perhaps one of a's, which stands above it.
         ledger.set(RowId(4), Outcome::duplicate(Line(3)));
-        ledger.set(RowId(3), Outcome::invalid(crate::outcome::Code::MissingField));
+        ledger.set(RowId(3), Outcome::invalid(Code::MissingField));
         let batches = ledger.retain_resolved(batches, &users);
         assert_eq!(shown(&ledger, &users, &batches), [(id("a"), vec![0, 2, 5], false), (id("b"), vec![1], true)]);
 
@@ -398,7 +402,7 @@ mod tests {
             resumed.restore_outcome(row, &stored);
         }
         let crate::outcome::Note::Message(id) = resumed.outcome(RowId(1)).unwrap().note() else { panic!("no message") };
-        assert_eq!(resumed.messages.get(id), ("NoSuchThing", "Not this."));
+        assert_eq!(resumed.messages.get(id), ("NoSuchThing".to_owned(), "Not this.".to_owned()));
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Messages that only the moment knew, such as the service's own: each code and sentence once.
 
+use crate::connect::ConnectError;
 use crate::input::{Interner, Symbol};
-use crate::outcome::MessageId;
+use crate::outcome::{MessageId, Outcome, Status};
 
 /// A code and a sentence, as one text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -30,10 +31,16 @@ impl Messages {
         MessageId(u32::try_from(index).unwrap_or(u32::MAX))
     }
 
+    /// The outcome of what the service refused, with its code and its word for it.
+    pub fn failed(&mut self, error: &ConnectError) -> Outcome {
+        Outcome::with_message(Status::Failed, self.intern(&error.code, &error.user_message()))
+    }
+
     /// The code and the sentence of a message; nothing of one that is not there.
-    pub fn get(&self, id: MessageId) -> (&str, &str) {
+    pub fn get(&self, id: MessageId) -> (String, String) {
         let text = self.symbols.get(id.0 as usize).map_or("", |symbol| self.texts.resolve(*symbol));
-        text.split_once(SEPARATOR).unwrap_or_default()
+        let (code, sentence) = text.split_once(SEPARATOR).unwrap_or_default();
+        (code.to_owned(), sentence.to_owned())
     }
 }
 
@@ -48,7 +55,7 @@ mod tests {
         let bare = messages.intern("", "");
         assert_eq!(messages.intern("InvalidParameterException", "Two\nlines."), refused);
         assert_ne!(messages.intern("InvalidParameterException", "Another."), refused);
-        assert_eq!(messages.get(refused), ("InvalidParameterException", "Two\nlines."));
-        assert_eq!((messages.get(bare), messages.get(MessageId(99))), (("", ""), ("", "")));
+        assert_eq!(messages.get(refused), ("InvalidParameterException".to_owned(), "Two\nlines.".to_owned()));
+        assert_eq!((messages.get(bare), messages.get(MessageId(99))), Default::default());
     }
 }

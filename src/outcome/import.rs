@@ -57,11 +57,11 @@ impl<'de> Deserialize<'de> for Counts {
 pub struct UserCounts {
     /// Users that the file names.
     pub total: u64,
-    /// Of them, those that at least one row changed.
+    /// Of them, those that the import changed, by a row or because the file is the whole truth.
     pub changed: u64,
-    /// Those that no row changed, and no row of whom is wrong.
+    /// Those of whom all was right already.
     pub unchanged: u64,
-    /// Those with an invalid or a failed row. They may have changed, too.
+    /// Those with an invalid or a failed row, or who kept what the file does not name. They may have changed, too.
     pub with_errors: u64,
 }
 

@@ -32,7 +32,7 @@ impl std::fmt::Display for Line {
 pub enum Status {
     /// The user did not have it and has it now.
     Added,
-    /// The user had it at another level.
+    /// The user had it otherwise.
     Updated,
     /// The user had it and has it no more.
     Removed,
@@ -48,7 +48,7 @@ pub enum Status {
     Pending,
     /// A dry run would have added it.
     WouldAdd,
-    /// A dry run would have changed its level.
+    /// A dry run would have changed it.
     WouldUpdate,
     /// A dry run would have taken it away.
     WouldRemove,
@@ -325,4 +325,11 @@ pub struct RowReport {
     pub message: String,
     /// Whether the row goes to `retry.csv`.
     pub needs_retry: bool,
+}
+
+impl RowReport {
+    /// The row's outcome in words; it goes to `retry.csv` if its status says so.
+    pub fn new(status: Status, code: String, message: String) -> Self {
+        Self { status, code, message, needs_retry: status.needs_retry() }
+    }
 }

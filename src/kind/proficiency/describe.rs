@@ -29,7 +29,7 @@ impl Describe for ProficiencyRows {
                 message => format!("{message}. {surplus}"),
             };
         }
-        RowReport { status: outcome.status, code, message, needs_retry: outcome.status.needs_retry() }
+        RowReport::new(outcome.status, code, message)
     }
 
     fn undo(user: &UserId, effects: &ProficiencyEffects) -> Vec<Vec<String>> {
@@ -70,10 +70,7 @@ impl ProficiencyRows {
         context: ReportContext<'_, Catalog>,
     ) -> (String, String) {
         let message = match (outcome.code, outcome.note(), check(header, record)) {
-            (_, Note::Message(id), _) => {
-                let (code, sentence) = self.ledger().messages.get(id);
-                return (code.to_owned(), sentence.to_owned());
-            }
+            (_, Note::Message(id), _) => return self.ledger().messages.get(id),
             (_, _, Err(problem)) => problem.message,
             (Code::UnknownUser, _, Ok(row)) => context.users.map_or_else(String::new, |users| users.why(row.user)),
             (Code::UnknownAttribute | Code::UnknownValue, _, Ok(row)) => context

@@ -67,7 +67,7 @@ impl ProficiencyRows {
         (self.attribute_texts.resolve(attribute), self.value_texts.resolve(value))
     }
 
-    fn match_to_instance(&mut self, users: &Users, catalog: &Catalog, begun: &BTreeSet<RowId>) {
+    fn match_to_instance(&mut self, catalog: &Catalog, begun: &BTreeSet<RowId>) {
         let mut known: HashMap<Pair, Result<Pair, Outcome>> = HashMap::new();
         // The system's own pairs have no known spelling: the first row's counts for all.
         let mut spelled: HashMap<(String, String), Pair> = HashMap::new();
@@ -75,9 +75,6 @@ impl ProficiencyRows {
             let pair = self.values[row.index()].pair();
             let found = *known.entry(pair).or_insert_with(|| self.find(pair, catalog, &mut spelled));
             match found {
-                _ if users.user(self.ledger.user(row).0).is_none() => {
-                    self.ledger.set(row, Outcome::invalid(Code::UnknownUser));
-                }
                 // The service judges what an earlier delivery has begun with.
                 Err(_) if begun.contains(&row) => self.trim(row),
                 Err(outcome) if self.values[row.index()].want() == Want::Absent => {
@@ -189,7 +186,8 @@ impl Rows for ProficiencyRows {
     }
 
     fn resolve(&mut self, users: &Users, catalog: &Catalog, begun: &BTreeSet<RowId>) -> Vec<UserBatch> {
-        self.match_to_instance(users, catalog, begun);
+        self.ledger.refuse_unknown_users(users);
+        self.match_to_instance(catalog, begun);
         let batches = self.ledger.by_user(users);
         for batch in &batches {
             self.compare(*batch);
@@ -217,10 +215,7 @@ impl Rows for ProficiencyRows {
                     self.unknown_removals.get(&row).copied().unwrap_or(Outcome::plain(Status::Unchanged))
                 }
                 ProficiencyOutcome::TooMany(size) => Outcome::too_many(u32::try_from(size).unwrap_or(u32::MAX)),
-                ProficiencyOutcome::Failed(error) => {
-                    let message = self.ledger.messages.intern(&error.code, &error.user_message());
-                    Outcome::with_message(Status::Failed, message)
-                }
+                ProficiencyOutcome::Failed(error) => self.ledger.messages.failed(&error),
                 ProficiencyOutcome::Pending => continue,
             };
             self.ledger.set(row, outcome);

@@ -23,7 +23,7 @@ impl Describe for UserConfigRows {
             (reason, Some(changed)) if reason.is_empty() => changed,
             (reason, Some(changed)) => format!("{reason} {changed}"),
         };
-        RowReport { status: outcome.status, code, message, needs_retry: outcome.status.needs_retry() }
+        RowReport::new(outcome.status, code, message)
     }
 
     fn undo(user: &UserId, effects: &UserConfigEffects) -> Vec<Vec<String>> {
@@ -55,10 +55,7 @@ impl UserConfigRows {
         context: ReportContext<'_, ()>,
     ) -> (String, String) {
         let reason = match (outcome.code, outcome.note(), checked) {
-            (_, Note::Message(id), _) => {
-                let (code, sentence) = self.ledger().messages.get(id);
-                return (code.to_owned(), sentence.to_owned());
-            }
+            (_, Note::Message(id), _) => return self.ledger().messages.get(id),
             (_, _, Err(problem)) => problem.message,
             (Code::UnknownUser, _, Ok(row)) => context.users.map_or_else(String::new, |users| users.why(row.user)),
             (Code::DuplicateRow, Note::Line(line), _) => format!("This was said before: see line {line}."),

@@ -60,11 +60,7 @@ impl Rows for UserConfigRows {
     }
 
     fn resolve(&mut self, users: &Users, (): &(), _: &BTreeSet<RowId>) -> Vec<UserBatch> {
-        let is_unknown = |row: &RowId| users.user(self.ledger.user(*row).0).is_none();
-        let unknown: Vec<RowId> = self.ledger.pending().filter(is_unknown).collect();
-        for row in unknown {
-            self.ledger.set(row, Outcome::invalid(Code::UnknownUser));
-        }
+        self.ledger.refuse_unknown_users(users);
         let batches = self.ledger.by_user(users);
         for batch in &batches {
             let rows = self.with_cells(*batch);
@@ -93,9 +89,7 @@ impl Rows for UserConfigRows {
                     let message = messages.intern(Code::NeedsOtherSetting.name(), &unmet.to_string());
                     Outcome::with_message(Status::Invalid, message)
                 }
-                UserConfigOutcome::Failed(error) => {
-                    Outcome::with_message(Status::Failed, messages.intern(&error.code, &error.user_message()))
-                }
+                UserConfigOutcome::Failed(error) => messages.failed(&error),
                 UserConfigOutcome::Pending => continue,
             };
             self.ledger.set(row, outcome);
