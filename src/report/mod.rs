@@ -1,4 +1,4 @@
-//! What the person who dropped the file gets back: tables and a summary as bytes, and [`write`] which stores them.
+//! What the person who dropped the file gets back: tables and a summary as bytes, and [`mod@write`], which stores them.
 
 mod plain;
 mod summary;
