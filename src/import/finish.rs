@@ -8,8 +8,8 @@ use super::run::{Run, Verdict, best_effort};
 use crate::input::{Header, Record};
 use crate::kind::{Describe, ProficiencyRows, ReportContext};
 use crate::options::Mode;
-use crate::outcome::{Counts, Problem, RowId, RowReport};
-use crate::report::{self, RowSheets, Summary, write_table};
+use crate::outcome::{Counts, Line, Note, Outcome, Problem, RowId, RowReport};
+use crate::report::{self, Cause, CauseCounter, RowSheets, Summary, write_table};
 use crate::resolve::Users;
 use crate::state::{Answer, LeaseError};
 use crate::store::StoreError;
@@ -24,8 +24,8 @@ pub(super) struct Imported<R: Describe> {
     pub(super) users: Option<Users>,
     pub(super) reference: Option<R::Reference>,
     pub(super) verdict: Verdict,
-    /// Rows by status as the journal knows them, where the file cannot be read any more.
-    pub(super) counts_without_file: Option<Counts>,
+    /// What became of rows as the journal knows it, where the file cannot be read any more.
+    pub(super) outcomes_without_file: Option<Vec<Outcome>>,
 }
 
 impl<R: Describe> Imported<R> {
@@ -38,13 +38,14 @@ impl<R: Describe> Imported<R> {
             users: None,
             reference: None,
             verdict: Verdict::Completed,
-            counts_without_file: None,
+            outcomes_without_file: None,
         }
     }
 
     /// Rows by status.
     pub(super) fn counts(&self) -> Counts {
-        self.counts_without_file.unwrap_or_else(|| self.rows.ledger().counts())
+        let without_file = self.outcomes_without_file.as_ref();
+        without_file.map_or_else(|| self.rows.ledger().counts(), |outcomes| Counts::of_all(outcomes))
     }
 
     /// What was removed without a row that says so, or would be.
@@ -54,6 +55,26 @@ impl<R: Describe> Imported<R> {
             let named = if row.index() < ledger.len() { ledger.user(row).1 } else { user.as_str() };
             R::removed(named, &effects)
         })
+    }
+
+    /// Why rows are not as the file says, as far as that is known without the file.
+    fn causes_without_file(&self) -> Vec<Cause> {
+        let ledger = self.rows.ledger();
+        let mut causes = CauseCounter::new(self.verdict.stopped());
+        let mut add = |line, outcome: Outcome| {
+            let (code, sentence) = match outcome.note() {
+                Note::Message(id) => ledger.messages.get(id),
+                _ => {
+                    (outcome.code.name().to_owned(), "What was wrong with these rows is lost with the file.".to_owned())
+                }
+            };
+            causes.add(line, outcome.status, &code, &sentence);
+        };
+        match &self.outcomes_without_file {
+            Some(outcomes) => outcomes.iter().for_each(|outcome| add(None, *outcome)),
+            None => ledger.outcomes().for_each(|(line, outcome)| add(Some(line), outcome)),
+        }
+        causes.into_causes()
     }
 
     fn undo(&self) -> impl Iterator<Item = Vec<String>> + '_ {
@@ -75,34 +96,43 @@ pub(super) async fn finish<R: Describe>(run: &Run<'_>, mut import: Imported<R>) 
     run.note_calls();
     run.journal.sync().await;
     run.confirm().await?;
-    let unreadable = write_report(run, &import).await.context("the report could not be written")?;
-    if let Some(problem) = unreadable {
-        import.verdict = Verdict::Failed(problem);
-    }
-    Ok(Finished { summary: run.finished(&import), keeps_journal: false })
+    let written = write_report(run, &import).await.context("the report could not be written")?;
+    let causes = match written {
+        Written::WithRows(causes) => causes,
+        Written::WithoutRows(problem) => {
+            if let Some(problem) = problem {
+                import.verdict = Verdict::Failed(problem);
+            }
+            import.causes_without_file()
+        }
+    };
+    Ok(Finished { summary: run.finished(&import, causes), keeps_journal: false })
 }
 
-/// Writes the report's tables. If the file cannot be read any more, the problem is told, and all tables that need no file are
-/// written.
-async fn write_report<R: Describe>(run: &Run<'_>, import: &Imported<R>) -> Result<Option<Problem>, LeaseError> {
+/// What was written of a report.
+enum Written {
+    /// All of it, and why rows are not as the file says.
+    WithRows(Vec<Cause>),
+    /// All that needs no file: it has no header, or it cannot be read any more for this reason.
+    WithoutRows(Option<Problem>),
+}
+
+/// Writes the report's tables.
+async fn write_report<R: Describe>(run: &Run<'_>, import: &Imported<R>) -> Result<Written, LeaseError> {
     let (store, folder) = (&run.importer.store, &run.record().report);
-    let unreadable = match &import.header {
+    let written = match &import.header {
         Some(header) => write_rows(run, import, header).await?,
-        None => None,
+        None => Written::WithoutRows(None),
     };
     write_table(store, folder, report::REMOVED, R::REMOVED, import.removed()).await?;
     if !run.record().options.dry_run {
         write_table(store, folder, report::UNDO, R::UNDO, import.undo()).await?;
     }
-    Ok(unreadable)
+    Ok(written)
 }
 
-/// Reads the file a second time, and writes each row's outcome beside it; or tells why the file cannot be read any more.
-async fn write_rows<R: Describe>(
-    run: &Run<'_>,
-    import: &Imported<R>,
-    header: &Header,
-) -> Result<Option<Problem>, LeaseError> {
+/// Reads the file a second time, and writes each row's outcome beside it.
+async fn write_rows<R: Describe>(run: &Run<'_>, import: &Imported<R>, header: &Header) -> Result<Written, LeaseError> {
     let ledger = import.rows.ledger();
     let users = import.users.as_ref().filter(|_| run.mode.get() == Mode::Replace);
     let user_notes = import.users.as_ref().map(|users| import.rows.user_notes(users));
@@ -123,12 +153,16 @@ async fn write_rows<R: Describe>(
         report
     };
     let mut sheets = RowSheets::new(&run.importer.store, &run.record().report, header);
-    let (n_rows, read) = match copy_rows(run, header, &mut sheets, describe).await {
+    let mut causes = CauseCounter::new(import.verdict.stopped());
+    let (n_rows, read) = match copy_rows(run, header, &mut sheets, &mut causes, describe).await {
         Ok(copied) => copied,
         Err(error) => {
             sheets.abort().await;
             return match error {
-                CopyError::Source(error) => unreadable(run.record(), &error).map(Some).ok_or(error.into()),
+                CopyError::Source(error) => match unreadable(run.record(), &error) {
+                    Some(problem) => Ok(Written::WithoutRows(Some(problem))),
+                    None => Err(error.into()),
+                },
                 CopyError::Report(error) => Err(error.into()),
             };
         }
@@ -143,7 +177,7 @@ async fn write_rows<R: Describe>(
         return Err(error);
     }
     sheets.finish(header).await?;
-    Ok(None)
+    Ok(Written::WithRows(causes.into_causes()))
 }
 
 /// What failed: to read the file, or to write the report.
@@ -157,13 +191,16 @@ async fn copy_rows(
     run: &Run<'_>,
     header: &Header,
     sheets: &mut RowSheets,
+    causes: &mut CauseCounter,
     describe: impl Fn(RowId, &Header, &Record<'_>) -> RowReport,
 ) -> Result<(usize, Result<(), Problem>), CopyError> {
     let source = RowReader::open(&run.importer.store, &run.record().read_from).await;
     let (mut n_rows, mut reader) = (0_u32, source.map_err(CopyError::Source)?);
     loop {
         let mut push = |header: &Header, record: Record<'_>| {
-            sheets.push(header, &record, &describe(RowId(n_rows), header, &record));
+            let row = describe(RowId(n_rows), header, &record);
+            causes.push(Line(record.line), &row);
+            sheets.push(header, &record, &row);
             n_rows += 1;
             Ok(())
         };
@@ -189,7 +226,7 @@ impl Finished {
     pub(super) fn without_report(run: &Run<'_>, verdict: Verdict) -> Self {
         let mut import = Imported::new(ProficiencyRows::default(), None, None);
         import.verdict = verdict;
-        Self { summary: run.finished(&import), keeps_journal: true }
+        Self { summary: run.finished(&import, Vec::new()), keeps_journal: true }
     }
 
     /// Writes the last summary and the answer: from now on that is all that a delivery gets. Nothing if another delivery has

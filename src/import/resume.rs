@@ -9,7 +9,7 @@ use super::run::Run;
 use crate::connect::UserId;
 use crate::input::Symbol;
 use crate::kind::{Ledger, Prior, Rows, UserBatch, UserEffects};
-use crate::outcome::{Counts, Outcome, RowId, Status};
+use crate::outcome::{Outcome, RowId};
 use crate::resolve::{UserCell, Users};
 use crate::state::{Completed, Intent, Replay};
 
@@ -63,17 +63,12 @@ fn record(ledger: &Ledger, recorded: &mut HashMap<Symbol<UserCell>, UserId>, row
 }
 
 impl Resumed {
-    /// Rows that are done, by status, without the file.
-    pub(super) fn counts(&self) -> Counts {
+    /// The outcomes of the rows that were begun with, without the file.
+    pub(super) fn outcomes(&self) -> Vec<Outcome> {
         let last: BTreeMap<RowId, Outcome> = self.outcomes.iter().copied().collect();
-        let mut counts = Counts::default();
-        for outcome in last.values() {
-            counts.add(outcome.status);
-        }
         let under_way = self.replay.rows_under_way();
         let n_pending = under_way.iter().filter(|row| !last.contains_key(row)).count();
-        (0..n_pending).for_each(|_| counts.add(Status::Pending));
-        counts
+        last.into_values().chain(std::iter::repeat_n(Outcome::PENDING, n_pending)).collect()
     }
 
     /// Puts the outcomes into their rows.

@@ -75,6 +75,15 @@ pub(super) enum Verdict {
 }
 
 impl Verdict {
+    /// Why rows were not tried, if some were not.
+    pub(super) fn stopped(&self) -> Problem {
+        match self {
+            Self::Rejected(problem) | Self::Failed(problem) => problem.clone(),
+            Self::Cancelled => Problem::new("cancelled", "The import was cancelled. Drop retry.csv to go on."),
+            Self::Completed => Problem::new("not_tried", "These rows were not tried. Drop retry.csv again."),
+        }
+    }
+
     /// A refusal of the service stops an import.
     pub(super) fn failed(error: &ConnectError) -> Self {
         Self::Failed(Problem::new(error.code.clone(), format!("{} ({})", error.user_message(), error.operation)))

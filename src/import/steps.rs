@@ -14,7 +14,7 @@ use crate::connect::{ConnectError, ErrorKind};
 use crate::input::Header;
 use crate::kind::{AnyRows, Describe, FileKind, ProficiencyRows, Rows, UserBatch, UserConfigRows};
 use crate::options::Mode;
-use crate::outcome::{ImportStatus, Problem};
+use crate::outcome::{Counts, ImportStatus, Problem};
 use crate::report::Columns;
 use crate::resolve::Users;
 use crate::state::Ending;
@@ -106,7 +106,7 @@ async fn without_file(run: &Run<'_>, verdict: Verdict) -> anyhow::Result<Finishe
         let mut import = Imported::new(rows, None, None);
         let resumed = resume(run, &mut import.rows).await?;
         resumed.assume_intents(import.rows.ledger_mut());
-        import.counts_without_file = Some(resumed.counts());
+        import.outcomes_without_file = Some(resumed.outcomes());
         import.verdict = verdict;
         finish(run, import).await
     }
@@ -137,7 +137,7 @@ async fn import_rows<R: Describe>(
 ) -> anyhow::Result<Finished> {
     let mut resumed = resume(run, &mut import.rows).await?;
     if run.record().is_resumed() {
-        run.show_resumed(resumed.counts());
+        run.show_resumed(Counts::of_all(&resumed.outcomes()));
         run.write_progress().await?;
     }
     import.verdict = match decided_by_file(run, &mut import) {

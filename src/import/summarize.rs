@@ -4,7 +4,7 @@ use super::finish::Imported;
 use super::run::{Run, Verdict};
 use crate::kind::{Describe, FileKind};
 use crate::outcome::{Counts, ImportStatus, UserCounts};
-use crate::report::Summary;
+use crate::report::{Cause, Summary};
 
 impl Run<'_> {
     /// The summary of an import that runs.
@@ -15,7 +15,7 @@ impl Run<'_> {
     }
 
     /// The summary of an import that is over.
-    pub(super) fn finished<R: Describe>(&self, import: &Imported<R>) -> Summary {
+    pub(super) fn finished<R: Describe>(&self, import: &Imported<R>, causes: Vec<Cause>) -> Summary {
         let rows = import.counts();
         let status = match &import.verdict {
             Verdict::Failed(_) => ImportStatus::Failed,
@@ -38,6 +38,7 @@ impl Run<'_> {
             implied_removals: import.removed().count() as u64,
             users: import.rows.users(import.users.as_ref()),
             finished_at: Some(self.deadlines.wall_clock()),
+            causes,
             ..self.summary()
         }
     }
@@ -52,7 +53,7 @@ impl Run<'_> {
             import_id: record.import_id.clone(),
             source: record.source.to_string(),
             version: record.version.clone(),
-            kind: self.kind.get().map(FileKind::name),
+            kind: self.kind.get().map(|kind| FileKind::name(kind).into()),
             columns: self.columns.borrow().clone(),
             mode: self.mode.get(),
             dry_run: record.options.dry_run,
@@ -67,6 +68,7 @@ impl Run<'_> {
             finished_at: None,
             expected_at: None,
             deliveries: record.deliveries,
+            causes: Vec::new(),
         }
     }
 }

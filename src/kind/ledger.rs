@@ -81,6 +81,11 @@ impl Ledger {
         self.rows.get(row.index()).map(|row| row.outcome)
     }
 
+    /// The lines of all rows and their outcomes.
+    pub fn outcomes(&self) -> impl Iterator<Item = (Line, Outcome)> {
+        self.rows.iter().map(|row| (row.line, row.outcome))
+    }
+
     fn is_pending(&self, row: RowId) -> bool {
         self.rows[row.index()].outcome.status == Status::Pending
     }

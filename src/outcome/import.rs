@@ -4,13 +4,20 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use super::row::Status;
+use super::row::{Outcome, Status};
 
 /// Rows by status: the summary's `rows`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts([u64; Status::ALL.len()]);
 
 impl Counts {
+    /// Rows of these outcomes.
+    pub fn of_all(outcomes: &[Outcome]) -> Self {
+        let mut counts = Self::default();
+        outcomes.iter().for_each(|outcome| counts.add(outcome.status));
+        counts
+    }
+
     /// One more row of that status.
     pub fn add(&mut self, status: Status) {
         self.0[status as usize] += 1;

@@ -325,11 +325,27 @@ pub struct RowReport {
     pub message: String,
     /// Whether the row goes to `retry.csv`.
     pub needs_retry: bool,
+    /// The part of the message that says why the row is not as the file says, and that other rows may share; the whole
+    /// message if nothing is said here.
+    pub cause: Option<String>,
 }
 
 impl RowReport {
     /// The row's outcome in words; it goes to `retry.csv` if its status says so.
     pub fn new(status: Status, code: String, message: String) -> Self {
-        Self { status, code, message, needs_retry: status.needs_retry() }
+        Self { status, code, message, needs_retry: status.needs_retry(), cause: None }
+    }
+
+    /// Says one thing more, which is not why the row is not as the file says.
+    pub fn remark(&mut self, sentence: &str) {
+        if self.message.is_empty() {
+            sentence.clone_into(&mut self.message);
+            return;
+        }
+        if self.needs_retry && self.cause.is_none() {
+            self.cause = Some(self.message.clone());
+        }
+        let end = if self.message.ends_with(['.', '?']) { " " } else { ". " };
+        self.message.extend([end, sentence]);
     }
 }

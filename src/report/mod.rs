@@ -1,11 +1,14 @@
 //! What the person who dropped the file gets back: tables and a summary as bytes, and [`mod@write`], which stores them.
 
+mod causes;
 mod plain;
 mod summary;
 mod table;
 mod write;
 
-pub(crate) use summary::{Columns, Summary};
+pub use causes::Cause;
+pub(crate) use causes::CauseCounter;
+pub use summary::{Columns, Summary};
 pub use table::Table;
 pub(crate) use write::{REFRESH_INTERVAL, RowSheets, SummaryObject, write_table};
 

@@ -1,18 +1,20 @@
 //! `summary.json`: the import in numbers, while it runs and when it is over.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
+use super::causes::Cause;
 use crate::connect::Calls;
 use crate::input::Header;
 use crate::options::Mode;
 use crate::outcome::{Counts, ImportStatus, UserCounts};
 
 /// The import in numbers.
-#[derive(Clone, Debug, Serialize)]
-pub(crate) struct Summary {
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Summary {
     /// Names the report's folder.
     pub import_id: String,
     /// `s3://bucket/key`.
@@ -20,7 +22,7 @@ pub(crate) struct Summary {
     /// The object's version, or its `ETag` where the bucket keeps none.
     pub version: String,
     /// `proficiencies` or `user_config`; nothing before the header was read.
-    pub kind: Option<&'static str>,
+    pub kind: Option<Cow<'static, str>>,
     /// Which columns of the file mean something, and which are only carried through; nothing before the header was read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub columns: Option<Columns>,
@@ -51,11 +53,13 @@ pub(crate) struct Summary {
     pub expected_at: Option<DateTime<Utc>>,
     /// How often it was begun or resumed.
     pub deliveries: u32,
+    /// Why rows are not as the file says, once it is over: their rows are those that are invalid, failed or pending.
+    pub causes: Vec<Cause>,
 }
 
 /// The columns of a file, as it names them.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(crate) struct Columns {
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Columns {
     /// Those that mean something.
     pub used: Vec<String>,
     /// Those that are only carried through to the report.

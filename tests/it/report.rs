@@ -6,7 +6,7 @@ use connect_emulator::{Emulator, Quotas};
 use expect_test::expect;
 use serde_json::Value;
 
-use crate::world::{BUCKET, World, instance};
+use crate::world::{BUCKET, World, instance, proficiencies};
 
 #[tokio::test(start_paused = true)]
 async fn a_report_has_the_files_own_columns_and_four_more() {
@@ -76,6 +76,24 @@ async fn the_summary_has_what_was_promised_and_nothing_else() {
               "waited_seconds": 0.0
             }
           },
+          "causes": [
+            {
+              "code": "unknown_value",
+              "lines": [
+                3
+              ],
+              "message": "The attribute 'Language' has no value 'Germn'; did you mean 'German'?",
+              "rows": 1
+            },
+            {
+              "code": "unknown_user",
+              "lines": [
+                4
+              ],
+              "message": "There is no user 'nobody'.",
+              "rows": 1
+            }
+          ],
           "code": null,
           "columns": {
             "carried": [],
@@ -171,4 +189,37 @@ async fn two_runs_write_the_same_bytes() {
         world.drop_file("incoming/a.csv", format!("user,attribute,value,level\n{rows}")).await.results.unwrap()
     };
     assert_eq!(run().await, run().await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_summary_says_why_rows_are_not_as_the_file_says() {
+    let world = World::new(instance(9));
+    let mut rows = String::from("agent000,Language,German,3\nagent001,Product,P01,3\nagent001,Product,P01,4\n");
+    for n in 0..4 {
+        rows += &format!("agent00{n},Language,Germann,3\nnobody{n},Language,German,3\nagent00{n},Language,,1\n");
+    }
+    let report = world.drop_file("incoming/a.csv", proficiencies(rows)).await;
+    expect![[r#"
+        4 [5,8,11] unknown_value: The attribute 'Language' has no value 'Germann'; did you mean 'German'?
+        4 [6,9,12] unknown_user: There is no user 'nobody0'. There is no user 'nobody1'. There is no user 'nobody2'. retry.csv has the others.
+        4 [7,10,13] missing_field: These cells are empty: value.
+        2 [3,4] conflicting_rows: Contradicts another line: same user, attribute and value, another level. Keep one of the two.
+        1 [2] too_many_invalid: 14 of 15 rows are invalid, more than 50 percent, so nothing was written. Mend them, or import the others with a new request that has "max_invalid_percent": 100."#]]
+    .assert_eq(&causes(&report.summary));
+
+    // Where the file is the whole truth, what else is said of a user's rows makes no causes of their own.
+    let rows = "agent002,Language,Germann,3\nagent003,Language,Germann,3\nagent003,Product,P02,3\n";
+    let report = world.drop_file("incoming/mode=replace/a.csv", proficiencies(rows)).await;
+    assert!(report.rows()[0][3].ends_with("so what the file does not name was not removed."));
+    let expected = "2 [2,3] unknown_value: The attribute 'Language' has no value 'Germann'; did you mean 'German'?";
+    assert_eq!(causes(&report.summary), expected);
+}
+
+/// Causes as lines.
+fn causes(summary: &Value) -> String {
+    let shown = |cause: &Value| {
+        let (code, message) = (cause["code"].as_str().unwrap(), cause["message"].as_str().unwrap());
+        format!("{} {} {code}: {message}", cause["rows"], cause["lines"])
+    };
+    summary["causes"].as_array().unwrap().iter().map(shown).collect::<Vec<_>>().join("\n")
 }

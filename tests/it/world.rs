@@ -204,8 +204,10 @@ impl World {
             let bytes = self.s3.get(BUCKET, &format!("{folder}{name}"))?;
             Some(String::from_utf8(bytes.to_vec()).unwrap())
         };
+        let summary: Value = serde_json::from_str(&text("summary.json").unwrap()).unwrap();
+        assert_causes_add_up(&summary);
         Report {
-            summary: serde_json::from_str(&text("summary.json").unwrap()).unwrap(),
+            summary,
             results: text("results.csv"),
             retry: text("retry.csv"),
             undo: text("undo.csv"),
@@ -228,6 +230,17 @@ impl World {
         }
         calls
     }
+}
+
+/// Once an import is over, its causes account for each row that is not as the file says.
+fn assert_causes_add_up(summary: &Value) {
+    let rows = |status: &str| summary["rows"][status].as_u64().unwrap();
+    let causes = summary["causes"].as_array().unwrap();
+    let explained: u64 = causes.iter().map(|cause| cause["rows"].as_u64().unwrap()).sum();
+    if summary["status"] != "in_progress" {
+        assert_eq!(explained, rows("invalid") + rows("failed") + rows("pending"), "{summary:#}");
+    }
+    assert!(causes.iter().all(|cause| cause["code"] != "" && cause["message"] != ""), "{summary:#}");
 }
 
 fn handler(emulator: &Emulator, s3: &MemoryS3, sqs: &Sqs, settings: &[(&str, &str)]) -> Handler {

@@ -9,6 +9,10 @@ use crate::kind::rows::{Describe, ReportContext, Rows as _};
 use crate::outcome::{Code, Note, Outcome, RowId, RowReport, Status};
 use crate::resolve::Catalog;
 
+/// What rows have in common that contradict others.
+const CONTRADICTION: &str =
+    "Contradicts another line: same user, attribute and value, another level. Keep one of the two.";
+
 impl Describe for ProficiencyRows {
     const UNDO: &'static [&'static str] = &["user", "attribute", "value", "level", "action"];
     const REMOVED: &'static [&'static str] = &["user", "attribute", "value", "level"];
@@ -21,15 +25,15 @@ impl Describe for ProficiencyRows {
         context: ReportContext<'_, Catalog>,
     ) -> RowReport {
         let outcome = self.ledger().outcome(row).unwrap_or(Outcome::PENDING);
-        let (code, mut message) = self.message(outcome, header, record, context);
-        if let Some(surplus) = self.surplus(row, context) {
-            message = match message.as_str() {
-                "" => surplus,
-                message if message.ends_with(['.', '?']) => format!("{message} {surplus}"),
-                message => format!("{message}. {surplus}"),
-            };
+        let (code, message) = self.message(outcome, header, record, context);
+        let mut report = RowReport::new(outcome.status, code, message);
+        if outcome.code == Code::ConflictingRows {
+            report.cause = Some(CONTRADICTION.to_owned());
         }
-        RowReport::new(outcome.status, code, message)
+        if let Some(surplus) = self.surplus(row, context) {
+            report.remark(&surplus);
+        }
+        report
     }
 
     fn undo(user: &UserId, effects: &ProficiencyEffects) -> Vec<Vec<String>> {

@@ -9,6 +9,10 @@ use crate::input::{Header, Record};
 use crate::kind::rows::{Describe, ReportContext, Rows as _};
 use crate::outcome::{Code, Note, Outcome, Problem, RowId, RowReport, Status};
 
+/// What rows have in common that contradict others.
+const CONTRADICTION: &str =
+    "Contradicts another line: same user, channel and setting, another value. Keep one of the two.";
+
 impl Describe for UserConfigRows {
     const UNDO: &'static [&'static str] = &UNDO_HEADER;
     const REMOVED: &'static [&'static str] = &[];
@@ -18,12 +22,14 @@ impl Describe for UserConfigRows {
         let checked = check(header, record);
         let changed = checked.as_ref().ok().and_then(|checked| self.changed(row, outcome, checked, context));
         let (code, reason) = self.reason(outcome, checked, context);
-        let message = match (reason, changed) {
-            (reason, None) => reason,
-            (reason, Some(changed)) if reason.is_empty() => changed,
-            (reason, Some(changed)) => format!("{reason} {changed}"),
-        };
-        RowReport::new(outcome.status, code, message)
+        let mut report = RowReport::new(outcome.status, code, reason);
+        if outcome.code == Code::ConflictingRows {
+            report.cause = Some(CONTRADICTION.to_owned());
+        }
+        if let Some(changed) = changed {
+            report.remark(&changed);
+        }
+        report
     }
 
     fn undo(user: &UserId, effects: &UserConfigEffects) -> Vec<Vec<String>> {
