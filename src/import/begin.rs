@@ -6,7 +6,9 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
 
-use super::trigger::{IdempotencyKey, Object, ObjectRef, Request, Source, Trigger, is_earlier};
+use super::trigger::{
+    FILES, IdempotencyKey, MaxAgeHours, Object, ObjectRef, Request, Source, Trigger, is_earlier, is_file_name,
+};
 use crate::outcome::{Counts, ImportStatus, Problem};
 use crate::settings::Settings;
 use crate::state::{Answer, Ending, ImportRecord};
@@ -44,18 +46,16 @@ impl Begin<'_> {
     /// The record of an import of the object that was sought, or the answer where there is none and no report to say so.
     pub(super) async fn begin(&self, found: &Sought) -> anyhow::Result<Begun> {
         let import_id = self.trigger.key.import_id(self.now);
-        let Sought { source, head, refused } = found;
-        if let Some(problem) = refused {
-            let ending = Ending { status: ImportStatus::Failed, problem: problem.clone() };
-            return Ok(Begun::Record(Box::new(self.record(import_id, source.clone(), Some(ending)))));
-        }
-        let Some(head) = head else {
-            if self.trigger.request().is_none() {
+        let Sought { source, found } = found;
+        let head = match found {
+            Found::Object(head) => head,
+            Found::Nothing => {
                 let message = "The object is gone: it was deleted before its import began. Drop the file again.";
                 return Ok(self.over(import_id, ImportStatus::Failed, Problem::new("object_gone", message)));
             }
-            let problem = Problem::new("no_source", format!("There is no object at {source}. Check its name."));
-            return Ok(Begun::Record(Box::new(self.record(import_id, source.clone(), Some(rejected(problem))))));
+            Found::Unusable(ending) => {
+                return Ok(Begun::Record(Box::new(self.record(import_id, source.clone(), Some(ending.clone())))));
+            }
         };
         let mut record = self.record(import_id, source.clone(), None);
         if let Some(version_id) = &head.version_id {
@@ -214,20 +214,29 @@ pub(super) async fn is_overtaken(store: &Store, settings: &Settings, record: &Im
     Ok(found.is_some_and(|(newest, _)| is_earlier(sequencer, &newest.sequencer)))
 }
 
-/// The object that a trigger means: where it is, and what S3 knows of it if it is there.
+/// The object that a trigger means.
 pub(super) struct Sought {
     source: Location,
-    head: Option<Head>,
-    /// Why an object that was announced may never be read.
-    refused: Option<Problem>,
+    found: Found,
+}
+
+/// What lies there.
+enum Found {
+    Object(Head),
+    /// The object of an event is gone.
+    Nothing,
+    /// The import of what was asked for ends before it begins, with a report below its name.
+    Unusable(Ending),
 }
 
 impl Sought {
     /// Looks for the object of a trigger. A request without a source names its import alone: nothing is sought for it.
-    pub(super) async fn find(store: &Store, trigger: &Trigger) -> Result<Option<Self>, StoreError> {
+    pub(super) async fn find(store: &Store, trigger: &Trigger, now: DateTime<Utc>) -> Result<Option<Self>, StoreError> {
         Ok(match &trigger.source {
             Source::Object(object) => Some(Self::find_object(store, object).await?),
-            Source::Request(Request { source: Some(source), .. }) => Some(Self::find_requested(store, source).await?),
+            Source::Request(Request { source: Some(source), max_age_hours, .. }) => {
+                Some(Self::find_requested(store, source, *max_age_hours, now).await?)
+            }
             Source::Request(_) => None,
         })
     }
@@ -235,32 +244,67 @@ impl Sought {
     async fn find_object(store: &Store, object: &Object) -> Result<Self, StoreError> {
         for key in std::iter::once(&object.key).chain(&object.key_decoded) {
             let source = Location { version_id: object.version_id.clone(), ..Location::new(&object.bucket, key) };
-            match store.head(&source).await {
-                Ok(None) => {}
-                Ok(head) => return Ok(Self { source, head, refused: None }),
-                // The answer to HEAD has no code: that of a read says why.
-                Err(error) if error.is_refusal() => {
-                    let read = store.read(&source).await.err();
-                    let refused = read.and_then(|refusal| refusal.unreadable(&source)).ok_or(error)?;
-                    return Ok(Self { source, head: None, refused: Some(refused) });
-                }
-                Err(error) => return Err(error),
+            if let Some(found) = Self::look(store, &source).await? {
+                return Ok(Self { source, found });
             }
         }
-        Ok(Self { source: Location::new(&object.bucket, &object.key), head: None, refused: None })
+        Ok(Self { source: Location::new(&object.bucket, &object.key), found: Found::Nothing })
     }
 
-    async fn find_requested(store: &Store, source: &ObjectRef) -> Result<Self, StoreError> {
-        let key = if source.is_folder() { store.newest(&source.bucket, &source.key).await? } else { None };
-        let is_empty = source.is_folder() && key.is_none();
-        let source = Location::new(&source.bucket, key.unwrap_or_else(|| source.key.clone()));
-        let head = if is_empty { None } else { store.head(&source).await? };
-        Ok(Self { source, head, refused: None })
+    /// What lies there, if something does.
+    async fn look(store: &Store, source: &Location) -> Result<Option<Found>, StoreError> {
+        match store.head(source).await {
+            Ok(head) => Ok(head.map(Found::Object)),
+            // An answer to HEAD has no body, and so no code: what an attempt to read says why.
+            Err(error) if error.is_refusal() => {
+                let read = store.read(source).await.err();
+                let problem = read.and_then(|refusal| refusal.unreadable(source)).ok_or(error)?;
+                Ok(Some(Found::Unusable(Ending { status: ImportStatus::Failed, problem })))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Of a folder the newest file is meant. What is not there, or is too old, is reported below the name that was given.
+    async fn find_requested(
+        store: &Store,
+        asked: &ObjectRef,
+        max_age: Option<MaxAgeHours>,
+        now: DateTime<Utc>,
+    ) -> Result<Self, StoreError> {
+        let given = Location::new(&asked.bucket, &asked.key);
+        let (source, missing) = if asked.is_folder() {
+            let newest = store.newest(&given, is_file_name).await?;
+            let missing = format!("There is no file in {given}: {FILES}");
+            (newest.map(|key| Location::new(&asked.bucket, key)), missing)
+        } else {
+            (Some(given.clone()), format!("There is no object at {given}. Check its name."))
+        };
+        let found = match &source {
+            Some(source) => Self::look(store, source).await?,
+            None => None,
+        };
+        let unusable = |problem| Ok(Self { source: given.clone(), found: Found::Unusable(rejected(problem)) });
+        let Some((source, found)) = source.zip(found) else { return unusable(Problem::new("no_source", missing)) };
+        let written = match &found {
+            Found::Object(head) => head.last_modified.unwrap_or(now),
+            Found::Nothing | Found::Unusable(_) => now,
+        };
+        if let Some(max_age) = max_age.filter(|max_age| max_age.is_exceeded_by(now - written)) {
+            let message = format!(
+                "{source} is of {}, more than {max_age} hours ago, so it was not imported. Has the file of today not come?",
+                written.format("%Y-%m-%d %H:%M UTC")
+            );
+            return unusable(Problem::new("stale_source", message));
+        }
+        Ok(Self { source, found })
     }
 
     /// The version, or the `ETag` where the bucket keeps none.
     pub(super) fn version(&self) -> &str {
-        let head = self.head.as_ref();
-        head.map_or("", |head| head.version_id.as_deref().unwrap_or(&head.etag))
+        match &self.found {
+            Found::Object(head) => head.version_id.as_deref().unwrap_or(&head.etag),
+            Found::Nothing | Found::Unusable(_) => "",
+        }
     }
 }

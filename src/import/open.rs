@@ -65,7 +65,7 @@ async fn begin_or_join(begin: &Begin<'_>) -> Result<Next, ImportError> {
     if let Some((_, import_id)) = named {
         return Err(ImportError::InvalidRequest(format!("there is no import '{import_id}'")));
     }
-    let Some(sought) = Sought::find(store, trigger).await? else {
+    let Some(sought) = Sought::find(store, trigger, begin.now).await? else {
         return Err(ImportError::InvalidRequest("a request without a source".to_owned()));
     };
     let terms = Terms::of(begin, &sought);

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -166,6 +167,36 @@ pub struct Request {
     /// Instead of the setting `MAX_REMOVALS_PERCENT`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_removals_percent: Option<Percent>,
+    /// The object is not imported if it is older than this when it is first looked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_age_hours: Option<MaxAgeHours>,
+}
+
+/// An age in hours, more than none.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(try_from = "f64")]
+pub struct MaxAgeHours(f64);
+
+impl MaxAgeHours {
+    /// Whether something is older.
+    pub fn is_exceeded_by(self, age: TimeDelta) -> bool {
+        age.as_seconds_f64() > self.0 * 3600.0
+    }
+}
+
+impl TryFrom<f64> for MaxAgeHours {
+    type Error = String;
+
+    fn try_from(hours: f64) -> Result<Self, String> {
+        let is_age = hours > 0.0 && hours.is_finite();
+        if is_age { Ok(Self(hours)) } else { Err(format!("{hours} is no age: it must be more than 0 hours")) }
+    }
+}
+
+impl fmt::Display for MaxAgeHours {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
 }
 
 impl Request {
@@ -184,6 +215,18 @@ impl Request {
     pub fn has_no_options(&self) -> bool {
         self.terms() == Self { source: self.source.clone(), ..Self::default() }
     }
+}
+
+/// Which objects of a folder are files, in words.
+pub const FILES: &str = "what counts lies directly in it, is not empty, and has a name that ends in .csv, .tsv, .txt or .xlsx, or in \
+                         one of these and .gz.";
+
+/// Whether a key is that of a file, by its ending and in any case. What else lies in the folder of an export (`_SUCCESS`,
+/// `agents.csv.md5`) is a mark of who wrote it.
+pub fn is_file_name(key: &str) -> bool {
+    let name = key.to_ascii_lowercase();
+    let name = name.strip_suffix(".gz").unwrap_or(&name);
+    [".csv", ".tsv", ".txt", ".xlsx"].iter().any(|ending| name.ends_with(ending))
 }
 
 /// Whether an object is to be imported: in the import folder, not one of our own, and not a folder's placeholder.

@@ -14,7 +14,9 @@ impl Counts {
     /// Rows of these outcomes.
     pub fn of_all(outcomes: &[Outcome]) -> Self {
         let mut counts = Self::default();
-        outcomes.iter().for_each(|outcome| counts.add(outcome.status));
+        for outcome in outcomes {
+            counts.add(outcome.status);
+        }
         counts
     }
 

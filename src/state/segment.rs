@@ -52,7 +52,7 @@ impl Segments {
 
     /// What lies there now.
     pub(super) async fn list(&self) -> Result<Listing, StoreError> {
-        let keys = self.store.keys(&self.folder.bucket, &self.folder.key).await?;
+        let keys = self.store.keys(&self.folder).await?;
         let names = keys.iter().filter_map(|key| key.strip_prefix(&self.folder.key)?.split_once('/'));
         let (mut checkpoint, mut segments) = (None, Vec::new());
         for (delivery, name) in names {
@@ -142,7 +142,7 @@ impl Segments {
 
     /// Deletes all: the import is over.
     pub(super) async fn delete_all(&self) -> Result<(), StoreError> {
-        self.delete(self.store.keys(&self.folder.bucket, &self.folder.key).await?).await
+        self.delete(self.store.keys(&self.folder).await?).await
     }
 
     async fn delete(&self, keys: Vec<String>) -> Result<(), StoreError> {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::outcome::Problem;
@@ -38,6 +39,8 @@ pub struct Head {
     pub version_id: Option<String>,
     /// Its `ETag`, in quotes as S3 gives it.
     pub etag: String,
+    /// When it was last written.
+    pub last_modified: Option<DateTime<Utc>>,
 }
 
 /// A request to S3 that did not succeed, after the SDK's own retries.

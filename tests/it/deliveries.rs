@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use connect_emulator::{Emulator, Quotas};
 use import_testkit::{MemoryS3, S3Fault, Versioning};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::world::{BUCKET, World, batch, in_a_message, instance, user_id};
+use crate::world::{BUCKET, Report, World, batch, in_a_message, instance, user_id};
 
 const CSV: &str = "user,attribute,value,level\nagent000,Language,German,3\nagent001,Language,German,3\n";
 
@@ -165,6 +165,57 @@ async fn the_newest_object_of_a_folder_is_meant_by_a_request_for_the_folder() {
     assert!(report.folder.starts_with("reports/hr/a-new.csv/"), "{}", report.folder);
     world.s3.put(BUCKET, "hr/newer.csv", CSV.replace(",3", ",2"));
     assert_eq!(world.invoke(request).await.unwrap(), answer, "the same name is the same import");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_marks_a_folder_and_what_lies_deeper_is_not_its_newest_file() {
+    let world = World::new(instance(2));
+    let csv = |level: u8| CSV.replace(",3", &format!(",{level}"));
+    world.s3.put(BUCKET, "hr/", "");
+    world.s3.put(BUCKET, "hr/old.csv", csv(1));
+    world.s3.put(BUCKET, "hr/Newest.TXT", csv(4));
+    for key in ["hr/archive/a.csv", "hr/_SUCCESS", "hr/Newest.TXT.md5", "hr/a.csv.done", "hr/csv", "hrx/a.csv"] {
+        world.s3.put(BUCKET, key, csv(5));
+    }
+    world.s3.put(BUCKET, "hr/empty.csv", "");
+    let report = world.import(json!({"source": "s3://imports/hr/"})).await;
+    assert_eq!(world.held(0), ["Language=German:4"]);
+    assert!(report.folder.starts_with("reports/hr/Newest.TXT/"), "{}", report.folder);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_folder_without_a_file_or_with_an_old_one_is_rejected_below_its_name() {
+    let hours_ago = |hours: f64| std::time::SystemTime::now() - Duration::from_secs_f64(hours * 3600.0);
+    let request = |name: &str, max_age: Value| json!({"source": name, "max_age_hours": max_age});
+    let ended = |report: &Report| (report.status().to_owned(), report.summary["code"].as_str().unwrap().to_owned());
+    let rejected = |code: &str| ("rejected".to_owned(), code.to_owned());
+
+    let world = World::new(instance(2));
+    world.s3.put(BUCKET, "hr/archive/a.csv", CSV);
+    let report = world.import(json!({"source": "s3://imports/hr/"})).await;
+    assert_eq!(ended(&report), rejected("no_source"));
+    assert!(report.folder.starts_with("reports/hr/20"), "{}", report.folder);
+    assert!(report.summary["message"].as_str().unwrap().starts_with("There is no file in s3://imports/hr/: "));
+
+    world.s3.put_at(BUCKET, "hr/a.csv", CSV, hours_ago(26.0));
+    for name in ["s3://imports/hr/", "s3://imports/hr/a.csv"] {
+        for (n, (max_age, is_stale)) in [(25.5, true), (26.5, false)].into_iter().enumerate() {
+            let named = json!({"source": name, "max_age_hours": max_age, "import_id": format!("hr-{name}-{n}")});
+            let report = world.import(named).await;
+            if is_stale {
+                assert_eq!(ended(&report), rejected("stale_source"));
+                let below = format!("reports/{}/20", name.trim_start_matches("s3://imports/").trim_end_matches('/'));
+                assert!(report.folder.starts_with(&below), "{}", report.folder);
+                assert_eq!(world.held(0), Vec::<String>::new());
+            } else {
+                assert_eq!(report.status(), "succeeded");
+                world.emulator.instance(|there| *there = instance(2));
+            }
+        }
+    }
+    for max_age in [json!(0), json!(-1), json!("26"), json!(true)] {
+        assert!(world.invoke(request("s3://imports/hr/", max_age)).await.is_err());
+    }
 }
 
 #[tokio::test(start_paused = true)]

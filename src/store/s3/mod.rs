@@ -11,6 +11,7 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{Object, TaggingDirective};
 use bytes::Bytes;
+use chrono::DateTime;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 pub(crate) use body::Body;
@@ -45,6 +46,9 @@ impl Store {
             Ok(head) => Ok(Some(Head {
                 version_id: head.version_id.filter(|version| version != "null"),
                 etag: head.e_tag.unwrap_or_default(),
+                last_modified: head
+                    .last_modified
+                    .and_then(|time| DateTime::from_timestamp(time.secs(), time.subsec_nanos())),
             })),
             Err(StoreError::Gone(_)) => Ok(None),
             Err(error) => Err(error),
@@ -125,29 +129,31 @@ impl Store {
         Box::pin(call.send()).await.map_err(store_error("CopyObject", from)).map(drop)
     }
 
-    /// The key of the newest object under a prefix, if there is one.
-    pub async fn newest(&self, bucket: &str, prefix: &str) -> Result<Option<String>, StoreError> {
+    /// The key of the newest object directly in a folder that is not empty and whose key passes, if there is one.
+    pub async fn newest(&self, folder: &Location, passes: fn(&str) -> bool) -> Result<Option<String>, StoreError> {
         let mut newest = None;
         let visit = |object: Object| {
-            let file = object.last_modified.zip(object.key).filter(|(_, key)| !key.ends_with('/'));
-            newest = newest.take().max(file);
+            let file = object.last_modified.zip(object.key).filter(|(_, key)| passes(key));
+            newest = newest.take().max(file.filter(|_| object.size != Some(0)));
         };
-        self.list(bucket, prefix, visit).await?;
+        self.list(folder, Some("/"), visit).await?;
         Ok(newest.map(|(_, key)| key))
     }
 
     /// The keys under a prefix.
-    pub async fn keys(&self, bucket: &str, prefix: &str) -> Result<Vec<String>, StoreError> {
+    pub async fn keys(&self, prefix: &Location) -> Result<Vec<String>, StoreError> {
         let mut keys = Vec::new();
-        self.list(bucket, prefix, |object| keys.extend(object.key)).await?;
+        self.list(prefix, None, |object| keys.extend(object.key)).await?;
         Ok(keys)
     }
 
-    async fn list(&self, bucket: &str, prefix: &str, visit: impl FnMut(Object)) -> Result<(), StoreError> {
-        let (at, mut visit) = (Location::new(bucket, prefix), visit);
-        let mut pages = self.client.list_objects_v2().bucket(bucket).prefix(prefix).into_paginator().send();
+    /// Visits the objects under a prefix; with a delimiter only those that have none behind the prefix.
+    async fn list(&self, at: &Location, delimiter: Option<&str>, visit: impl FnMut(Object)) -> Result<(), StoreError> {
+        let mut visit = visit;
+        let call = self.client.list_objects_v2().bucket(&at.bucket).prefix(&at.key);
+        let mut pages = call.set_delimiter(delimiter.map(str::to_owned)).into_paginator().send();
         while let Some(page) = pages.next().await {
-            let objects = page.map_err(store_error("ListObjectsV2", &at))?.contents.unwrap_or_default();
+            let objects = page.map_err(store_error("ListObjectsV2", at))?.contents.unwrap_or_default();
             objects.into_iter().for_each(&mut visit);
         }
         Ok(())
