@@ -15,6 +15,9 @@ use crate::store::Store;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 const PART_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long it may take to tell the end of an import, retries and all: it is done, whoever hears of it.
+#[cfg(feature = "lambda")]
+const TELLING_TIMEOUT: Duration = Duration::from_secs(5);
 
 fn timeouts() -> TimeoutConfigBuilder {
     TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT)
@@ -39,4 +42,18 @@ pub fn store(config: aws_sdk_s3::config::Builder) -> Store {
 pub fn sqs(config: aws_sdk_sqs::config::Builder) -> aws_sdk_sqs::Client {
     let timeouts = timeouts().operation_attempt_timeout(ATTEMPT_TIMEOUT).build();
     aws_sdk_sqs::Client::from_conf(config.timeout_config(timeouts).build())
+}
+
+/// The client of the event bus on which the ends of imports are told.
+#[cfg(feature = "lambda")]
+pub fn event_bridge(config: aws_sdk_eventbridge::config::Builder) -> aws_sdk_eventbridge::Client {
+    let timeouts = timeouts().operation_timeout(TELLING_TIMEOUT).build();
+    aws_sdk_eventbridge::Client::from_conf(config.timeout_config(timeouts).build())
+}
+
+/// The client of the topic by which people hear of them.
+#[cfg(feature = "lambda")]
+pub fn sns(config: aws_sdk_sns::config::Builder) -> aws_sdk_sns::Client {
+    let timeouts = timeouts().operation_timeout(TELLING_TIMEOUT).build();
+    aws_sdk_sns::Client::from_conf(config.timeout_config(timeouts).build())
 }

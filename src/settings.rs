@@ -48,6 +48,23 @@ pub const DEADLINE_MARGIN_SECONDS: &str = "DEADLINE_MARGIN_SECONDS";
 /// Where messages go that are given up.
 pub const DEAD_LETTER_QUEUE_URL: &str = "DEAD_LETTER_QUEUE_URL";
 
+/// The event bus that hears of the end of each import.
+pub const EVENT_BUS_NAME: &str = "EVENT_BUS_NAME";
+/// The topic by which people hear of it.
+pub const NOTICE_TOPIC_ARN: &str = "NOTICE_TOPIC_ARN";
+/// Of which ends people hear.
+pub const NOTICES: &str = "NOTICES";
+
+/// The function's name, which Lambda sets.
+const AWS_LAMBDA_FUNCTION_NAME: &str = "AWS_LAMBDA_FUNCTION_NAME";
+/// The level of the log, in the form of `tracing`'s targets.
+const RUST_LOG: &str = "RUST_LOG";
+/// The level of the log as Lambda sets it.
+const AWS_LAMBDA_LOG_LEVEL: &str = "AWS_LAMBDA_LOG_LEVEL";
+
+/// What is logged where nothing else is said.
+const DEFAULT_LOG_LEVEL: &str = "info";
+
 /// All settings.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
@@ -65,6 +82,50 @@ pub struct Settings {
     pub deadline_margin: Duration,
     /// Where messages go that are given up.
     pub dead_letter_queue_url: Option<String>,
+    /// The event bus that hears of the end of each import: its name or ARN.
+    pub event_bus_name: Option<String>,
+    /// The topic by which people hear of it.
+    pub notice_topic_arn: Option<String>,
+    /// Of which ends people hear.
+    pub notices: Notices,
+    /// The function's name.
+    pub function_name: String,
+}
+
+/// Of which ends of imports people hear.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Notices {
+    /// Of every end.
+    #[default]
+    All,
+    /// Of those that are not `succeeded`.
+    Problems,
+}
+
+impl FromStr for Notices {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "all" => Ok(Self::All),
+            "problems" => Ok(Self::Problems),
+            _ => Err(format!("'{text}' is neither 'all' nor 'problems'")),
+        }
+    }
+}
+
+/// What is logged: `RUST_LOG`, which wins over Lambda's own `AWS_LAMBDA_LOG_LEVEL`. It is read before the settings, so that their
+/// mistakes can be logged.
+#[expect(clippy::disallowed_methods, reason = "this is the only reader of the environment")]
+pub fn log_filter_from_env() -> String {
+    log_filter(|name| std::env::var(name).ok())
+}
+
+fn log_filter(lookup: impl Fn(&str) -> Option<String>) -> String {
+    let given = |name| lookup(name).filter(|text| !text.is_empty());
+    // Lambda has a level that `tracing` has not.
+    let lambdas = || given(AWS_LAMBDA_LOG_LEVEL).map(|level| level.to_lowercase().replace("fatal", "error"));
+    given(RUST_LOG).or_else(lambdas).unwrap_or_else(|| DEFAULT_LOG_LEVEL.to_owned())
 }
 
 /// All mistakes in the settings.
@@ -114,6 +175,10 @@ impl Settings {
             },
             deadline_margin: read.or(DEADLINE_MARGIN_SECONDS, "30", margin),
             dead_letter_queue_url: read.optional(DEAD_LETTER_QUEUE_URL, url),
+            event_bus_name: read.optional(EVENT_BUS_NAME, event_bus),
+            notice_topic_arn: read.optional(NOTICE_TOPIC_ARN, topic),
+            notices: read.or(NOTICES, "all", Notices::from_str),
+            function_name: read.or(AWS_LAMBDA_FUNCTION_NAME, env!("CARGO_PKG_NAME"), |name| Ok(name.to_owned())),
             prefixes,
         };
         let Prefixes { import, report, state } = &settings.prefixes;
@@ -202,6 +267,20 @@ fn margin(text: &str) -> Result<Duration, String> {
 fn url(text: &str) -> Result<String, String> {
     let is_url = text.starts_with("https://") || text.starts_with("http://");
     if is_url { Ok(text.to_owned()) } else { Err(format!("'{text}' is not the URL of a queue")) }
+}
+
+/// A name or an ARN (EventBridge's `PutEvents`: letters, digits, and some signs between them, at most 1,600).
+fn event_bus(text: &str) -> Result<String, String> {
+    let is_bus =
+        text.len() <= 1600 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._-:".contains(&byte));
+    if is_bus { Ok(text.to_owned()) } else { Err(format!("'{text}' is neither the name of an event bus nor its ARN")) }
+}
+
+fn topic(text: &str) -> Result<String, String> {
+    match text.split(':').collect::<Vec<_>>()[..] {
+        ["arn", _, "sns", _, _, name] if !name.is_empty() => Ok(text.to_owned()),
+        _ => Err(format!("'{text}' is not the ARN of a topic")),
+    }
 }
 
 fn prefix(text: &str) -> Result<String, String> {
@@ -294,6 +373,9 @@ mod tests {
             (MAX_PROFICIENCIES_PER_USER, "0"),
             (DEADLINE_MARGIN_SECONDS, "4.9"),
             (DEAD_LETTER_QUEUE_URL, "a queue"),
+            (EVENT_BUS_NAME, "a bus"),
+            (NOTICE_TOPIC_ARN, "arn:aws:sqs:eu-central-1:111122223333:imports"),
+            (NOTICES, "none"),
         ])
         .unwrap_err();
         let about: Vec<_> = mistakes.iter().map(|mistake| mistake.split([' ', ':']).next().unwrap()).collect();
@@ -310,9 +392,48 @@ mod tests {
             TOTAL_REQUESTS_PER_SECOND,
             DEADLINE_MARGIN_SECONDS,
             DEAD_LETTER_QUEUE_URL,
+            EVENT_BUS_NAME,
+            NOTICE_TOPIC_ARN,
+            NOTICES,
             IMPORT_PREFIX,
         ];
         assert_eq!(about, expected, "{mistakes:#?}");
+    }
+
+    /// The other side of `tests/template_test.py`, which holds the template's parameters to the same table.
+    #[test]
+    fn a_value_that_the_template_takes_does_not_fail_the_start() {
+        #[derive(Deserialize)]
+        struct Parameter {
+            setting: Option<String>,
+            good: Vec<String>,
+            #[serde(default)]
+            narrower: Vec<String>,
+            bad: Vec<String>,
+        }
+        let table: BTreeMap<String, Parameter> =
+            serde_json::from_str(include_str!("../tests/parameters.json")).unwrap();
+        for Parameter { setting, good, narrower, bad } in table.into_values() {
+            let Some(setting) = setting.filter(|setting| setting != RUST_LOG) else { continue };
+            for value in good.iter().chain(&narrower) {
+                assert!(read(&[(&setting, value)]).is_ok(), "{setting}={value}: {:?}", read(&[(&setting, value)]));
+            }
+            for value in &bad {
+                assert!(read(&[(&setting, value)]).is_err(), "{setting}={value} is taken");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_logged_is_rust_log_then_lambdas_level_then_info() {
+        let of = |given: &[(&str, &str)]| {
+            let found =
+                |name: &str| given.iter().find(|(given, _)| *given == name).map(|(_, value)| (*value).to_owned());
+            log_filter(found)
+        };
+        assert_eq!(of(&[(RUST_LOG, "WARN"), (AWS_LAMBDA_LOG_LEVEL, "TRACE")]), "WARN");
+        assert_eq!(of(&[(RUST_LOG, ""), (AWS_LAMBDA_LOG_LEVEL, "FATAL")]), "error");
+        assert_eq!(of(&[]), "info");
     }
 
     #[test]

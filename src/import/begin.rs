@@ -4,14 +4,17 @@
 use anyhow::Context as _;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use tracing::{info, warn};
+use tracing::info;
 
+use super::end::ImportEnd;
 use super::trigger::{
     FILES, IdempotencyKey, MaxAgeHours, Object, ObjectRef, Request, Source, Trigger, is_earlier, is_file_name,
 };
-use crate::outcome::{Counts, ImportStatus, Problem};
+use crate::options::Options;
+use crate::outcome::{ImportStatus, Problem};
+use crate::report::Summary;
 use crate::settings::Settings;
-use crate::state::{Answer, Ending, ImportRecord};
+use crate::state::{Ending, ImportRecord};
 use crate::store::{Head, Location, Store, StoreError};
 
 /// The longest key that S3 takes, in bytes.
@@ -39,7 +42,7 @@ pub(super) enum Begun {
     /// An import to be created.
     Record(Box<ImportRecord>),
     /// Nothing to import, and no report that could say so.
-    Answer(Answer),
+    Over(Box<ImportEnd>),
 }
 
 impl Begin<'_> {
@@ -48,12 +51,12 @@ impl Begin<'_> {
         let import_id = self.trigger.key.import_id(self.now);
         let Sought { source, found } = found;
         let head = match found {
-            Found::Object(head) => head,
-            Found::Nothing => {
+            Finding::Object(head) => head,
+            Finding::Nothing => {
                 let message = "The object is gone: it was deleted before its import began. Drop the file again.";
                 return Ok(self.over(import_id, ImportStatus::Failed, Problem::new("object_gone", message)));
             }
-            Found::Unusable(ending) => {
+            Finding::Unusable(ending) => {
                 return Ok(Begun::Record(Box::new(self.record(import_id, source.clone(), Some(ending.clone())))));
             }
         };
@@ -88,7 +91,9 @@ impl Begin<'_> {
             .trigger
             .request()
             .map(|request| serde_json::to_value(request.terms()).expect("a request has no map keys"));
+        let name = self.trigger.request().filter(|request| request.answered_key().is_none());
         ImportRecord {
+            name: name.and_then(|request| request.import_id.clone()),
             report: self.report(&import_id, &source.key),
             import_id,
             read_from: source.clone(),
@@ -104,6 +109,7 @@ impl Begin<'_> {
             crashes: 1,
             last_error: None,
             answer: None,
+            untold: None,
         }
     }
 
@@ -177,9 +183,15 @@ impl Begin<'_> {
             Source::Object(object) => format!("s3://{}/{}", object.bucket, object.key),
             Source::Request(request) => request.source.as_ref().map(ToString::to_string).unwrap_or_default(),
         };
-        warn!(import_id, source, code = %problem.code, "{}", problem.message);
-        let (code, message) = (Some(problem.code.into_owned()), Some(problem.message));
-        Begun::Answer(Answer { import_id, status, code, message, report: None, rows: Counts::default() })
+        let Options { mode, dry_run, .. } = self.settings.options;
+        let summary = Summary {
+            status,
+            code: Some(problem.code.into_owned()),
+            message: Some(problem.message),
+            finished_at: Some(self.now),
+            ..Summary::begun(import_id, source, mode, dry_run, self.now)
+        };
+        Begun::Over(Box::new(ImportEnd { summary, report: None, name: None, told_at: self.now }))
     }
 }
 
@@ -217,11 +229,11 @@ pub(super) async fn is_overtaken(store: &Store, settings: &Settings, record: &Im
 /// The object that a trigger means.
 pub(super) struct Sought {
     source: Location,
-    found: Found,
+    found: Finding,
 }
 
 /// What lies there.
-enum Found {
+enum Finding {
     Object(Head),
     /// The object of an event is gone.
     Nothing,
@@ -248,18 +260,18 @@ impl Sought {
                 return Ok(Self { source, found });
             }
         }
-        Ok(Self { source: Location::new(&object.bucket, &object.key), found: Found::Nothing })
+        Ok(Self { source: Location::new(&object.bucket, &object.key), found: Finding::Nothing })
     }
 
     /// What lies there, if something does.
-    async fn look(store: &Store, source: &Location) -> Result<Option<Found>, StoreError> {
+    async fn look(store: &Store, source: &Location) -> Result<Option<Finding>, StoreError> {
         match store.head(source).await {
-            Ok(head) => Ok(head.map(Found::Object)),
+            Ok(head) => Ok(head.map(Finding::Object)),
             // An answer to HEAD has no body, and so no code: what an attempt to read says why.
             Err(error) if error.is_refusal() => {
                 let read = store.read(source).await.err();
                 let problem = read.and_then(|refusal| refusal.unreadable(source)).ok_or(error)?;
-                Ok(Some(Found::Unusable(Ending { status: ImportStatus::Failed, problem })))
+                Ok(Some(Finding::Unusable(Ending { status: ImportStatus::Failed, problem })))
             }
             Err(error) => Err(error),
         }
@@ -284,11 +296,11 @@ impl Sought {
             Some(source) => Self::look(store, source).await?,
             None => None,
         };
-        let unusable = |problem| Ok(Self { source: given.clone(), found: Found::Unusable(rejected(problem)) });
+        let unusable = |problem| Ok(Self { source: given.clone(), found: Finding::Unusable(rejected(problem)) });
         let Some((source, found)) = source.zip(found) else { return unusable(Problem::new("no_source", missing)) };
         let written = match &found {
-            Found::Object(head) => head.last_modified.unwrap_or(now),
-            Found::Nothing | Found::Unusable(_) => now,
+            Finding::Object(head) => head.last_modified.unwrap_or(now),
+            Finding::Nothing | Finding::Unusable(_) => now,
         };
         if let Some(max_age) = max_age.filter(|max_age| max_age.is_exceeded_by(now - written)) {
             let message = format!(
@@ -303,8 +315,8 @@ impl Sought {
     /// The version, or the `ETag` where the bucket keeps none.
     pub(super) fn version(&self) -> &str {
         match &self.found {
-            Found::Object(head) => head.version_id.as_deref().unwrap_or(&head.etag),
-            Found::Nothing | Found::Unusable(_) => "",
+            Finding::Object(head) => head.version_id.as_deref().unwrap_or(&head.etag),
+            Finding::Nothing | Finding::Unusable(_) => "",
         }
     }
 }

@@ -1,8 +1,11 @@
 //! The end of an import: its report, its last summary, its answer.
 
 use anyhow::Context as _;
-use tracing::{info, warn};
+use serde_json::value::to_raw_value;
+use tracing::warn;
 
+use super::end::ImportEnd;
+use super::error::ImportError;
 use super::load::{ReadStep, RowReader, unreadable};
 use super::run::{Run, Verdict, best_effort};
 use crate::input::{Header, Record};
@@ -231,24 +234,40 @@ impl Finished {
 
     /// Writes the last summary and the answer: from now on that is all that a delivery gets. Nothing if another delivery has
     /// the import.
-    pub(super) async fn answer(self: Box<Self>, run: &Run<'_>) -> anyhow::Result<Option<Answer>> {
-        let answer = run.answer(self.summary.status, self.summary.rows);
+    pub(super) async fn close(self: Box<Self>, run: &Run<'_>) -> anyhow::Result<Option<Closed>> {
+        let Self { summary, keeps_journal } = *self;
+        let untold = run.importer.listener.is_some().then(|| to_raw_value(&summary)).transpose()?;
         let closed = async {
-            run.write_summary(&self.summary).await?;
-            run.lease.finish(&answer).await
+            run.write_summary(&summary).await?;
+            let end = ImportEnd::new(run.record(), summary, run.deadlines.wall_clock());
+            run.lease.finish(&end.answer(), untold).await?;
+            Ok(Closed { end, keeps_journal })
         };
         match closed.await {
-            Err(LeaseError::Fenced(_)) => return Ok(None),
-            closed => closed?,
+            Err(LeaseError::Fenced(_)) => Ok(None),
+            closed => Ok(Some(closed?)),
         }
-        info!(import_id = answer.import_id, status = ?answer.status, rows = answer.rows.total(), "import is over");
+    }
+}
+
+/// An import whose answer is stored.
+#[derive(Debug)]
+pub(super) struct Closed {
+    end: ImportEnd,
+    keeps_journal: bool,
+}
+
+impl Closed {
+    /// Tells the end of the import, and deletes what only the import needed.
+    pub(super) async fn tell(self, run: &Run<'_>) -> Result<Answer, ImportError> {
+        run.importer.tell(&run.lease, &self.end, &run.deadlines).await?;
         let cleaned = async {
             if let Err(error) = run.clean_up(self.keeps_journal).await {
-                warn!(import_id = answer.import_id, "the state is left to the bucket's lifecycle: {error}");
+                warn!("the state is left to the bucket's lifecycle: {error}");
             }
             Ok(())
         };
         best_effort(run.deadlines.end, cleaned).await;
-        Ok(Some(answer))
+        Ok(self.end.answer())
     }
 }

@@ -2,6 +2,7 @@
 
 use tokio::sync::watch;
 
+use super::end::Listener;
 use super::progress::Progress;
 use crate::connect::Connect;
 use crate::settings::Settings;
@@ -14,12 +15,19 @@ pub struct Importer {
     pub(super) connect: Connect,
     pub(super) store: Store,
     pub(super) progress: watch::Sender<Progress>,
+    pub(super) listener: Option<Box<dyn Listener>>,
 }
 
 impl Importer {
     /// An importer of these settings, for this instance and this object storage.
     pub fn new(settings: Settings, connect: Connect, store: Store) -> Self {
-        Self { settings, connect, store, progress: watch::Sender::default() }
+        Self { settings, connect, store, progress: watch::Sender::default(), listener: None }
+    }
+
+    /// The same importer, whose imports' ends are told to this listener.
+    #[must_use]
+    pub fn with_listener(self, listener: impl Listener + 'static) -> Self {
+        Self { listener: Some(Box::new(listener)), ..self }
     }
 
     /// The settings.

@@ -9,6 +9,7 @@
 
 mod apply;
 mod begin;
+mod end;
 mod error;
 mod finish;
 mod guard;
@@ -21,21 +22,24 @@ mod resume;
 mod run;
 mod steps;
 mod summarize;
+mod tell;
 pub mod trigger;
 
 use std::convert::Infallible;
 
-use tracing::{info, warn};
+use tracing::{Instrument as _, Span, error_span, info, warn};
 
 use crate::outcome::ImportStatus;
-use crate::state::{Acquired, Answer, Lease, LeaseError};
+use crate::state::{Answer, Lease, LeaseError};
 
+pub use end::{ImportEnd, Listener};
 pub use error::ImportError;
 pub use importer::Importer;
 pub use progress::Progress;
 pub use run::Deadlines;
 
 use finish::Finished;
+use open::Opened;
 use run::{Run, best_effort, by_deadline, reached};
 use trigger::Trigger;
 
@@ -53,40 +57,56 @@ impl Importer {
         let owner = fastrand::u64(..);
         let acquire = open::acquire(&self.store, &self.settings, trigger, deadlines.wall_clock(), owner);
         match by_deadline(deadlines.deadline, acquire).await?? {
-            Acquired::Finished(answer) => {
+            Opened::Finished(answer) => {
                 info!(import_id = answer.import_id, status = ?answer.status, "nothing to do any more");
                 Ok(answer)
             }
-            Acquired::Lease(lease) => Box::pin(self.resume(*lease, deadlines)).await,
+            Opened::Untold(lease) => {
+                let span = import_span(&lease.record().import_id);
+                Box::pin(self.tell_untold(&lease, deadlines)).instrument(span).await
+            }
+            Opened::Over(end) => {
+                let span = import_span(&end.summary.import_id);
+                self.tell_listener(&end, deadlines).instrument(span).await?;
+                Ok(end.answer())
+            }
+            Opened::Lease(lease) => {
+                let span = import_span(&lease.record().import_id);
+                Box::pin(self.resume(*lease, deadlines)).instrument(span).await
+            }
         }
     }
 
     /// Goes on with an import for as long as this delivery may.
     async fn resume(&self, lease: Lease, deadlines: &Deadlines) -> Result<Answer, ImportError> {
         let run = &Run::new(self, lease, deadlines);
-        let import_id = &run.record().import_id;
-        let answered = match run_until_deadline(run).await {
+        let closed = match run_until_deadline(run).await {
             Ok(Ended::Finished(finished)) => {
-                by_deadline(deadlines.end, finished.answer(run)).await.and_then(|done| done)
+                by_deadline(deadlines.end, finished.close(run)).await.and_then(|closed| closed)
             }
             Ok(Ended::Deadline) => {
-                info!(import_id, "deadline: the next delivery goes on");
+                info!("deadline: the next delivery goes on");
                 best_effort(deadlines.end, async { Ok(run.release().await?) }).await;
                 Ok(None)
             }
             Ok(Ended::Fenced) => Ok(None),
             Err(error) => Err(error),
         };
-        match answered {
-            Ok(Some(answer)) => Ok(answer),
+        match closed {
+            Ok(Some(closed)) => closed.tell(run).await,
             Ok(None) => Ok(run.answer(ImportStatus::InProgress, self.progress.borrow().rows)),
             Err(error) => {
-                warn!(import_id, "the delivery ends with an error: {error:#}");
+                warn!("the delivery ends with an error: {error:#}");
                 best_effort(deadlines.end, run.note_error(&error)).await;
                 Err(ImportError::under_way(error, run.lease.crashes_before(), run.is_last_try()))
             }
         }
     }
+}
+
+/// All lines of the log that are about an import have its id, whatever level is logged.
+fn import_span(import_id: &str) -> Span {
+    error_span!("import", import_id)
 }
 
 /// All that happens at once while an import runs: the work itself, its journal, its summary, and the watch over the lease and

@@ -4,10 +4,11 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::begin::{Begin, Begun, Sought};
+use super::end::ImportEnd;
 use super::error::ImportError;
 use super::trigger::{IdempotencyKey, Request, Source, Trigger};
 use crate::settings::Settings;
-use crate::state::{Acquired, Found, ImportRecord, Journal, Lease};
+use crate::state::{Acquired, Answer, Found, ImportRecord, Journal, Lease};
 use crate::store::{Location, Store, StoreError};
 
 /// Deliveries of one import that may begin at the same instant.
@@ -22,7 +23,7 @@ pub(super) async fn acquire(
     trigger: &Trigger,
     now: DateTime<Utc>,
     owner: u64,
-) -> Result<Acquired, ImportError> {
+) -> Result<Opened, ImportError> {
     let bucket = settings.report_bucket.as_deref().or_else(|| trigger.bucket()).ok_or_else(|| {
         ImportError::InvalidRequest("a request without a source needs the setting REPORT_BUCKET".to_owned())
     })?;
@@ -38,13 +39,13 @@ pub(super) async fn acquire(
                 if let Some(acquired) =
                     Lease::take_over(store, &folder, (*record, version), owner, has_progressed).await?
                 {
-                    return Ok(acquired);
+                    return Ok(acquired.into());
                 }
             }
             None => {
                 let begin = Begin { store, settings, trigger, bucket, folder: &folder, now, owner };
                 match begin_or_join(&begin).await? {
-                    Next::Acquired(acquired) => return Ok(acquired),
+                    Next::Opened(opened) => return Ok(opened),
                     Next::LookAgain => {}
                 }
             }
@@ -53,8 +54,30 @@ pub(super) async fn acquire(
     Err(anyhow::anyhow!("import {} changes all the time: many deliveries begin at once", key.as_str()).into())
 }
 
+/// What a trigger's import is to this delivery.
+pub(super) enum Opened {
+    /// It is to be done, or to be gone on with.
+    Lease(Box<Lease>),
+    /// It is over, and its end is still to be told.
+    Untold(Box<Lease>),
+    /// It is over.
+    Finished(Answer),
+    /// It never began, and leaves nothing behind.
+    Over(Box<ImportEnd>),
+}
+
+impl From<Acquired> for Opened {
+    fn from(acquired: Acquired) -> Self {
+        match acquired {
+            Acquired::Lease(lease) => Self::Lease(lease),
+            Acquired::Untold(lease) => Self::Untold(lease),
+            Acquired::Finished(answer) => Self::Finished(answer),
+        }
+    }
+}
+
 enum Next {
-    Acquired(Acquired),
+    Opened(Opened),
     /// Something is there now.
     LookAgain,
 }
@@ -77,14 +100,14 @@ async fn begin_or_join(begin: &Begin<'_>) -> Result<Next, ImportError> {
     }
     let record = match begin.begin(&sought).await? {
         Begun::Record(record) => record,
-        Begun::Answer(answer) => return Ok(Next::Acquired(Acquired::Finished(answer))),
+        Begun::Over(end) => return Ok(Next::Opened(Opened::Over(end))),
     };
     // Noted first: a note of an import that never began is none.
     if let Some(terms) = terms {
         terms.note(begin).await?;
     }
     let Some(lease) = Lease::create(store, folder, *record).await? else { return Ok(Next::LookAgain) };
-    Ok(Next::Acquired(Acquired::Lease(Box::new(lease))))
+    Ok(Next::Opened(Opened::Lease(Box::new(lease))))
 }
 
 fn state_folder(settings: &Settings, bucket: &str, key: &IdempotencyKey) -> Location {

@@ -210,7 +210,7 @@ impl<'i> Run<'i> {
         let at = Location::new(&report.bucket, format!("{}cancel", report.key));
         match self.importer.store.head(&at).await {
             Ok(Some(_)) => {
-                info!(import_id = self.record().import_id, "the import is cancelled");
+                info!("the import is cancelled");
                 self.cancelled.send_replace(Some(Instant::now()));
             }
             Ok(None) => {}
@@ -252,11 +252,11 @@ impl<'i> Run<'i> {
             sleep(REFRESH_INTERVAL).await;
             self.note_calls();
             if let Err(error) = self.journal.store_calls().await {
-                warn!(import_id = self.record().import_id, "what was called could not be stored: {error}");
+                warn!("what was called could not be stored: {error}");
             }
             match self.write_progress().await {
                 Err(LeaseError::Store(error)) => {
-                    warn!(import_id = self.record().import_id, "the summary could not be renewed: {error}");
+                    warn!("the summary could not be renewed: {error}");
                 }
                 written => written?,
             }

@@ -3,7 +3,7 @@
 use super::finish::Imported;
 use super::run::{Run, Verdict};
 use crate::kind::{Describe, FileKind};
-use crate::outcome::{Counts, ImportStatus, UserCounts};
+use crate::outcome::ImportStatus;
 use crate::report::{Cause, Summary};
 
 impl Run<'_> {
@@ -49,26 +49,14 @@ impl Run<'_> {
         for (operation, now) in self.lanes().calls() {
             calls.entry(operation.name().to_owned()).or_default().add(&now);
         }
+        let (import_id, source) = (record.import_id.clone(), record.source.to_string());
         Summary {
-            import_id: record.import_id.clone(),
-            source: record.source.to_string(),
             version: record.version.clone(),
             kind: self.kind.get().map(|kind| FileKind::name(kind).into()),
             columns: self.columns.borrow().clone(),
-            mode: self.mode.get(),
-            dry_run: record.options.dry_run,
-            status: ImportStatus::InProgress,
-            code: None,
-            message: None,
-            rows: Counts::default(),
-            implied_removals: 0,
-            users: UserCounts::default(),
             calls,
-            started_at: record.started_at,
-            finished_at: None,
-            expected_at: None,
             deliveries: record.deliveries,
-            causes: Vec::new(),
+            ..Summary::begun(import_id, source, self.mode.get(), record.options.dry_run, record.started_at)
         }
     }
 }

@@ -85,7 +85,7 @@ impl Event {
 
     /// S3's notifications inside SNS's.
     fn topic(payload: Value) -> Result<Self, InvalidEvent> {
-        let event: Topic = parse("an SNS event", payload)?;
+        let event: SnsEvent = parse("an SNS event", payload)?;
         let mut objects = Vec::new();
         for record in event.records {
             match enclosed("an SNS message", &record.sns.message)? {
@@ -228,7 +228,7 @@ struct DetailObject {
 
 /// SNS's event for Lambda, as far as it says what was published.
 #[derive(Debug, Deserialize)]
-struct Topic {
+struct SnsEvent {
     #[serde(rename = "Records")]
     records: Vec<TopicRecord>,
 }

@@ -135,7 +135,7 @@ impl Handler {
             Fate::Again(after) => Some(after),
             Fate::GivenUp(why) => {
                 let (id, receive_count) = (&message.id, message.receive_count);
-                error!(message = id, receive_count, "a message is given up: {why}");
+                error!(message_id = id, receive_count, "a message is given up: {why}");
                 let is_done = self.queue.give_up(message, &why, deadlines.end).await;
                 (!is_done).then_some(REDELIVER_AFTER_ERROR)
             }
@@ -169,7 +169,7 @@ impl Handler {
                 ImportError::Refused(_) => REDELIVER_AFTER_REFUSAL,
                 ImportError::Interrupted(_) => REDELIVER_AFTER_ERROR,
             };
-            warn!(message = message.id, "to be tried again: {why}");
+            warn!(message_id = message.id, "to be tried again: {why}");
             return Fate::Again(after);
         }
         given_up.map_or(Fate::Done, Fate::GivenUp)

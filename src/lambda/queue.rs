@@ -66,9 +66,9 @@ impl Queue {
         match before(end, Box::pin(call.send())).await {
             Some(Ok(_)) => return true,
             Some(Err(error)) => {
-                warn!(message = message.id, "the dead-letter queue did not take it: {}", DisplayErrorContext(error));
+                warn!(message_id = message.id, "the dead-letter queue did not take it: {}", DisplayErrorContext(error));
             }
-            None => warn!(message = message.id, "the dead-letter queue did not answer in time"),
+            None => warn!(message_id = message.id, "the dead-letter queue did not answer in time"),
         }
         false
     }

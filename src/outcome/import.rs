@@ -92,6 +92,20 @@ pub enum ImportStatus {
     InProgress,
 }
 
+impl ImportStatus {
+    /// As the summary has it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Succeeded => "succeeded",
+            Self::CompletedWithErrors => "completed_with_errors",
+            Self::Rejected => "rejected",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+            Self::InProgress => "in_progress",
+        }
+    }
+}
+
 /// What replacing the set of one user would do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Preview {

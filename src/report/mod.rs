@@ -4,12 +4,14 @@ mod causes;
 mod plain;
 mod summary;
 mod table;
+mod words;
 mod write;
 
 pub use causes::Cause;
 pub(crate) use causes::CauseCounter;
 pub use summary::{Columns, Summary};
 pub use table::Table;
+pub use words::grouped;
 pub(crate) use write::{REFRESH_INTERVAL, RowSheets, SummaryObject, write_table};
 
 use crate::outcome::RowReport;

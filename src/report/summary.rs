@@ -75,6 +75,37 @@ impl Columns {
 }
 
 impl Summary {
+    /// The summary of an import of which nothing more is known yet.
+    pub(crate) fn begun(
+        import_id: String,
+        source: String,
+        mode: Mode,
+        dry_run: bool,
+        started_at: DateTime<Utc>,
+    ) -> Self {
+        Self {
+            import_id,
+            source,
+            version: String::new(),
+            kind: None,
+            columns: None,
+            mode,
+            dry_run,
+            status: ImportStatus::InProgress,
+            code: None,
+            message: None,
+            rows: Counts::default(),
+            implied_removals: 0,
+            users: UserCounts::default(),
+            calls: BTreeMap::new(),
+            started_at,
+            finished_at: None,
+            expected_at: None,
+            deliveries: 1,
+            causes: Vec::new(),
+        }
+    }
+
     /// The object's bytes.
     pub(crate) fn to_json(&self) -> Vec<u8> {
         let mut json = serde_json::to_vec_pretty(self).expect("a summary has no map keys that are not texts");

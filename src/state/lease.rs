@@ -4,6 +4,7 @@
 use std::cell::RefCell;
 
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use super::record::{Answer, ImportRecord, to_json};
 use crate::store::{Location, Store, StoreError};
@@ -13,6 +14,8 @@ use crate::store::{Location, Store, StoreError};
 pub(crate) enum Acquired {
     /// It is to be done, or to be gone on with.
     Lease(Box<Lease>),
+    /// It is over, and its end is still to be told.
+    Untold(Box<Lease>),
     /// There is nothing to do any more.
     Finished(Answer),
 }
@@ -120,10 +123,16 @@ impl Lease {
         owner: u64,
         has_progressed: bool,
     ) -> Result<Option<Acquired>, StoreError> {
-        if let Some(answer) = record.answer {
-            return Ok(Some(Acquired::Finished(answer)));
-        }
         let at = Self::location(folder);
+        match record.answer {
+            Some(answer) if record.untold.is_none() => return Ok(Some(Acquired::Finished(answer))),
+            Some(_) => {
+                let lease =
+                    Self { store: store.clone(), at, etag: RefCell::new(version.0), record, previous_error: None };
+                return Ok(Some(Acquired::Untold(Box::new(lease))));
+            }
+            None => {}
+        }
         record.owner = owner;
         record.deliveries += 1;
         record.crashes = if has_progressed { 1 } else { record.crashes + 1 };
@@ -177,9 +186,10 @@ impl Lease {
         self.write(ImportRecord { last_error: Some(error), ..self.record.clone() }).await
     }
 
-    /// The import is over: from now on its answer is all that a delivery gets.
-    pub(crate) async fn finish(&self, answer: &Answer) -> Result<(), LeaseError> {
-        self.write(ImportRecord { answer: Some(answer.clone()), ..self.record.clone() }).await
+    /// The import is over: from now on its answer is all that a delivery gets. `untold` is its last summary, as long as its
+    /// end is still to be told.
+    pub(crate) async fn finish(&self, answer: &Answer, untold: Option<Box<RawValue>>) -> Result<(), LeaseError> {
+        self.write(ImportRecord { answer: Some(answer.clone()), untold, ..self.record.clone() }).await
     }
 
     async fn write(&self, record: ImportRecord) -> Result<(), LeaseError> {

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::options::Options;
 use crate::outcome::{Counts, ImportStatus, Problem};
@@ -21,6 +22,9 @@ pub(crate) struct ImportRecord {
     pub version: String,
     /// Where it is read from: itself, or a copy where the bucket keeps no versions.
     pub read_from: Location,
+    /// The name that the request gave it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// The request that began it, as it was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<Value>,
@@ -49,6 +53,9 @@ pub(crate) struct ImportRecord {
     /// The answer, once it is over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer: Option<Answer>,
+    /// Its last summary, once it is over and until its end is told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub untold: Option<Box<RawValue>>,
 }
 
 impl ImportRecord {

@@ -10,21 +10,28 @@ const LAYERS: [&str; 14] = [
 ];
 
 /// Who may name a crate: folders, or files.
-const CRATES: [(&str, &[&str]); 9] = [
+const CRATES: [(&str, &[&str]); 13] = [
     ("lambda_runtime", &["main.rs", "lambda/handler.rs"]),
     ("aws_lambda_events", &["lambda/event.rs"]),
     ("aws_config", &["main.rs"]),
     ("aws_sdk_connect", &["aws.rs", "connect/mod.rs", "connect/sdk/"]),
     ("aws_sdk_s3", &["aws.rs", "store/s3/"]),
+    ("aws_sdk_eventbridge", &["aws.rs", "lambda/event_bus.rs"]),
+    ("aws_sdk_sns", &["aws.rs", "lambda/topic.rs"]),
     ("aws_sdk_sqs", &["aws.rs", "lambda/queue.rs"]),
+    ("json_subscriber", &["lambda/log.rs"]),
+    ("tracing_subscriber", &["lambda/log.rs"]),
     ("governor", &["connect/rate.rs"]),
     ("csv", &["report/plain.rs", "report/table.rs"]),
     ("tracing", &["main.rs", "lambda/", "import/", "report/write.rs"]),
 ];
 
 /// What is not async.
-const PURE: [&str; 21] = [
+const PURE: [&str; 26] = [
     "lambda/event.rs",
+    "lambda/metrics.rs",
+    "lambda/notice.rs",
+    "import/end.rs",
     "import/trigger.rs",
     "import/guard.rs",
     "input/",
@@ -33,9 +40,11 @@ const PURE: [&str; 21] = [
     "settings.rs",
     "resolve/suggest.rs",
     "report/mod.rs",
+    "report/causes.rs",
     "report/plain.rs",
     "report/summary.rs",
     "report/table.rs",
+    "report/words.rs",
     "state/entry.rs",
     "state/record.rs",
     "state/replay.rs",

@@ -7,6 +7,7 @@ use import_testkit::{MemoryS3, S3Fault, Versioning};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, timeout};
 
+use crate::services::Mood;
 use crate::world::{BUCKET, Report, World, batch, in_a_message, instance, proficiencies, user_id};
 
 const SETTINGS: [(&str, &str); 3] = [
@@ -228,7 +229,7 @@ async fn what_means_nothing_goes_to_the_dead_letters() {
 #[tokio::test(start_paused = true)]
 async fn what_the_dead_letter_queue_does_not_take_comes_again() {
     let world = world();
-    world.sqs.hang();
+    world.sqs.set_mood(Mood::Hangs);
     let began = Instant::now();
     let message = batch(&[in_a_message("m1", 1, &json!({"hello": "world"}))]);
     let answer = world.invoke_for(message, Duration::from_secs(60)).await.unwrap();
@@ -240,7 +241,7 @@ async fn what_the_dead_letter_queue_does_not_take_comes_again() {
 async fn a_queue_that_does_not_answer_holds_no_delivery_past_its_time() {
     let world = world();
     let event = world.dropped("incoming/a.csv", rows(N_USERS));
-    world.sqs.hang();
+    world.sqs.set_mood(Mood::Hangs);
     let began = Instant::now();
     let time = Duration::from_secs(3);
     let answer = world.invoke_for(batch(&[in_a_message("m1", 1, &event)]), time).await.unwrap();

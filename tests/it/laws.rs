@@ -6,7 +6,7 @@ use std::time::Duration;
 use connect_emulator::{Emulator, Fault, Faults, Operation, Quotas, Rule, Switches};
 use import_testkit::{MemoryS3, Versioning};
 use proptest::prelude::*;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use crate::world::{BUCKET, Report, World, instance, run, user_id};
@@ -89,7 +89,7 @@ async fn import(case: &Case) -> (World, Report) {
     let emulator = Emulator::builder(centre).switches(case.switches.clone()).faults(faults);
     let s3 = MemoryS3::new().with_bucket(BUCKET, Versioning::Enabled);
     s3.set_latency(Duration::from_millis(15));
-    let settings = [("REQUESTS_PER_SECOND", "20"), ("REQUEST_BURST", "5")];
+    let settings = [("REQUESTS_PER_SECOND", "20"), ("REQUEST_BURST", "5"), ("EVENT_BUS_NAME", "law")];
     let emulator = emulator.latency(Duration::from_millis(40)).quotas(Quotas::all(20.0, 5));
     let mut world = World::over(emulator, &s3, &settings);
 
@@ -107,12 +107,23 @@ async fn import(case: &Case) -> (World, Report) {
     (world, report)
 }
 
+/// Whether an event has told the end of an import, as its summary tells it.
+fn is_told(world: &World, report: &Report) -> bool {
+    let told = |event: &Value| {
+        let mut detail: Value = serde_json::from_str(event["Detail"].as_str().unwrap()).unwrap();
+        detail.as_object_mut().unwrap().remove("report");
+        detail == report.summary
+    };
+    world.told.events().iter().any(told)
+}
+
 async fn check(case: Case) {
     let (world, report) = import(&case).await;
     let after = sets(&world);
     report.counts();
     let rows = report.rows();
     assert_eq!(rows.len(), case.rows.len(), "each row is told once");
+    assert!(is_told(&world, &report), "the end is told: {}", report.summary);
 
     let mut named = vec![BTreeSet::new(); N_USERS];
     let mut has_errors = [false; N_USERS];
@@ -221,7 +232,12 @@ fn dropped(case: &Case) -> (World, String) {
     }
     let s3 = MemoryS3::new().with_bucket(BUCKET, Versioning::Enabled);
     s3.set_latency(Duration::from_millis(15));
-    let settings = [("REQUESTS_PER_SECOND", "5"), ("REQUEST_BURST", "3"), ("MAX_REMOVALS_PERCENT", "100")];
+    let settings = [
+        ("REQUESTS_PER_SECOND", "5"),
+        ("REQUEST_BURST", "3"),
+        ("MAX_REMOVALS_PERCENT", "100"),
+        ("EVENT_BUS_NAME", "law"),
+    ];
     let emulator = Emulator::builder(centre).switches(case.switches.clone()).latency(Duration::from_millis(40));
     let mut csv = format!("user,attribute,value,level{}\n", if case.has_actions { ",action" } else { "" });
     for Row { user, product, level, action } in &case.rows {
@@ -281,6 +297,7 @@ async fn check_in_trouble(case: Case, (after, trouble): (Duration, Trouble)) {
         () = befalls => unreachable!("it does not end"),
     };
 
+    assert!(is_told(&world, &report), "the end is told: {}", report.summary);
     let total: u64 = report.summary["rows"]["total"].as_u64().unwrap();
     // Of a file that is gone an earlier delivery may have written the rows; the summary has what the journal knows.
     if report.results.is_some() && report.summary["code"] != "object_gone" {

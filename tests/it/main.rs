@@ -21,5 +21,7 @@ mod pace;
 mod replace;
 mod report;
 mod rows;
+mod services;
 mod takeover;
+mod telling;
 mod world;

@@ -11,6 +11,8 @@ use lambda_runtime::{Context, LambdaEvent};
 use proptest::test_runner::Config as ProptestConfig;
 use serde_json::{Value, json};
 
+use crate::services::{Sqs, Told};
+
 pub const INSTANCE: &str = "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee";
 pub const BUCKET: &str = "imports";
 
@@ -18,56 +20,10 @@ pub struct World {
     pub emulator: Emulator,
     pub s3: MemoryS3,
     pub sqs: Sqs,
+    pub told: Told,
     handler: Handler,
     settings: Vec<(String, String)>,
     n_dropped: std::cell::Cell<u64>,
-}
-
-/// What the function asked of the queue, and how that answers.
-#[derive(Clone, Default)]
-pub struct Sqs(std::sync::Arc<std::sync::Mutex<SqsState>>);
-
-#[derive(Default)]
-struct SqsState {
-    requests: Vec<Value>,
-    dead_letters: Vec<Value>,
-    is_down: bool,
-}
-
-impl Sqs {
-    /// Requests to change a message's visibility.
-    pub fn requests(&self) -> Vec<Value> {
-        self.0.lock().unwrap().requests.clone()
-    }
-
-    /// What was sent to the dead-letter queue.
-    pub fn dead_letters(&self) -> Vec<Value> {
-        self.0.lock().unwrap().dead_letters.clone()
-    }
-
-    /// From now on nothing is answered.
-    pub fn hang(&self) {
-        self.0.lock().unwrap().is_down = true;
-    }
-
-    async fn answer(
-        &self,
-        target: &str,
-        body: Value,
-    ) -> Result<http::Response<bytes::Bytes>, Box<dyn std::error::Error + Send + Sync>> {
-        if self.0.lock().unwrap().is_down {
-            tokio::time::sleep(Duration::from_secs(3600)).await;
-        }
-        let mut state = self.0.lock().unwrap();
-        let answer = if target == "SendMessage" {
-            state.dead_letters.push(body);
-            json!({"MessageId": format!("dead-{}", state.dead_letters.len()), "MD5OfMessageBody": ""})
-        } else {
-            state.requests.push(body);
-            json!({})
-        };
-        Ok(http::Response::new(bytes::Bytes::from(answer.to_string())))
-    }
 }
 
 /// Attributes as a centre has them, and users `agent000`, `agent001`, ... who have nothing.
@@ -132,10 +88,10 @@ impl World {
 
     /// One more process of the function, beside others.
     pub fn beside(emulator: &Emulator, s3: &MemoryS3, settings: &[(&str, &str)]) -> Self {
-        let (emulator, s3, sqs) = (emulator.clone(), s3.clone(), Sqs::default());
-        let handler = handler(&emulator, &s3, &sqs, settings);
+        let (emulator, s3, sqs, told) = (emulator.clone(), s3.clone(), Sqs::default(), Told::default());
+        let handler = handler(&emulator, &s3, &sqs, &told, settings);
         let settings = settings.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
-        Self { emulator, s3, sqs, handler, settings, n_dropped: std::cell::Cell::new(0) }
+        Self { emulator, s3, sqs, told, handler, settings, n_dropped: std::cell::Cell::new(0) }
     }
 
     /// The function's settings.
@@ -146,7 +102,7 @@ impl World {
     /// The process dies and another begins; what it had in memory is lost.
     pub fn restart(&mut self) {
         let settings = self.settings();
-        self.handler = handler(&self.emulator, &self.s3, &self.sqs, &settings);
+        self.handler = handler(&self.emulator, &self.s3, &self.sqs, &self.told, &settings);
     }
 
     /// Drops a file and delivers its event.
@@ -243,7 +199,7 @@ fn assert_causes_add_up(summary: &Value) {
     assert!(causes.iter().all(|cause| cause["code"] != "" && cause["message"] != ""), "{summary:#}");
 }
 
-fn handler(emulator: &Emulator, s3: &MemoryS3, sqs: &Sqs, settings: &[(&str, &str)]) -> Handler {
+fn handler(emulator: &Emulator, s3: &MemoryS3, sqs: &Sqs, told: &Told, settings: &[(&str, &str)]) -> Handler {
     let lookup = |name: &str| {
         let given = settings.iter().find(|(given, _)| *given == name).map(|(_, value)| (*value).to_owned());
         given.or_else(|| (name == "CONNECT_INSTANCE_ID").then(|| INSTANCE.to_owned()))
@@ -251,27 +207,9 @@ fn handler(emulator: &Emulator, s3: &MemoryS3, sqs: &Sqs, settings: &[(&str, &st
     let settings = Settings::from_lookup(lookup).unwrap();
     let connect = aws::connect(clients::connect_config(emulator), &settings, 7);
     let store = aws::store(clients::s3_config(s3));
-    let queue = Queue::new(sqs_client(sqs), settings.dead_letter_queue_url.clone());
-    Handler::new(Importer::new(settings, connect, store), queue)
-}
-
-fn sqs_client(sqs: &Sqs) -> aws_sdk_sqs::Client {
-    let sqs = sqs.clone();
-    let answer = move |request: http::Request<bytes::Bytes>| {
-        let sqs = sqs.clone();
-        async move {
-            let body: Value = serde_json::from_slice(request.body()).unwrap();
-            let target = request.headers()["x-amz-target"].to_str().unwrap().rsplit('.').next().unwrap().to_owned();
-            sqs.answer(&target, body).await
-        }
-    };
-    let config = aws_sdk_sqs::Config::builder()
-        .behavior_version(aws_sdk_sqs::config::BehaviorVersion::latest())
-        .region(aws_sdk_sqs::config::Region::from_static(clients::REGION))
-        .credentials_provider(aws_sdk_sqs::config::Credentials::new("x", "y", None, None, "test"))
-        .sleep_impl(clients::TokioSleep::new())
-        .http_client(clients::http_client(answer));
-    aws::sqs(config)
+    let queue = Queue::new(sqs.client(), settings.dead_letter_queue_url.clone());
+    let notifier = told.notifier(&settings);
+    Handler::new(Importer::new(settings, connect, store).with_listener(notifier), queue)
 }
 
 /// A report as its reader sees it.
