@@ -34,6 +34,8 @@ pub struct Message {
     pub receipt_handle: Option<String>,
     /// The queue.
     pub queue_arn: Option<String>,
+    /// The message group that it is of, in a FIFO queue.
+    pub group: Option<String>,
     /// How often it was received, this time included.
     pub receive_count: u32,
     /// Its body as it came.
@@ -75,6 +77,7 @@ impl Event {
                 id: message.message_id.unwrap_or_default(),
                 receipt_handle: message.receipt_handle,
                 queue_arn: message.event_source_arn,
+                group: message.attributes.get("MessageGroupId").cloned(),
                 receive_count: count.unwrap_or(1),
                 body: enclosed("a message", &text),
                 text,

@@ -16,7 +16,7 @@ use super::event::Message;
 const REASON: &str = "reason";
 /// A reason is not longer than this.
 const MAX_REASON_LETTERS: usize = 1000;
-/// A FIFO queue wants a group for every message.
+/// A FIFO queue wants a group for every message, also for one that comes from a queue without groups.
 const GROUP: &str = "imports";
 
 /// The queue that delivers, and the one for what is given up.
@@ -61,7 +61,8 @@ impl Queue {
         let mut call = self.client.send_message().queue_url(url).message_body(&message.text);
         call = call.message_attributes(REASON, reason);
         if url.rsplit_once('.').is_some_and(|(_, ending)| ending == "fifo") {
-            call = call.message_group_id(GROUP).message_deduplication_id(&message.id);
+            let group = message.group.as_deref().unwrap_or(GROUP);
+            call = call.message_group_id(group).message_deduplication_id(&message.id);
         }
         match before(end, Box::pin(call.send())).await {
             Some(Ok(_)) => return true,

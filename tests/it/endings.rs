@@ -150,7 +150,7 @@ fn dead_letter(world: &World) -> (Value, String) {
     assert_eq!(letters.len(), 1, "{letters:?}");
     let letter = &letters[0];
     assert_eq!(letter["QueueUrl"], SETTINGS[2].1);
-    assert!(letter["MessageGroupId"].is_string() && letter["MessageDeduplicationId"].is_string());
+    assert_eq!((&letter["MessageGroupId"], &letter["MessageDeduplicationId"]), (&json!("of its own"), &json!("m1")));
     let body = serde_json::from_str(letter["MessageBody"].as_str().unwrap()).unwrap();
     (body, letter["MessageAttributes"]["reason"]["StringValue"].as_str().unwrap().to_owned())
 }

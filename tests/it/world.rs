@@ -60,7 +60,8 @@ pub fn in_a_message(id: &str, receive_count: u32, body: &Value) -> Value {
     json!({
         "messageId": id, "receiptHandle": format!("receipt-{id}"), "body": body.to_string(), "eventSource": "aws:sqs",
         "eventSourceARN": "arn:aws:sqs:eu-central-1:111122223333:imports.fifo", "awsRegion": "eu-central-1",
-        "attributes": {"ApproximateReceiveCount": receive_count.to_string()}, "messageAttributes": {}
+        "attributes": {"ApproximateReceiveCount": receive_count.to_string(), "MessageGroupId": "of its own"},
+        "messageAttributes": {}
     })
 }
 
