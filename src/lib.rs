@@ -20,9 +20,9 @@
 //! A room imports only from rooms below it; no file imports one that imports it.
 //!
 //! ```text
-//!  main ── lambda      events in, answers out (feature "lambda")
+//!  main ── lambda      events in, answers out, ends told (feature "lambda")
 //!            │
-//!          import      the story of one import: open, load, resume, guard, preview, apply, finish
+//!          import      the story of one import: open, load, resume, guard, preview, apply, finish, tell
 //!    ┌───────┼────────────────────────┐
 //!   aws    kind        what a file's rows mean, and the loop that brings a user to them
 //!    │       │
@@ -46,9 +46,10 @@
 //!
 //! - What is pure is not async and knows no service: [`input`], [`outcome`], the options, the guards, the triggers, the
 //!   tables of the report, and of each kind the checks of a row, the plan and the words.
-//! - Adapters know no rules: only `aws`, `connect/sdk`, `store/s3`, `lambda/queue` and the constructor of `Connect` name the AWS
-//!   SDK. What a failure means is said in `connect/error.rs`, and it is tried again in `connect/lanes.rs`.
+//! - Adapters know no rules: only `aws`, `connect/sdk`, `store/s3`, three files of `lambda` (`queue`, `event_bus`, `topic`) and the
+//!   constructor of `Connect` name the AWS SDK. What a failure means is said in `connect/error.rs`, and it is tried again in `connect/lanes.rs`.
 //! - The engine knows no Lambda: without the feature `lambda` it builds without its crates.
+//! - Its end is told to a [`Listener`](import::Listener) after its answer is stored, and at least once.
 //! - A list that was not read to its end is an error, never a short list.
 //! - Nothing is spawned: all that an import does lives in one future, and ends when that is dropped. Lambda freezes a
 //!   process between invocations, and a task that was left would wake in the next one. (So nothing here need be `Send`.)

@@ -4,9 +4,12 @@
     python tests/template_test.py
 """
 
+import copy
 import hashlib
 import json
 import re
+import subprocess
+import tempfile
 import tomllib
 import unittest
 from pathlib import Path
@@ -778,6 +781,26 @@ class Parameters(unittest.TestCase):
             else:
                 self.assertNotEqual(self.parameters[parameter].get("Default"), "", name)
             self.assertEqual(re.sub(r"(?<!^)(?=[A-Z])", "_", parameter).upper(), name)
+
+
+class Packaged(unittest.TestCase):
+    """What `scripts/package` makes for who has no Rust."""
+
+    def test_the_template_names_the_zip_file_and_is_the_same_otherwise(self):
+        with tempfile.TemporaryDirectory() as folder:
+            built = Path(folder, "bootstrap.zip")
+            built.write_bytes(b"the function")
+            to = Path(folder, "dist")
+            subprocess.run([ROOT / "scripts/package", "--zip", built, "--to", to], check=True, capture_output=True)
+            packaged = yaml.load((to / "template.yaml").read_text(encoding="utf-8"), Loader)
+            function = packaged["Resources"]["Function"]
+            self.assertEqual((to / function["Properties"]["CodeUri"]).read_bytes(), b"the function")
+            self.assertNotIn("BuildMethod", function["Metadata"])
+            expected = copy.deepcopy(TEMPLATE)
+            expected["Resources"]["Function"]["Properties"]["CodeUri"] = function["Properties"]["CodeUri"]
+            for member in ("BuildMethod", "BuildProperties"):
+                del expected["Resources"]["Function"]["Metadata"][member]
+            self.assertEqual(packaged, expected)
 
 
 class Events(unittest.TestCase):
