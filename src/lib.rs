@@ -49,7 +49,7 @@
 //! - Adapters know no rules: only `aws`, `connect/sdk`, `store/s3`, three files of `lambda` (`queue`, `event_bus`, `topic`) and the
 //!   constructor of `Connect` name the AWS SDK. What a failure means is said in `connect/error.rs`, and it is tried again in `connect/lanes.rs`.
 //! - The engine knows no Lambda: without the feature `lambda` it builds without its crates.
-//! - Its end is told to a [`Listener`](import::Listener) after its answer is stored, and at least once.
+//! - The end of an import is told to a [`Listener`](import::Listener) after its answer is stored, and at least once.
 //! - A list that was not read to its end is an error, never a short list.
 //! - Nothing is spawned: all that an import does lives in one future, and ends when that is dropped. Lambda freezes a
 //!   process between invocations, and a task that was left would wake in the next one. (So nothing here need be `Send`.)
