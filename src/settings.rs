@@ -278,8 +278,8 @@ fn event_bus(text: &str) -> Result<String, String> {
 
 fn topic(text: &str) -> Result<String, String> {
     match text.split(':').collect::<Vec<_>>()[..] {
-        ["arn", _, "sns", _, _, name] if !name.is_empty() => Ok(text.to_owned()),
-        _ => Err(format!("'{text}' is not the ARN of a topic")),
+        ["arn", _, "sns", _, _, name] if !name.is_empty() && !name.contains('.') => Ok(text.to_owned()),
+        _ => Err(format!("'{text}' is not the ARN of a standard topic")),
     }
 }
 

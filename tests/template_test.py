@@ -803,6 +803,19 @@ class Packaged(unittest.TestCase):
             self.assertEqual(packaged, expected)
 
 
+class Local(unittest.TestCase):
+    def test_what_refers_to_a_resource_is_not_set_where_there_is_none(self):
+        # `sam local invoke` knows no resources, and gives a reference's own name as its value.
+        def names(value):
+            if isinstance(value, dict):
+                return set().union(*([value["Ref"]] if "Ref" in value else names(each) for each in value.values()))
+            return set().union(*(names(each) for each in value)) if isinstance(value, list) else set()
+
+        variables = FUNCTION["Environment"]["Variables"]
+        refer = {name for name, value in variables.items() if names(value) & set(RESOURCES)}
+        self.assertEqual(event("local-env"), {"Function": {name: "" for name in refer}})
+
+
 class Events(unittest.TestCase):
     """The samples are what the stack's own queue would deliver."""
 

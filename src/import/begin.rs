@@ -6,9 +6,9 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use tracing::info;
 
-use super::end::ImportEnd;
+use super::end::{ImportEnd, Telling};
 use super::trigger::{
-    FILES, IdempotencyKey, MaxAgeHours, Object, ObjectRef, Request, Source, Trigger, is_earlier, is_file_name,
+    FILES_IN_WORDS, IdempotencyKey, MaxAgeHours, Object, ObjectRef, Request, Source, Trigger, is_earlier, is_file_name,
 };
 use crate::options::Options;
 use crate::outcome::{ImportStatus, Problem};
@@ -21,6 +21,8 @@ use crate::store::{Head, Location, Store, StoreError};
 const MAX_KEY_BYTES: usize = 1024;
 /// The longest name of an object in a report's folder, and some more.
 const MAX_NAME_BYTES: usize = 32;
+/// How often a folder is listed whose newest file goes away meanwhile.
+const MAX_LISTS: u32 = 3;
 /// What is kept of a source key that is too long for its report's folder.
 const KEPT_KEY_BYTES: usize = 200;
 
@@ -46,35 +48,38 @@ pub(super) enum Begun {
 }
 
 impl Begin<'_> {
-    /// The record of an import of the object that was sought, or the answer where there is none and no report to say so.
-    pub(super) async fn begin(&self, found: &Sought) -> anyhow::Result<Begun> {
+    /// The record of an import of the object that was sought, or its end where there is none and no report to say so.
+    pub(super) async fn begin(&self, sought: &Sought) -> anyhow::Result<Begun> {
         let import_id = self.trigger.key.import_id(self.now);
-        let Sought { source, found } = found;
+        let Sought { source, found } = sought;
+        let (options, mistake) = match self.trigger.options(self.settings.options, &source.key) {
+            Ok(options) => (options, None),
+            Err(problem) => (self.settings.options, Some(rejected(problem))),
+        };
         let head = match found {
             Finding::Object(head) => head,
             Finding::Nothing => {
                 let message = "The object is gone: it was deleted before its import began. Drop the file again.";
-                return Ok(self.over(import_id, ImportStatus::Failed, Problem::new("object_gone", message)));
+                let problem = Problem::new("object_gone", message);
+                return Ok(self.over(import_id, options, ImportStatus::Failed, problem));
             }
             Finding::Unusable(ending) => {
-                return Ok(Begun::Record(Box::new(self.record(import_id, source.clone(), Some(ending.clone())))));
+                let record = self.record(import_id, source.clone(), options, Some(ending.clone()));
+                return Ok(Begun::Record(Box::new(record)));
             }
         };
-        let mut record = self.record(import_id, source.clone(), None);
+        let mut record = self.record(import_id, source.clone(), options, None);
         if let Some(version_id) = &head.version_id {
             record.source.version_id = Some(version_id.clone());
             record.version.clone_from(version_id);
             record.read_from = record.source.clone();
         } else if let Err(problem) = self.pin(&mut record, head).await? {
             match problem.code.as_ref() {
-                "superseded" => return Ok(self.over(record.import_id, ImportStatus::Rejected, problem)),
+                "superseded" => return Ok(self.over(record.import_id, options, ImportStatus::Rejected, problem)),
                 _ => record.ending = Some(Ending { status: ImportStatus::Failed, problem }),
             }
         }
-        match self.trigger.options(self.settings.options, &source.key) {
-            Ok(options) => record.options = options,
-            Err(problem) => record.ending = record.ending.or(Some(rejected(problem))),
-        }
+        record.ending = record.ending.or(mistake);
         if record.ending.is_none() {
             record.ending = self.take_the_lead(&record).await?.map(rejected);
         }
@@ -82,7 +87,7 @@ impl Begin<'_> {
         Ok(Begun::Record(Box::new(record)))
     }
 
-    fn record(&self, import_id: String, source: Location, ending: Option<Ending>) -> ImportRecord {
+    fn record(&self, import_id: String, source: Location, options: Options, ending: Option<Ending>) -> ImportRecord {
         let sequencer = match &self.trigger.source {
             Source::Object(object) => object.sequencer.clone(),
             Source::Request(_) => None,
@@ -101,7 +106,7 @@ impl Begin<'_> {
             version: String::new(),
             request,
             sequencer,
-            options: self.settings.options,
+            options,
             ending,
             started_at: self.now,
             owner: self.owner,
@@ -110,6 +115,7 @@ impl Begin<'_> {
             last_error: None,
             answer: None,
             untold: None,
+            keeps_journal: false,
         }
     }
 
@@ -178,12 +184,12 @@ impl Begin<'_> {
         }
     }
 
-    fn over(&self, import_id: String, status: ImportStatus, problem: Problem) -> Begun {
+    fn over(&self, import_id: String, options: Options, status: ImportStatus, problem: Problem) -> Begun {
         let source = match &self.trigger.source {
             Source::Object(object) => format!("s3://{}/{}", object.bucket, object.key),
             Source::Request(request) => request.source.as_ref().map(ToString::to_string).unwrap_or_default(),
         };
-        let Options { mode, dry_run, .. } = self.settings.options;
+        let Options { mode, dry_run, .. } = options;
         let summary = Summary {
             status,
             code: Some(problem.code.into_owned()),
@@ -191,7 +197,8 @@ impl Begin<'_> {
             finished_at: Some(self.now),
             ..Summary::begun(import_id, source, mode, dry_run, self.now)
         };
-        Begun::Over(Box::new(ImportEnd { summary, report: None, name: None, told_at: self.now }))
+        let telling = Telling { summary, objects: Vec::new() };
+        Begun::Over(Box::new(ImportEnd { telling, report: None, name: None, told_at: self.now }))
     }
 }
 
@@ -285,19 +292,14 @@ impl Sought {
         now: DateTime<Utc>,
     ) -> Result<Self, StoreError> {
         let given = Location::new(&asked.bucket, &asked.key);
-        let (source, missing) = if asked.is_folder() {
-            let newest = store.newest(&given, is_file_name).await?;
-            let missing = format!("There is no file in {given}: {FILES}");
-            (newest.map(|key| Location::new(&asked.bucket, key)), missing)
+        let (found, missing) = if asked.is_folder() {
+            (Self::look_for_newest(store, &given).await?, format!("There is no file in {given}: {FILES_IN_WORDS}"))
         } else {
-            (Some(given.clone()), format!("There is no object at {given}. Check its name."))
-        };
-        let found = match &source {
-            Some(source) => Self::look(store, source).await?,
-            None => None,
+            let found = Self::look(store, &given).await?.map(|found| (given.clone(), found));
+            (found, format!("There is no object at {given}. Check its name."))
         };
         let unusable = |problem| Ok(Self { source: given.clone(), found: Finding::Unusable(rejected(problem)) });
-        let Some((source, found)) = source.zip(found) else { return unusable(Problem::new("no_source", missing)) };
+        let Some((source, found)) = found else { return unusable(Problem::new("no_source", missing)) };
         let written = match &found {
             Finding::Object(head) => head.last_modified.unwrap_or(now),
             Finding::Nothing | Finding::Unusable(_) => now,
@@ -310,6 +312,19 @@ impl Sought {
             return unusable(Problem::new("stale_source", message));
         }
         Ok(Self { source, found })
+    }
+
+    /// The newest file of a folder, if there is one. Who writes there may take it away between the list and the look: then the
+    /// list is another one.
+    async fn look_for_newest(store: &Store, folder: &Location) -> Result<Option<(Location, Finding)>, StoreError> {
+        for _ in 0..MAX_LISTS {
+            let Some(key) = store.newest(folder, is_file_name).await? else { return Ok(None) };
+            let source = Location::new(&folder.bucket, key);
+            if let Some(found) = Self::look(store, &source).await? {
+                return Ok(Some((source, found)));
+            }
+        }
+        Ok(None)
     }
 
     /// The version, or the `ETag` where the bucket keeps none.

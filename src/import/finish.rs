@@ -1,20 +1,19 @@
 //! The end of an import: its report, its last summary, its answer.
 
-use anyhow::Context as _;
-use serde_json::value::to_raw_value;
-use tracing::warn;
+use std::borrow::Cow;
 
-use super::end::ImportEnd;
-use super::error::ImportError;
+use anyhow::Context as _;
+
+use super::end::{ImportEnd, Telling};
 use super::load::{ReadStep, RowReader, unreadable};
-use super::run::{Run, Verdict, best_effort};
+use super::run::{Run, Verdict};
 use crate::input::{Header, Record};
 use crate::kind::{Describe, ProficiencyRows, ReportContext};
 use crate::options::Mode;
 use crate::outcome::{Counts, Line, Note, Outcome, Problem, RowId, RowReport};
 use crate::report::{self, Cause, CauseCounter, RowSheets, Summary, write_table};
 use crate::resolve::Users;
-use crate::state::{Answer, LeaseError};
+use crate::state::{FinishedImport, LeaseError};
 use crate::store::StoreError;
 
 /// An import as far as it came.
@@ -89,6 +88,8 @@ impl<R: Describe> Imported<R> {
 #[derive(Debug)]
 pub(super) struct Finished {
     summary: Summary,
+    /// The names of the report's tables.
+    objects: Vec<Cow<'static, str>>,
     /// Whether the journal knows what the report does not tell.
     keeps_journal: bool,
 }
@@ -99,43 +100,59 @@ pub(super) async fn finish<R: Describe>(run: &Run<'_>, mut import: Imported<R>) 
     run.note_calls();
     run.journal.sync().await;
     run.confirm().await?;
-    let written = write_report(run, &import).await.context("the report could not be written")?;
-    let causes = match written {
-        Written::WithRows(causes) => causes,
-        Written::WithoutRows(problem) => {
+    let Written { rows, tables } = write_report(run, &import).await.context("the report could not be written")?;
+    let (causes, mut objects) = match rows {
+        WrittenRows::All { causes, objects } => (causes, objects),
+        WrittenRows::None(problem) => {
             if let Some(problem) = problem {
                 import.verdict = Verdict::Failed(problem);
             }
-            import.causes_without_file()
+            (import.causes_without_file(), Vec::new())
         }
     };
-    Ok(Finished { summary: run.finished(&import, causes), keeps_journal: false })
+    objects.extend(tables);
+    let objects = objects.into_iter().map(Into::into).collect();
+    Ok(Finished { summary: run.finished(&import, causes), objects, keeps_journal: false })
 }
 
 /// What was written of a report.
-enum Written {
-    /// All of it, and why rows are not as the file says.
-    WithRows(Vec<Cause>),
-    /// All that needs no file: it has no header, or it cannot be read any more for this reason.
-    WithoutRows(Option<Problem>),
+struct Written {
+    rows: WrittenRows,
+    /// The names of the tables that need no file.
+    tables: Vec<&'static str>,
+}
+
+/// What was written of the tables with a line for each row.
+enum WrittenRows {
+    /// All of it; why rows are not as the file says, and the names of the tables.
+    All { causes: Vec<Cause>, objects: Vec<&'static str> },
+    /// Nothing: the file has no header, or cannot be read any more for this reason.
+    None(Option<Problem>),
 }
 
 /// Writes the report's tables.
 async fn write_report<R: Describe>(run: &Run<'_>, import: &Imported<R>) -> Result<Written, LeaseError> {
     let (store, folder) = (&run.importer.store, &run.record().report);
-    let written = match &import.header {
+    let rows = match &import.header {
         Some(header) => write_rows(run, import, header).await?,
-        None => Written::WithoutRows(None),
+        None => WrittenRows::None(None),
     };
-    write_table(store, folder, report::REMOVED, R::REMOVED, import.removed()).await?;
-    if !run.record().options.dry_run {
-        write_table(store, folder, report::UNDO, R::UNDO, import.undo()).await?;
+    let mut tables = Vec::new();
+    if write_table(store, folder, report::REMOVED, R::REMOVED, import.removed()).await? {
+        tables.push(report::REMOVED);
     }
-    Ok(written)
+    if !run.record().options.dry_run && write_table(store, folder, report::UNDO, R::UNDO, import.undo()).await? {
+        tables.push(report::UNDO);
+    }
+    Ok(Written { rows, tables })
 }
 
 /// Reads the file a second time, and writes each row's outcome beside it.
-async fn write_rows<R: Describe>(run: &Run<'_>, import: &Imported<R>, header: &Header) -> Result<Written, LeaseError> {
+async fn write_rows<R: Describe>(
+    run: &Run<'_>,
+    import: &Imported<R>,
+    header: &Header,
+) -> Result<WrittenRows, LeaseError> {
     let ledger = import.rows.ledger();
     let users = import.users.as_ref().filter(|_| run.mode.get() == Mode::Replace);
     let user_notes = import.users.as_ref().map(|users| import.rows.user_notes(users));
@@ -163,7 +180,7 @@ async fn write_rows<R: Describe>(run: &Run<'_>, import: &Imported<R>, header: &H
             sheets.abort().await;
             return match error {
                 CopyError::Source(error) => match unreadable(run.record(), &error) {
-                    Some(problem) => Ok(Written::WithoutRows(Some(problem))),
+                    Some(problem) => Ok(WrittenRows::None(Some(problem))),
                     None => Err(error.into()),
                 },
                 CopyError::Report(error) => Err(error.into()),
@@ -179,8 +196,8 @@ async fn write_rows<R: Describe>(run: &Run<'_>, import: &Imported<R>, header: &H
         sheets.abort().await;
         return Err(error);
     }
-    sheets.finish(header).await?;
-    Ok(Written::WithRows(causes.into_causes()))
+    let objects = sheets.finish(header).await?;
+    Ok(WrittenRows::All { causes: causes.into_causes(), objects })
 }
 
 /// What failed: to read the file, or to write the report.
@@ -229,19 +246,19 @@ impl Finished {
     pub(super) fn without_report(run: &Run<'_>, verdict: Verdict) -> Self {
         let mut import = Imported::new(ProficiencyRows::default(), None, None);
         import.verdict = verdict;
-        Self { summary: run.finished(&import, Vec::new()), keeps_journal: true }
+        Self { summary: run.finished(&import, Vec::new()), objects: Vec::new(), keeps_journal: true }
     }
 
     /// Writes the last summary and the answer: from now on that is all that a delivery gets. Nothing if another delivery has
     /// the import.
     pub(super) async fn close(self: Box<Self>, run: &Run<'_>) -> anyhow::Result<Option<Closed>> {
-        let Self { summary, keeps_journal } = *self;
-        let untold = run.importer.listener.is_some().then(|| to_raw_value(&summary)).transpose()?;
+        let Self { summary, objects, keeps_journal } = *self;
         let closed = async {
             run.write_summary(&summary).await?;
-            let end = ImportEnd::new(run.record(), summary, run.deadlines.wall_clock());
-            run.lease.finish(&end.answer(), untold).await?;
-            Ok(Closed { end, keeps_journal })
+            let end = ImportEnd::new(run.record(), Telling { summary, objects }, run.deadlines.wall_clock());
+            let untold = run.importer.listener.is_some().then(|| end.telling.to_json());
+            let finished = run.lease.finish(end.answer(), untold, keeps_journal).await?;
+            Ok(Closed { finished, end })
         };
         match closed.await {
             Err(LeaseError::Fenced(_)) => Ok(None),
@@ -250,24 +267,9 @@ impl Finished {
     }
 }
 
-/// An import whose answer is stored.
+/// An import whose answer is stored, and its end.
 #[derive(Debug)]
 pub(super) struct Closed {
-    end: ImportEnd,
-    keeps_journal: bool,
-}
-
-impl Closed {
-    /// Tells the end of the import, and deletes what only the import needed.
-    pub(super) async fn tell(self, run: &Run<'_>) -> Result<Answer, ImportError> {
-        run.importer.tell(&run.lease, &self.end, &run.deadlines).await?;
-        let cleaned = async {
-            if let Err(error) = run.clean_up(self.keeps_journal).await {
-                warn!("the state is left to the bucket's lifecycle: {error}");
-            }
-            Ok(())
-        };
-        best_effort(run.deadlines.end, cleaned).await;
-        Ok(self.end.answer())
-    }
+    pub(super) finished: FinishedImport,
+    pub(super) end: ImportEnd,
 }

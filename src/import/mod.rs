@@ -30,10 +30,10 @@ use std::convert::Infallible;
 use tracing::{Instrument as _, Span, error_span, info, warn};
 
 use crate::outcome::ImportStatus;
-use crate::state::{Answer, Lease, LeaseError};
+use crate::state::{Acquired, Answer, Lease, LeaseError};
 
-pub use end::{ImportEnd, Listener};
-pub use error::ImportError;
+pub use end::{ImportEnd, Listener, Telling};
+pub use error::{ImportError, ImportErrorKind};
 pub use importer::Importer;
 pub use progress::Progress;
 pub use run::Deadlines;
@@ -57,22 +57,18 @@ impl Importer {
         let owner = fastrand::u64(..);
         let acquire = open::acquire(&self.store, &self.settings, trigger, deadlines.wall_clock(), owner);
         match by_deadline(deadlines.deadline, acquire).await?? {
-            Opened::Finished(answer) => {
-                info!(import_id = answer.import_id, status = ?answer.status, "nothing to do any more");
-                Ok(answer)
-            }
-            Opened::Untold(lease) => {
-                let span = import_span(&lease.record().import_id);
-                Box::pin(self.tell_untold(&lease, deadlines)).instrument(span).await
-            }
-            Opened::Over(end) => {
-                let span = import_span(&end.summary.import_id);
-                self.tell_listener(&end, deadlines).instrument(span).await?;
-                Ok(end.answer())
-            }
-            Opened::Lease(lease) => {
+            Opened::Acquired(Acquired::Lease(lease)) => {
                 let span = import_span(&lease.record().import_id);
                 Box::pin(self.resume(*lease, deadlines)).instrument(span).await
+            }
+            Opened::Acquired(Acquired::Finished(finished)) => {
+                let span = import_span(&finished.record().import_id);
+                Box::pin(self.answer(*finished, deadlines)).instrument(span).await
+            }
+            Opened::Over(end) => {
+                let span = import_span(&end.summary().import_id);
+                self.tell(&end, deadlines).instrument(span).await?;
+                Ok(end.answer())
             }
         }
     }
@@ -93,12 +89,13 @@ impl Importer {
             Err(error) => Err(error),
         };
         match closed {
-            Ok(Some(closed)) => closed.tell(run).await,
+            Ok(Some(closed)) => self.conclude(closed, deadlines).await,
             Ok(None) => Ok(run.answer(ImportStatus::InProgress, self.progress.borrow().rows)),
             Err(error) => {
                 warn!("the delivery ends with an error: {error:#}");
                 best_effort(deadlines.end, run.note_error(&error)).await;
-                Err(ImportError::under_way(error, run.lease.crashes_before(), run.is_last_try()))
+                let (import_id, crashes) = (&run.record().import_id, run.lease.crashes_before());
+                Err(ImportError::under_way(import_id, error, crashes, run.is_last_try()))
             }
         }
     }

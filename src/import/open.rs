@@ -8,7 +8,7 @@ use super::end::ImportEnd;
 use super::error::ImportError;
 use super::trigger::{IdempotencyKey, Request, Source, Trigger};
 use crate::settings::Settings;
-use crate::state::{Acquired, Answer, Found, ImportRecord, Journal, Lease};
+use crate::state::{Acquired, Found, ImportRecord, Journal, Lease};
 use crate::store::{Location, Store, StoreError};
 
 /// Deliveries of one import that may begin at the same instant.
@@ -24,9 +24,10 @@ pub(super) async fn acquire(
     now: DateTime<Utc>,
     owner: u64,
 ) -> Result<Opened, ImportError> {
-    let bucket = settings.report_bucket.as_deref().or_else(|| trigger.bucket()).ok_or_else(|| {
-        ImportError::InvalidRequest("a request without a source needs the setting REPORT_BUCKET".to_owned())
-    })?;
+    let bucket =
+        settings.report_bucket.as_deref().or_else(|| trigger.bucket()).ok_or_else(|| {
+            ImportError::invalid_request("a request without a source needs the setting REPORT_BUCKET")
+        })?;
     let mut key = trigger.key.clone();
     for _ in 0..MAX_RACES {
         let folder = state_folder(settings, bucket, &key);
@@ -39,7 +40,7 @@ pub(super) async fn acquire(
                 if let Some(acquired) =
                     Lease::take_over(store, &folder, (*record, version), owner, has_progressed).await?
                 {
-                    return Ok(acquired.into());
+                    return Ok(Opened::Acquired(acquired));
                 }
             }
             None => {
@@ -56,24 +57,10 @@ pub(super) async fn acquire(
 
 /// What a trigger's import is to this delivery.
 pub(super) enum Opened {
-    /// It is to be done, or to be gone on with.
-    Lease(Box<Lease>),
-    /// It is over, and its end is still to be told.
-    Untold(Box<Lease>),
-    /// It is over.
-    Finished(Answer),
+    /// It has begun.
+    Acquired(Acquired),
     /// It never began, and leaves nothing behind.
     Over(Box<ImportEnd>),
-}
-
-impl From<Acquired> for Opened {
-    fn from(acquired: Acquired) -> Self {
-        match acquired {
-            Acquired::Lease(lease) => Self::Lease(lease),
-            Acquired::Untold(lease) => Self::Untold(lease),
-            Acquired::Finished(answer) => Self::Finished(answer),
-        }
-    }
 }
 
 enum Next {
@@ -86,10 +73,10 @@ async fn begin_or_join(begin: &Begin<'_>) -> Result<Next, ImportError> {
     let Begin { store, trigger, folder, .. } = begin;
     let named = trigger.request().and_then(|request| Some((request.answered_key()?, request.import_id.as_deref()?)));
     if let Some((_, import_id)) = named {
-        return Err(ImportError::InvalidRequest(format!("there is no import '{import_id}'")));
+        return Err(ImportError::invalid_request(format!("there is no import '{import_id}'")));
     }
     let Some(sought) = Sought::find(store, trigger, begin.now).await? else {
-        return Err(ImportError::InvalidRequest("a request without a source".to_owned()));
+        return Err(ImportError::invalid_request("a request without a source"));
     };
     let terms = Terms::of(begin, &sought);
     if let Some(terms) = &terms
@@ -107,7 +94,7 @@ async fn begin_or_join(begin: &Begin<'_>) -> Result<Next, ImportError> {
         terms.note(begin).await?;
     }
     let Some(lease) = Lease::create(store, folder, *record).await? else { return Ok(Next::LookAgain) };
-    Ok(Next::Opened(Opened::Lease(Box::new(lease))))
+    Ok(Next::Opened(Opened::Acquired(Acquired::Lease(Box::new(lease)))))
 }
 
 fn state_folder(settings: &Settings, bucket: &str, key: &IdempotencyKey) -> Location {
@@ -166,7 +153,7 @@ fn check_same(record: &ImportRecord, trigger: &Trigger) -> Result<(), ImportErro
         return Ok(());
     }
     let shown = |request: &Request| serde_json::to_string(&request.terms()).unwrap_or_default();
-    Err(ImportError::InvalidRequest(format!(
+    Err(ImportError::invalid_request(format!(
         "the import '{import_id}' was begun with {} and this request is {}: give it another import_id",
         shown(&given),
         shown(request)

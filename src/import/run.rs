@@ -19,7 +19,7 @@ use crate::outcome::{Counts, ImportStatus, Problem};
 use crate::report::{Columns, REFRESH_INTERVAL, Summary, SummaryObject};
 use crate::resolve::Users;
 use crate::state::{Answer, Completed, ImportRecord, Journal, LanesByName, Lease, LeaseError};
-use crate::store::{Location, StoreError};
+use crate::store::Location;
 
 /// How often an import looks whether it is cancelled.
 const WATCH_INTERVAL: Duration = Duration::from_secs(1);
@@ -309,12 +309,6 @@ impl<'i> Run<'i> {
         }
         self.lease.release().await
     }
-
-    /// The import is over and answered: what only it needed is deleted. `keeps_journal`: it knows what no report tells.
-    pub(super) async fn clean_up(&self, keeps_journal: bool) -> Result<(), StoreError> {
-        self.lease.delete_copy().await?;
-        if keeps_journal { Ok(()) } else { self.journal.delete().await }
-    }
 }
 
 /// Waits for an instant; for ever if there is none.
@@ -331,7 +325,7 @@ pub(super) async fn by_deadline<T>(instant: Option<Instant>, future: impl Future
         None => Ok(future.await),
         Some(instant) => {
             let answered = tokio::time::timeout_at(instant, future).await;
-            answered.map_err(|_| anyhow::anyhow!("S3 did not answer in time"))
+            answered.map_err(|_| anyhow::anyhow!("there was no time left for an answer"))
         }
     }
 }

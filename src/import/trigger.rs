@@ -218,7 +218,7 @@ impl Request {
 }
 
 /// Which objects of a folder are files, in words.
-pub const FILES: &str = "what counts lies directly in it, is not empty, and has a name that ends in .csv, .tsv, .txt or .xlsx, or in \
+pub const FILES_IN_WORDS: &str = "what counts lies directly in it, is not empty, and has a name that ends in .csv, .tsv, .txt or .xlsx, or in \
                          one of these and .gz.";
 
 /// Whether a key is that of a file, by its ending and in any case. What else lies in the folder of an export (`_SUCCESS`,
@@ -382,6 +382,16 @@ mod tests {
         let dropped = Trigger::object(object("01"));
         assert_eq!(of(&dropped, "incoming/mode=replace/dry-run=true/a.csv"), Ok((Mode::Replace, true, true)));
         assert_eq!(of(&dropped, "incoming/a.csv"), Ok((Mode::Merge, false, false)));
+    }
+
+    #[test]
+    fn a_file_is_known_by_the_ending_of_its_name() {
+        for name in ["a.csv", "hr/A.CSV", "a.tsv", "a.txt", "a.xlsx", "a.csv.gz", "a.Tsv.Gz", "a.b.csv"] {
+            assert!(is_file_name(name), "{name}");
+        }
+        for name in ["hr/", "_SUCCESS", "a.csv.md5", "a.csv.done", "csv", "a.gz", "a.xls", "a.csv.gz.gz", "a.csv/x"] {
+            assert!(!is_file_name(name), "{name}");
+        }
     }
 
     #[test]

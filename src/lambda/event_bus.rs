@@ -51,7 +51,7 @@ struct EndDetail<'e> {
 
 /// The event's detail. What is too long for an event stays in `summary.json`: causes are cut first, then the columns.
 fn detail(end: &ImportEnd) -> anyhow::Result<String> {
-    let mut summary = end.summary.clone();
+    let mut summary = end.summary().clone();
     loop {
         let detail = serde_json::to_string(&EndDetail { summary: &summary, report: end.report.as_deref() })?;
         if detail.len() <= MAX_DETAIL_BYTES {
@@ -68,6 +68,7 @@ mod tests {
     use chrono::DateTime;
 
     use super::*;
+    use crate::import::Telling;
     use crate::options::Mode;
     use crate::report::{Cause, Columns};
 
@@ -78,7 +79,12 @@ mod tests {
         let columns = |bytes| Some(Columns { used: Vec::new(), carried: vec!["x".repeat(bytes)] });
         let cut = |columns| {
             let summary = Summary { causes: vec![cause.clone(); 30], columns, ..begun.clone() };
-            let end = ImportEnd { summary, report: None, name: None, told_at: DateTime::UNIX_EPOCH };
+            let end = ImportEnd {
+                telling: Telling { summary, objects: Vec::new() },
+                report: None,
+                name: None,
+                told_at: DateTime::UNIX_EPOCH,
+            };
             let detail = detail(&end).unwrap();
             assert!(detail.len() <= MAX_DETAIL_BYTES, "{}", detail.len());
             let detail: serde_json::Value = serde_json::from_str(&detail).unwrap();

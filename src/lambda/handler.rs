@@ -12,7 +12,7 @@ use tracing::{error, info, warn};
 use super::event::{Event, InvalidEvent, Message};
 use super::queue::Queue;
 use crate::import::trigger::{Object, Trigger, is_importable};
-use crate::import::{Deadlines, ImportError, Importer};
+use crate::import::{Deadlines, ImportError, ImportErrorKind, Importer};
 use crate::outcome::ImportStatus;
 use crate::state::Answer;
 
@@ -52,7 +52,8 @@ pub enum HandlerError {
 impl From<HandlerError> for Diagnostic {
     fn from(error: HandlerError) -> Self {
         let error_type = match &error {
-            HandlerError::InvalidEvent(_) | HandlerError::ImportInterrupted(ImportError::InvalidRequest(_)) => {
+            HandlerError::InvalidEvent(_) => "EventNotUnderstood",
+            HandlerError::ImportInterrupted(error) if error.kind == ImportErrorKind::InvalidRequest => {
                 "EventNotUnderstood"
             }
             HandlerError::ImportInProgress(_) => "ImportInProgress",
@@ -74,7 +75,10 @@ enum Fate {
     /// It comes again after this time.
     Again(Duration),
     /// It will never mean anything, or never succeed.
-    GivenUp(String),
+    GivenUp {
+        why: String,
+        import_id: Option<String>,
+    },
 }
 
 impl Handler {
@@ -133,9 +137,9 @@ impl Handler {
         match self.fate(message, deadlines).await {
             Fate::Done => None,
             Fate::Again(after) => Some(after),
-            Fate::GivenUp(why) => {
-                let (id, receive_count) = (&message.id, message.receive_count);
-                error!(message_id = id, receive_count, "a message is given up: {why}");
+            Fate::GivenUp { why, import_id } => {
+                let (message_id, receive_count) = (&message.id, message.receive_count);
+                error!(message_id, receive_count, import_id, "a message is given up: {why}");
                 let is_done = self.queue.give_up(message, &why, deadlines.end).await;
                 (!is_done).then_some(REDELIVER_AFTER_ERROR)
             }
@@ -144,7 +148,7 @@ impl Handler {
 
     async fn fate(&self, message: &Message, deadlines: &Deadlines) -> Fate {
         let triggers = match &message.body {
-            Err(why) => return Fate::GivenUp(why.to_string()),
+            Err(why) => return Fate::GivenUp { why: why.to_string(), import_id: None },
             Ok(Event::Request(request)) => vec![Trigger::queued(request.clone(), &message.id)],
             Ok(Event::Objects(objects)) => self.importable(objects.clone()),
             Ok(Event::Batch(_)) => return Fate::Done,
@@ -157,22 +161,19 @@ impl Handler {
                 Ok(_) => continue,
                 Err(why) => why,
             };
-            let after = match &why {
-                ImportError::InvalidRequest(_) | ImportError::Exhausted(_) => {
-                    given_up.get_or_insert(why.to_string());
-                    continue;
-                }
-                ImportError::Refused(_) if message.receive_count >= MAX_RECEIVES => {
-                    given_up.get_or_insert(why.to_string());
-                    continue;
-                }
-                ImportError::Refused(_) => REDELIVER_AFTER_REFUSAL,
-                ImportError::Interrupted(_) => REDELIVER_AFTER_ERROR,
+            let after = match why.kind {
+                ImportErrorKind::InvalidRequest | ImportErrorKind::Exhausted => None,
+                ImportErrorKind::Refused if message.receive_count >= MAX_RECEIVES => None,
+                ImportErrorKind::Refused => Some(REDELIVER_AFTER_REFUSAL),
+                ImportErrorKind::Interrupted => Some(REDELIVER_AFTER_ERROR),
             };
-            warn!(message_id = message.id, "to be tried again: {why}");
-            return Fate::Again(after);
+            if let Some(after) = after {
+                warn!(message_id = message.id, import_id = why.import_id, "to be tried again: {why}");
+                return Fate::Again(after);
+            }
+            given_up.get_or_insert(why);
         }
-        given_up.map_or(Fate::Done, Fate::GivenUp)
+        given_up.map_or(Fate::Done, |why| Fate::GivenUp { import_id: why.import_id.clone(), why: why.to_string() })
     }
 
     fn importable(&self, objects: Vec<Object>) -> Vec<Trigger> {

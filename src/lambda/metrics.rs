@@ -30,7 +30,7 @@ pub(super) fn metric_line(end: &ImportEnd, service: &str) -> String {
     line.insert("_aws".to_owned(), json!({"Timestamp": timestamp, "CloudWatchMetrics": [directive]}));
     line.insert(DIMENSION.to_owned(), service.into());
     line.extend(metrics.into_iter().map(|(name, _, value)| (name.to_owned(), value)));
-    let summary = &end.summary;
+    let summary = end.summary();
     for (name, value) in [
         ("import_id", json!(summary.import_id)),
         ("status", json!(summary.status)),
@@ -45,7 +45,7 @@ pub(super) fn metric_line(end: &ImportEnd, service: &str) -> String {
 
 /// Name, unit and value of each.
 fn metrics(end: &ImportEnd) -> Vec<(&'static str, &'static str, Value)> {
-    let summary = &end.summary;
+    let summary = end.summary();
     let rows = |statuses: &[Status]| statuses.iter().map(|status| summary.rows.of(*status)).sum::<u64>();
     let is_scheduled = end.name.as_ref().is_some_and(|name| name.starts_with(SCHEDULED));
     let is_done = matches!(summary.status, ImportStatus::Succeeded | ImportStatus::CompletedWithErrors);

@@ -3,7 +3,7 @@
 use unicode_normalization::UnicodeNormalization as _;
 
 use crate::import::ImportEnd;
-use crate::report::{Cause, Summary, grouped};
+use crate::report::{Cause, Summary, counted, grouped};
 
 /// SNS takes subjects of fewer than 100 characters of ASCII, without control characters (API reference, `Publish`).
 const MAX_SUBJECT_LETTERS: usize = 99;
@@ -13,13 +13,13 @@ const MAX_CAUSES: usize = 3;
 /// `agents.csv: completed with errors, 8 of 129 rows to mend`. What is no ASCII in the name of the file is spelled without its
 /// accents, or as `?`; a long name is cut.
 pub(super) fn subject(end: &ImportEnd) -> String {
-    let Summary { rows, .. } = &end.summary;
+    let Summary { rows, .. } = end.summary();
     let to_mend = match rows.to_retry() {
         0 => String::new(),
         n => format!(", {} of {} rows to mend", grouped(n), grouped(rows.total())),
     };
-    let after = format!(": {}{to_mend}", end.summary.status_in_words());
-    let name = ascii(end.summary.file_name());
+    let after = format!(": {}{to_mend}", end.summary().status_in_words());
+    let name = ascii(end.summary().file_name());
     let room = MAX_SUBJECT_LETTERS - after.len();
     let name = if name.len() <= room { name } else { format!("{}...", &name[..room - 3]) };
     format!("{name}{after}")
@@ -36,42 +36,33 @@ fn ascii(text: &str) -> String {
 
 /// What happened, why rows are not as the file says, where the report is, and what to do next.
 pub(super) fn text(end: &ImportEnd) -> String {
-    let Summary { source, message, dry_run, causes, .. } = &end.summary;
-    let mut lines = vec![format!("The import of {source}: {}.", end.summary.status_in_words())];
+    let Summary { source, message, dry_run, causes, .. } = end.summary();
+    let mut lines = vec![format!("The import of {}: {}.", on_one_line(source), end.summary().status_in_words())];
     if *dry_run {
         lines.push("It was a dry run: nothing was written.".to_owned());
     }
     lines.extend(message.clone());
-    lines.push(format!("{}.", end.summary.rows_in_words()));
+    lines.push(format!("{}.", end.summary().rows_in_words()));
     if !causes.is_empty() {
         lines.push(String::new());
         lines.push("Why rows are not as the file says:".to_owned());
-        lines.extend(causes.iter().take(MAX_CAUSES).map(cause_in_words));
+        let cause = |cause: &Cause| format!("- {}: {}", cause.rows_in_words(), cause.message);
+        lines.extend(causes.iter().take(MAX_CAUSES).map(cause));
         let more: u64 = causes.iter().skip(MAX_CAUSES).map(|cause| cause.rows).sum();
         if more > 0 {
-            lines.push(format!("- {}: for other reasons, which summary.json tells.", rows(more)));
+            lines.push(format!("- {}: for other reasons, which summary.json tells.", counted(more, "row")));
         }
     }
     if let Some(report) = &end.report {
-        lines.extend([String::new(), format!("The report: {report}")]);
+        lines.extend([String::new(), format!("The report: {}", on_one_line(report))]);
     }
-    lines.extend([String::new(), format!("What to do next: {}", end.summary.next_step()), String::new()]);
+    lines.extend([String::new(), format!("What to do next: {}", end.next_step()), String::new()]);
     lines.join("\n")
 }
 
-fn cause_in_words(cause: &Cause) -> String {
-    let lines: Vec<_> = cause.lines.iter().map(ToString::to_string).collect();
-    let more = if cause.rows > cause.lines.len() as u64 { ", ..." } else { "" };
-    let at = match lines.len() {
-        0 => String::new(),
-        1 if more.is_empty() => format!(" (line {})", lines[0]),
-        _ => format!(" (lines {}{more})", lines.join(", ")),
-    };
-    format!("- {}{at}: {}", rows(cause.rows), cause.message)
-}
-
-fn rows(n: u64) -> String {
-    format!("{} {}", grouped(n), if n == 1 { "row" } else { "rows" })
+/// The name of a file may have line breaks, which would begin lines of their own.
+fn on_one_line(text: &str) -> String {
+    text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
 }
 
 #[cfg(test)]
@@ -79,8 +70,9 @@ mod tests {
     use chrono::DateTime;
 
     use super::*;
+    use crate::import::Telling;
     use crate::options::Mode;
-    use crate::outcome::{ImportStatus, Line, Status};
+    use crate::outcome::{ImportStatus, Status};
 
     /// The end of an import of a file of this name.
     fn end(name: &str, status: ImportStatus, rows: &[(Status, u64)]) -> ImportEnd {
@@ -90,7 +82,12 @@ mod tests {
         for (status, n) in rows {
             (0..*n).for_each(|_| summary.rows.add(*status));
         }
-        ImportEnd { summary, report: None, name: None, told_at: DateTime::UNIX_EPOCH }
+        ImportEnd {
+            telling: Telling { summary, objects: Vec::new() },
+            report: None,
+            name: None,
+            told_at: DateTime::UNIX_EPOCH,
+        }
     }
 
     #[test]
@@ -111,17 +108,5 @@ mod tests {
         let long = subject(&"long ".repeat(60));
         assert_eq!((long.len(), long.ends_with(&format!("lon...{after}"))), (99, true), "{long}");
         assert_eq!(super::subject(&end("a.csv", ImportStatus::Succeeded, &[(Status::Added, 3)])), "a.csv: succeeded");
-    }
-
-    #[test]
-    fn a_cause_says_its_lines_as_far_as_they_are_known() {
-        let cause = |rows, lines: &[u32]| {
-            let lines = lines.iter().copied().map(Line).collect();
-            cause_in_words(&Cause { code: String::new(), message: "Why.".to_owned(), rows, lines })
-        };
-        assert_eq!(cause(1, &[7]), "- 1 row (line 7): Why.");
-        assert_eq!(cause(2, &[7, 9]), "- 2 rows (lines 7, 9): Why.");
-        assert_eq!(cause(1200, &[7, 9, 11]), "- 1,200 rows (lines 7, 9, 11, ...): Why.");
-        assert_eq!(cause(2, &[]), "- 2 rows: Why.");
     }
 }

@@ -32,7 +32,7 @@ impl Notifier {
     }
 
     async fn tell(&self, end: &ImportEnd) {
-        if is_logged(end.summary.status) {
+        if is_logged(end.summary().status) {
             self.lines.print(&log_line(end));
         }
         // An import that never began is no import: the log and the bus hear of it, and nobody is woken.
@@ -43,7 +43,7 @@ impl Notifier {
         if let Some(bus) = &self.bus {
             warn_of("event", bus.put(end).await);
         }
-        let is_wanted = has_begun && (self.notices == Notices::All || end.summary.status != ImportStatus::Succeeded);
+        let is_wanted = has_begun && (self.notices == Notices::All || end.summary().status != ImportStatus::Succeeded);
         if let Some(topic) = self.topic.as_ref().filter(|_| is_wanted) {
             warn_of("notice", topic.publish(end).await);
         }
@@ -82,7 +82,7 @@ fn is_logged(status: ImportStatus) -> bool {
 
 /// The line of the log. It is made here and not by `tracing`, whose members are never objects, as `rows` is.
 fn log_line(end: &ImportEnd) -> String {
-    let summary = &end.summary;
+    let summary = end.summary();
     json!({
         "timestamp": end.told_at,
         "level": level(summary.status).as_str(),

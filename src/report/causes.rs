@@ -13,8 +13,8 @@ const MAX_CAUSES: usize = 50;
 const MAX_LINES: usize = 3;
 /// Unknown users that are named.
 const MAX_NAMED: usize = 3;
-/// Reasons that are held while rows are counted. When there are twice as many, the rarest are counted as [`OTHER`]: so what
-/// is common is found, unless two thousand rarer reasons stand between any two of its rows.
+/// Reasons that are held while rows are counted. When there are twice as many, the rarest are counted as [`OTHER`]: so a reason
+/// may be missed whose rows have a thousand other reasons between them.
 const MAX_HELD: usize = 1000;
 /// A sentence is cut after so many letters: it may quote a cell.
 const MAX_LETTERS: usize = 500;
@@ -109,7 +109,7 @@ impl CauseCounter {
         let cause = |((code, message), Seen { rows, lines })| Cause { code, message, rows, lines };
         let mut causes: Vec<_> = sorted(self.held).into_iter().map(cause).collect();
         if self.other.rows > 0 {
-            let message = "Other reasons, each of few rows: see import_message in results.csv.".to_owned();
+            let message = "Other reasons: see import_message in results.csv.".to_owned();
             let Seen { rows, lines } = self.other;
             causes.push(Cause { code: OTHER.to_owned(), message, rows, lines });
         }
@@ -155,6 +155,9 @@ impl Seen {
 impl UnknownUsers {
     fn add(&mut self, line: Option<Line>, sentence: &str) {
         self.seen.add(line);
+        if self.has_more {
+            return;
+        }
         let sentence = cut(sentence);
         if self.sentences.contains(&sentence) {
             return;

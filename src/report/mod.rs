@@ -11,7 +11,7 @@ pub use causes::Cause;
 pub(crate) use causes::CauseCounter;
 pub use summary::{Columns, Summary};
 pub use table::Table;
-pub use words::grouped;
+pub use words::{counted, grouped};
 pub(crate) use write::{REFRESH_INTERVAL, RowSheets, SummaryObject, write_table};
 
 use crate::outcome::RowReport;
@@ -32,9 +32,11 @@ pub(crate) const ROW_OBJECTS: [RowObject; 2] = [
     // Every row of the file with its outcome.
     RowObject { name: "results.csv", is_always_there: true, wants: |_| true },
     // The rows to mend and drop again.
-    RowObject { name: "retry.csv", is_always_there: false, wants: |row| row.needs_retry },
+    RowObject { name: RETRY, is_always_there: false, wants: |row| row.needs_retry },
 ];
 
+/// The rows to mend and drop again.
+pub(crate) const RETRY: &str = "retry.csv";
 /// What takes back what the import did.
 pub(crate) const UNDO: &str = "undo.csv";
 /// What was removed because the file does not name it.

@@ -1,6 +1,11 @@
 //! The summary in words: the same in a notice as wherever else people read it.
 
+use std::borrow::Cow;
+
+use super::RETRY;
+use super::causes::Cause;
 use super::summary::Summary;
+use crate::options::Mode;
 use crate::outcome::{ImportStatus, Status};
 
 impl Summary {
@@ -17,35 +22,68 @@ impl Summary {
 
     /// Rows by status: `129 rows: 54 added, 75 unchanged`.
     pub fn rows_in_words(&self) -> String {
-        let total = self.rows.total();
         let of = |status: Status| (self.rows.of(status), status.name().replace('_', " "));
         let some = Status::ALL.into_iter().map(of).filter(|(n_rows, _)| *n_rows > 0);
         let some: Vec<_> = some.map(|(n_rows, name)| format!("{} {name}", grouped(n_rows))).collect();
-        let rows = if total == 1 { "row" } else { "rows" };
         let counts = if some.is_empty() { String::new() } else { format!(": {}", some.join(", ")) };
-        format!("{} {rows}{counts}", grouped(total))
+        format!("{}{counts}", counted(self.rows.total(), "row"))
     }
 
-    /// What to do next: one thing.
-    pub fn next_step(&self) -> &'static str {
-        let has_retry = self.rows.to_retry() > 0;
+    /// What to do next: one thing. `objects` are the names of what the report has.
+    pub fn next_step(&self, objects: &[Cow<'static, str>]) -> String {
+        // There is none of a file that could not be read to its end.
+        let has_retry = objects.iter().any(|name| name == RETRY);
+        let retry = match self.mode {
+            Mode::Merge => "drop retry.csv",
+            Mode::Replace => "drop retry.csv in a folder mode=replace",
+        };
         match self.status {
-            ImportStatus::InProgress => "Wait: the import is under way.",
+            ImportStatus::InProgress => "Wait: the import is under way.".to_owned(),
             ImportStatus::Succeeded if self.dry_run => {
-                "To do what the report says, drop the file again, outside of the folder dry-run=true."
+                "To do what results.csv says, import the same file again, not as a dry run.".to_owned()
             }
-            ImportStatus::Succeeded if self.users.changed == 0 => "There is nothing to do.",
-            ImportStatus::Succeeded => "There is nothing to do. To take the import back, drop undo.csv.",
-            ImportStatus::CompletedWithErrors if has_retry => "Mend the rows in retry.csv, and drop that file.",
+            // Whoever dropped retry.csv alone would lose the rows that are right.
+            ImportStatus::CompletedWithErrors if self.dry_run => {
+                "Mend the rows in your file, and import it again. Nothing was written.".to_owned()
+            }
+            ImportStatus::Succeeded if self.users.changed == 0 => "There is nothing to do.".to_owned(),
+            ImportStatus::Succeeded => "There is nothing to do. To take the import back, drop undo.csv.".to_owned(),
+            ImportStatus::CompletedWithErrors if has_retry => {
+                format!("Mend the rows in retry.csv, and {retry}.")
+            }
             ImportStatus::CompletedWithErrors => {
-                "Look at import_message in results.csv: it says what could not be done."
+                "Look at import_message in results.csv: it says what could not be done.".to_owned()
             }
-            ImportStatus::Rejected => "Nothing was written. Mend what is said above, and drop the file again.",
-            ImportStatus::Failed if has_retry => "Mend what is said above, and drop retry.csv.",
-            ImportStatus::Failed => "Mend what is said above, and drop the file again.",
-            ImportStatus::Cancelled => "To go on, drop retry.csv. To take back what was done, drop undo.csv.",
+            ImportStatus::Rejected => {
+                "Nothing was written. Mend what is said above, and drop the file again.".to_owned()
+            }
+            ImportStatus::Failed if has_retry => format!("Mend what is said above, and {retry}."),
+            ImportStatus::Failed => "Mend what is said above, and drop the file again.".to_owned(),
+            ImportStatus::Cancelled if has_retry => {
+                format!("To go on, {retry}. To take back what was done, drop undo.csv.")
+            }
+            ImportStatus::Cancelled => "To go on, drop the file again.".to_owned(),
         }
     }
+}
+
+impl Cause {
+    /// `4 rows (lines 5, 8, 11, ...)`.
+    pub fn rows_in_words(&self) -> String {
+        let lines: Vec<_> = self.lines.iter().map(ToString::to_string).collect();
+        let more = if self.rows > self.lines.len() as u64 { ", ..." } else { "" };
+        let at = match lines.len() {
+            0 => String::new(),
+            1 if more.is_empty() => format!(" (line {})", lines[0]),
+            _ => format!(" (lines {}{more})", lines.join(", ")),
+        };
+        format!("{}{at}", counted(self.rows, "row"))
+    }
+}
+
+/// `1 row`, `1,200 rows`.
+pub fn counted(n: u64, thing: &str) -> String {
+    format!("{} {thing}{}", grouped(n), if n == 1 { "" } else { "s" })
 }
 
 /// A number with its thousands apart: `1,234,567`.
@@ -64,11 +102,24 @@ pub fn grouped(n: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::outcome::Line;
 
     #[test]
     fn thousands_stand_apart() {
         for (n, text) in [(0, "0"), (999, "999"), (1000, "1,000"), (123_456, "123,456"), (1_234_567, "1,234,567")] {
             assert_eq!(grouped(n), text);
         }
+    }
+
+    #[test]
+    fn a_cause_says_its_lines_as_far_as_they_are_known() {
+        let cause = |rows, lines: &[u32]| {
+            let lines = lines.iter().copied().map(Line).collect();
+            Cause { code: String::new(), message: String::new(), rows, lines }.rows_in_words()
+        };
+        assert_eq!(cause(1, &[7]), "1 row (line 7)");
+        assert_eq!(cause(2, &[7, 9]), "2 rows (lines 7, 9)");
+        assert_eq!(cause(1200, &[7, 9, 11]), "1,200 rows (lines 7, 9, 11, ...)");
+        assert_eq!(cause(2, &[]), "2 rows");
     }
 }

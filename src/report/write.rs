@@ -50,18 +50,20 @@ impl RowSheets {
         Ok(())
     }
 
-    /// The file is read to its end.
-    pub(crate) async fn finish(self, header: &Header) -> Result<(), StoreError> {
+    /// The file is read to its end. Returns the names of the objects that there are.
+    pub(crate) async fn finish(self, header: &Header) -> Result<Vec<&'static str>, StoreError> {
+        let mut written = Vec::new();
         // The one that is always there comes last: where it is, all are.
         for mut sheet in self.sheets.into_iter().rev() {
             if sheet.n_rows > 0 || sheet.object.is_always_there {
                 sheet.upload.push(&sheet.table.take(header)).await?;
                 sheet.upload.finish().await?;
+                written.push(sheet.object.name);
             } else {
                 delete_stale(&self.store, &self.folder, sheet.object.name).await?;
             }
         }
-        Ok(())
+        Ok(written)
     }
 
     /// Gives them up.
@@ -90,17 +92,18 @@ impl RowSheet {
     }
 }
 
-/// Writes a table of our own, if it has rows.
+/// Writes a table of our own, if it has rows; says whether it has.
 pub(crate) async fn write_table(
     store: &Store,
     folder: &Location,
     name: &str,
     header: &[&str],
     rows: impl Iterator<Item = Vec<String>>,
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
     let mut rows = rows.peekable();
     if rows.peek().is_none() {
-        return delete_stale(store, folder, name).await;
+        delete_stale(store, folder, name).await?;
+        return Ok(false);
     }
     let mut upload = store.upload(at(folder, name));
     let mut table = PlainTable::new(header);
@@ -110,7 +113,8 @@ pub(crate) async fn write_table(
             upload.push(&table.take()).await?;
         }
     }
-    upload.finish().await
+    upload.finish().await?;
+    Ok(true)
 }
 
 /// Deletes an object that an earlier delivery left, which could not end the import, and that there is no reason for now.

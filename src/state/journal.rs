@@ -280,11 +280,6 @@ impl Journal {
         self.in_flight.replace(Some(segment.clone()));
         Some(segment)
     }
-
-    /// Deletes the journal: the import is over.
-    pub(crate) async fn delete(&self) -> Result<(), StoreError> {
-        self.segments.delete_all().await
-    }
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::record::{Answer, ImportRecord, to_json};
+use super::segment::Segments;
 use crate::store::{Location, Store, StoreError};
 
 /// The import is this delivery's, or it is over.
@@ -14,10 +15,8 @@ use crate::store::{Location, Store, StoreError};
 pub(crate) enum Acquired {
     /// It is to be done, or to be gone on with.
     Lease(Box<Lease>),
-    /// It is over, and its end is still to be told.
-    Untold(Box<Lease>),
-    /// There is nothing to do any more.
-    Finished(Answer),
+    /// It is over.
+    Finished(Box<FinishedImport>),
 }
 
 /// Another delivery has the import, or it is over: this one must stop.
@@ -124,14 +123,9 @@ impl Lease {
         has_progressed: bool,
     ) -> Result<Option<Acquired>, StoreError> {
         let at = Self::location(folder);
-        match record.answer {
-            Some(answer) if record.untold.is_none() => return Ok(Some(Acquired::Finished(answer))),
-            Some(_) => {
-                let lease =
-                    Self { store: store.clone(), at, etag: RefCell::new(version.0), record, previous_error: None };
-                return Ok(Some(Acquired::Untold(Box::new(lease))));
-            }
-            None => {}
+        if record.answer.is_some() {
+            let finished = FinishedImport { store: store.clone(), at, etag: version.0, record };
+            return Ok(Some(Acquired::Finished(Box::new(finished))));
         }
         record.owner = owner;
         record.deliveries += 1;
@@ -164,8 +158,7 @@ impl Lease {
 
     /// The folder of the import's state.
     pub(crate) fn folder(&self) -> Location {
-        let folder = self.at.key.rsplit_once('/').map_or("", |(folder, _)| folder);
-        Location::new(&self.at.bucket, format!("{folder}/"))
+        folder_of(&self.at)
     }
 
     /// Confirms that this delivery still has the import.
@@ -187,9 +180,17 @@ impl Lease {
     }
 
     /// The import is over: from now on its answer is all that a delivery gets. `untold` is its last summary, as long as its
-    /// end is still to be told.
-    pub(crate) async fn finish(&self, answer: &Answer, untold: Option<Box<RawValue>>) -> Result<(), LeaseError> {
-        self.write(ImportRecord { answer: Some(answer.clone()), untold, ..self.record.clone() }).await
+    /// end is still to be told; `keeps_journal` says that the journal knows what no report tells.
+    pub(crate) async fn finish(
+        &self,
+        answer: Answer,
+        untold: Option<Box<RawValue>>,
+        keeps_journal: bool,
+    ) -> Result<FinishedImport, LeaseError> {
+        let record = ImportRecord { answer: Some(answer), untold, keeps_journal, ..self.record.clone() };
+        self.write(record.clone()).await?;
+        let (store, at, etag) = (self.store.clone(), self.at.clone(), self.etag.borrow().clone());
+        Ok(FinishedImport { store, at, etag, record })
     }
 
     async fn write(&self, record: ImportRecord) -> Result<(), LeaseError> {
@@ -203,10 +204,45 @@ impl Lease {
             Err(error) => Err(error.into()),
         }
     }
+}
 
-    /// Deletes the copy of the object, if there is one: nothing is read any more.
-    pub(crate) async fn delete_copy(&self) -> Result<(), StoreError> {
-        let ImportRecord { source, read_from, .. } = &self.record;
-        if read_from == source { Ok(()) } else { self.store.delete(read_from).await }
+/// An import that is over: nobody has it any more.
+#[derive(Debug)]
+pub(crate) struct FinishedImport {
+    store: Store,
+    at: Location,
+    etag: String,
+    record: ImportRecord,
+}
+
+impl FinishedImport {
+    /// Its record, with the answer.
+    pub(crate) fn record(&self) -> &ImportRecord {
+        &self.record
     }
+
+    /// Notes that its end is told.
+    pub(crate) async fn note_told(&self) -> Result<(), StoreError> {
+        let record = ImportRecord { untold: None, ..self.record.clone() };
+        self.store.write(&self.at, to_json(&record), Some(&self.etag)).await.map(drop)
+    }
+
+    /// Deletes what only the import needed: the copy of the object, if there is one, and the journal, unless it knows what no
+    /// report tells.
+    pub(crate) async fn clean_up(&self) -> Result<(), StoreError> {
+        let ImportRecord { source, read_from, keeps_journal, .. } = &self.record;
+        if read_from != source {
+            self.store.delete(read_from).await?;
+        }
+        if *keeps_journal {
+            return Ok(());
+        }
+        Segments::new(&self.store, &folder_of(&self.at)).delete_all().await
+    }
+}
+
+/// The folder of the state of the import whose record lies there.
+fn folder_of(record: &Location) -> Location {
+    let folder = record.key.rsplit_once('/').map_or("", |(folder, _)| folder);
+    Location::new(&record.bucket, format!("{folder}/"))
 }

@@ -10,7 +10,7 @@ mod segment;
 
 pub(crate) use entry::{CallsByName, Completed, Intent, LanesByName};
 pub(crate) use journal::Journal;
-pub(crate) use lease::{Acquired, Fenced, Found, Lease, LeaseError};
+pub(crate) use lease::{Acquired, Fenced, FinishedImport, Found, Lease, LeaseError};
 pub use record::Answer;
 pub(crate) use record::{Ending, ImportRecord};
 pub(crate) use replay::Replay;

@@ -56,6 +56,9 @@ pub(crate) struct ImportRecord {
     /// Its last summary, once it is over and until its end is told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub untold: Option<Box<RawValue>>,
+    /// Whether its journal knows what no report tells.
+    #[serde(default)]
+    pub keeps_journal: bool,
 }
 
 impl ImportRecord {

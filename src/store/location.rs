@@ -26,6 +26,19 @@ impl Location {
     }
 }
 
+impl Location {
+    /// The media type of what we write there, by the ending of its key: a browser shows a page and opens a table only if it
+    /// is told that it is one.
+    pub(super) fn media_type(&self) -> &'static str {
+        match self.key.rsplit_once('.').map_or("", |(_, ending)| ending) {
+            "csv" => "text/csv; charset=utf-8",
+            "html" => "text/html; charset=utf-8",
+            "json" => "application/json",
+            _ => "application/octet-stream",
+        }
+    }
+}
+
 impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "s3://{}/{}", self.bucket, self.key)

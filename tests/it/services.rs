@@ -107,6 +107,7 @@ struct ToldState {
     lines: Vec<u8>,
     bus: Mood,
     topic: Mood,
+    latency: Duration,
 }
 
 /// A notice as the topic got it.
@@ -155,6 +156,21 @@ impl Told {
         (state.bus, state.topic) = (bus, topic);
     }
 
+    /// How long who should hear it takes to answer.
+    pub fn set_latency(&self, latency: Duration) {
+        self.0.lock().unwrap().latency = latency;
+    }
+
+    async fn mood(&self, of: fn(&ToldState) -> Mood) -> Mood {
+        let (mood, latency) = {
+            let state = self.0.lock().unwrap();
+            (of(&state), state.latency)
+        };
+        tokio::time::sleep(latency).await;
+        mood.endure().await;
+        mood
+    }
+
     /// Logs into these lines for as long as the guard lives.
     pub fn log(&self, filter: &str) -> tracing::subscriber::DefaultGuard {
         let told = self.clone();
@@ -181,8 +197,7 @@ impl Told {
     }
 
     async fn put_events(&self, request: &http::Request<Bytes>) -> Result<http::Response<Bytes>, BoxError> {
-        let mood = self.0.lock().unwrap().bus;
-        mood.endure().await;
+        let mood = self.mood(|state| state.bus).await;
         let answer = match mood {
             Mood::Refuses => json!({"FailedEntryCount": 1, "Entries": [{"ErrorCode": "NotAuthorizedForSource"}]}),
             Mood::Answers | Mood::Hangs => {
@@ -195,8 +210,7 @@ impl Told {
     }
 
     async fn publish(&self, request: &http::Request<Bytes>) -> Result<http::Response<Bytes>, BoxError> {
-        let mood = self.0.lock().unwrap().topic;
-        mood.endure().await;
+        let mood = self.mood(|state| state.topic).await;
         if mood == Mood::Refuses {
             return refusal(
                 "<ErrorResponse><Error><Type>Sender</Type><Code>NotFound</Code><Message>no such topic</Message></Error>\

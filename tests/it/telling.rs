@@ -20,6 +20,8 @@ const SETTINGS: [(&str, &str); 5] = [
     ("AWS_LAMBDA_FUNCTION_NAME", "imports"),
 ];
 
+const DRY_RUN: &str = "incoming/dry-run=true/a.csv";
+
 fn world_with(settings: &[(&str, &str)]) -> World {
     let settings = [&SETTINGS, settings].concat();
     World::built(Emulator::builder(instance(40)).quotas(Quotas::unlimited()), &settings)
@@ -153,7 +155,7 @@ async fn the_end_of_an_import_with_errors_is_told_with_its_three_commonest_cause
 
         The report: ...
 
-        What to do next: Mend the rows in retry.csv, and drop that file.
+        What to do next: Mend the rows in your file, and import it again. Nothing was written.
     "#]]
     .assert_eq(&notice.text.replace(&format!("s3://imports/{}", report.folder), "..."));
 }
@@ -168,7 +170,11 @@ async fn the_end_of_an_import_that_was_rejected_is_told() {
     assert!(notice.text.contains("'replcae' is neither 'merge' nor 'replace'"), "{}", notice.text);
 
     world.told.forget();
-    let report = world.import(json!({"source": "s3://imports/hr/", "import_id": "hr-sync-2026-11-22T02:00:00Z"})).await;
+    let request = json!({
+        "source": "s3://imports/hr/", "import_id": "hr-sync-2026-11-22T02:00:00Z", "mode": "replace", "dry_run": true
+    });
+    let report = world.import(request).await;
+    assert_eq!((&report.summary["mode"], &report.summary["dry_run"]), (&json!("replace"), &json!(true)));
     let notice = assert_told(&world, &report.summary, &report.folder, "WARN");
     assert_eq!((notice.subject.as_str(), report.summary["code"].as_str()), ("hr: rejected", Some("no_source")));
     assert_eq!(world.told.metrics()[0]["ScheduledImportsDone"], 0);
@@ -261,7 +267,7 @@ async fn an_end_that_a_killed_delivery_did_not_tell_is_told_by_the_next() {
     let report = world.import(event.clone()).await;
     assert_told(&world, &report.summary, &report.folder, "INFO");
     assert_eq!(report.summary["deliveries"], 1, "it was only told");
-    assert!(world.s3.calls().iter().all(|(_, key)| key.ends_with("/import.json")), "{:?}", world.s3.calls());
+    assert!(world.s3.keys(BUCKET, "state/").iter().all(|key| !key.contains("/journal/")), "what died is cleared away");
     world.told.forget();
     world.import(event).await;
     assert_eq!((world.told.events(), world.told.notices()), (vec![], vec![]), "and once only");
@@ -285,8 +291,8 @@ async fn an_end_that_there_is_no_time_to_tell_is_told_by_the_next_delivery() {
 async fn of_an_object_that_is_gone_the_log_and_the_bus_hear() {
     let world = world();
     let _log = world.told.log("info");
-    let event = world.dropped("incoming/a.csv", rows(3));
-    world.s3.delete_version(BUCKET, "incoming/a.csv", event["detail"]["object"]["version-id"].as_str().unwrap());
+    let event = world.dropped(DRY_RUN, rows(3));
+    world.s3.delete_version(BUCKET, DRY_RUN, event["detail"]["object"]["version-id"].as_str().unwrap());
     let answer = world.invoke(event).await.unwrap();
     assert_eq!(answer["imports"][0]["code"], "object_gone");
     let (ends, events) = (world.told.ends(), world.told.events());
@@ -295,8 +301,9 @@ async fn of_an_object_that_is_gone_the_log_and_the_bus_hear() {
     let detail: Value = serde_json::from_str(events[0]["Detail"].as_str().unwrap()).unwrap();
     assert_eq!(
         (detail["status"].as_str(), detail["source"].as_str()),
-        (Some("failed"), Some("s3://imports/incoming/a.csv"))
+        (Some("failed"), Some("s3://imports/incoming/dry-run=true/a.csv"))
     );
+    assert_eq!(detail["dry_run"], true);
     assert_eq!((&detail["report"], &detail["import_id"]), (&Value::Null, &answer["imports"][0]["import_id"]));
 }
 
@@ -326,4 +333,60 @@ async fn every_line_about_an_import_has_its_id_a_time_and_a_level() {
         assert_eq!(warned > 0, filter != "error", "{filter}: {lines:#?}");
         assert_eq!(world.told.metrics().len(), 1, "no level drops the metrics");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_line_that_says_why_a_message_comes_again_or_is_given_up_has_the_imports_id() {
+    let world = world();
+    let _log = world.told.log("info");
+    let event = world.dropped("incoming/a.csv", rows(3));
+    world.s3.fail_always("PutObject", Some("results.csv"), import_testkit::S3Fault::AccessDenied403);
+    for receives in 1..=7 {
+        world.invoke(batch(&[in_a_message("m1", receives, &event)])).await.unwrap();
+    }
+    let lines = world.told.lines();
+    let begins = lines.iter().find(|line| line["message"] == "import begins").unwrap();
+    for (start, level) in [("to be tried again: ", "WARN"), ("a message is given up: ", "ERROR")] {
+        let line =
+            lines.iter().find(|line| line["message"].as_str().is_some_and(|text| text.starts_with(start))).unwrap();
+        assert_eq!((&line["level"], &line["message_id"]), (&json!(level), &json!("m1")));
+        assert_eq!(line["import_id"], begins["import_id"]);
+    }
+}
+
+/// Another version of the function may have written it.
+#[tokio::test(start_paused = true)]
+async fn an_end_that_cannot_be_read_any_more_is_a_warning_and_the_answer_stays() {
+    let mut world = world();
+    let event = world.dropped("incoming/a.csv", rows(3));
+    world.told.set_moods(Mood::Answers, Mood::Hangs);
+    assert!(timeout(Duration::from_secs(1), world.invoke(event.clone())).await.is_err());
+    world.restart();
+    let key = world.s3.keys(BUCKET, "state/").into_iter().find(|key| key.ends_with("/import.json")).unwrap();
+    let mut record: Value = serde_json::from_slice(&world.s3.get(BUCKET, &key).unwrap()).unwrap();
+    record["untold"] = json!({"of": "another version"});
+    world.s3.put(BUCKET, &key, record.to_string());
+    let _log = world.told.log("info");
+    let answer = world.invoke(event.clone()).await.unwrap();
+    assert_eq!(answer["imports"][0]["status"], "succeeded");
+    assert!(world.told.lines().iter().any(|line| line["level"] == "WARN"), "{:?}", world.told.lines());
+    world.told.forget();
+    assert_eq!(world.invoke(event).await.unwrap(), answer);
+    assert_eq!(world.told.lines(), Vec::<Value>::new(), "said once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_end_whose_telling_cannot_be_noted_is_told_again() {
+    let world = world();
+    let event = world.dropped("incoming/a.csv", rows(3));
+    world.told.set_latency(Duration::from_secs(1));
+    let fails = async {
+        sleep(Duration::from_millis(1500)).await;
+        world.s3.fail_always("PutObject", Some("import.json"), import_testkit::S3Fault::Internal500);
+    };
+    let (answer, ()) = tokio::join!(world.invoke(event.clone()), fails);
+    assert_eq!(answer.unwrap()["imports"][0]["status"], "succeeded");
+    world.s3.heal();
+    world.invoke(event).await.unwrap();
+    assert_eq!((world.told.events().len(), world.told.notices().len()), (2, 2));
 }

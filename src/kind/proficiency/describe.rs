@@ -13,6 +13,14 @@ use crate::resolve::Catalog;
 const CONTRADICTION: &str =
     "Contradicts another line: same user, attribute and value, another level. Keep one of the two.";
 
+/// What is said of an addition for which there is no room.
+fn too_many(what: &str, most: usize) -> String {
+    format!(
+        "The user would have {what} than the {most} that are allowed. Remove some first, or raise the quota in Amazon Connect \
+         and MAX_PROFICIENCIES_PER_USER here."
+    )
+}
+
 impl Describe for ProficiencyRows {
     const UNDO: &'static [&'static str] = &["user", "attribute", "value", "level", "action"];
     const REMOVED: &'static [&'static str] = &["user", "attribute", "value", "level"];
@@ -27,9 +35,11 @@ impl Describe for ProficiencyRows {
         let outcome = self.ledger().outcome(row).unwrap_or(Outcome::PENDING);
         let (code, message) = self.message(outcome, header, record, context);
         let mut report = RowReport::new(outcome.status, code, message);
-        if outcome.code == Code::ConflictingRows {
-            report.cause = Some(CONTRADICTION.to_owned());
-        }
+        report.cause = match outcome.code {
+            Code::ConflictingRows => Some(CONTRADICTION.to_owned()),
+            Code::TooManyProficiencies => Some(too_many("more proficiencies", context.max_proficiencies)),
+            _ => None,
+        };
         if let Some(surplus) = self.surplus(row, context) {
             report.remark(&surplus);
         }
@@ -84,11 +94,7 @@ impl ProficiencyRows {
             (_, Note::Line(line), _) => {
                 format!("Contradicts line {line}: same user, attribute and value, another level. Keep one of the two.")
             }
-            (_, Note::SetSize(size), _) => format!(
-                "The user would have {size} proficiencies, more than the {} that are allowed. Remove some first, or \
-                 raise the quota in Amazon Connect and MAX_PROFICIENCIES_PER_USER here.",
-                context.max_proficiencies
-            ),
+            (_, Note::SetSize(size), _) => too_many(&format!("{size} proficiencies, more"), context.max_proficiencies),
             (_, Note::LevelBefore(hundredths), Ok(row))
                 if matches!(outcome.status, Status::Updated | Status::WouldUpdate) =>
             {

@@ -106,7 +106,7 @@ impl Store {
     ) -> Result<String, StoreError> {
         let mut conflicts = 0;
         loop {
-            let call = self.client.put_object().bucket(&at.bucket).key(&at.key);
+            let call = self.client.put_object().bucket(&at.bucket).key(&at.key).content_type(at.media_type());
             let call = call.set_if_match(etag.map(str::to_owned)).set_if_none_match(is_new.then(|| "*".to_owned()));
             match Box::pin(call.body(ByteStream::from(bytes.clone())).send()).await {
                 Ok(put) => return Ok(put.e_tag.unwrap_or_default()),

@@ -41,7 +41,7 @@ impl Upload {
         let rest = std::mem::take(&mut self.buffer);
         if self.upload_id.is_none() {
             let call = self.client.put_object().bucket(&self.to.bucket).key(&self.to.key);
-            let call = call.body(ByteStream::from(rest));
+            let call = call.content_type(self.to.media_type()).body(ByteStream::from(rest));
             return Box::pin(call.send()).await.map_err(store_error("PutObject", &self.to)).map(drop);
         }
         if !rest.is_empty() {
