@@ -1,7 +1,8 @@
 //! All lanes: a call goes through its operation's lane until it is answered or given up.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -12,6 +13,7 @@ use super::memory::LaneMemory;
 use super::operation::Operation;
 use super::rate::{FairBucket, Rates};
 use super::retry::POLICY;
+use super::timeline::Timeline;
 use super::types::UserId;
 
 /// Harmless questions. A lane asks them where nothing was answered for long.
@@ -30,6 +32,16 @@ pub struct Lanes {
     total: Option<FairBucket>,
     gate: Gate,
     random: RefCell<fastrand::Rng>,
+    timeline: RefCell<Timeline>,
+    /// When the import began.
+    import_began: Cell<ImportBegan>,
+}
+
+/// When an import began: so long before an instant of this process.
+#[derive(Clone, Copy, Debug)]
+struct ImportBegan {
+    before: Duration,
+    now: Instant,
 }
 
 impl Lanes {
@@ -40,6 +52,8 @@ impl Lanes {
             total: rates.total().map(FairBucket::new),
             gate: Gate::default(),
             random: RefCell::new(fastrand::Rng::with_seed(seed)),
+            timeline: RefCell::default(),
+            import_began: Cell::new(ImportBegan { before: Duration::ZERO, now: Instant::now() }),
         }
     }
 
@@ -53,6 +67,17 @@ impl Lanes {
         for lane in &self.lanes {
             lane.begin(is_resumed, memory.get(lane.operation.name()).unwrap_or(&LaneMemory::default()));
         }
+    }
+
+    /// Begins to count what is called when: the import began so long ago.
+    pub fn begin_timeline(&self, age: Duration) {
+        self.timeline.take();
+        self.import_began.set(ImportBegan { before: age, now: Instant::now() });
+    }
+
+    /// What this delivery has called when.
+    pub fn timeline(&self) -> Timeline {
+        self.timeline.borrow().clone()
     }
 
     /// What the next delivery has to know, by the names of the operations.
@@ -149,6 +174,8 @@ impl Lanes {
         let asked = Instant::now();
         lane.acquire(&self.gate, self.total.as_ref()).await?;
         let sent = Instant::now();
+        let ImportBegan { before, now } = self.import_began.get();
+        self.timeline.borrow_mut().record(lane.operation.name(), before + sent.duration_since(now));
         let _under_way = lane.sent(asked);
         let answer = attempt().await;
         lane.heard(&answer, sent, self.answers_beside(lane));
@@ -220,9 +247,7 @@ impl Lanes {
 
 #[cfg(test)]
 mod tests {
-    use std::cell::Cell;
     use std::num::NonZeroU32;
-    use std::time::Duration;
 
     use futures::future::{join, join_all};
     use tokio::time::{sleep, timeout};

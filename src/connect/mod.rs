@@ -3,7 +3,7 @@
 //! [`Connect`] is what the rest of the program sees. Below it: [`sdk`], the only place that knows `aws_sdk_connect`;
 //! [`lanes`], where a call is sent until it is answered or given up; [`gate`], whether any call may go; [`lane`], whose
 //! turn it is; [`breaker`], whether the service works; [`retry`], how often and how long; [`rate`], how fast;
-//! [`error`], what a failure means; and [`memory`], what the next delivery has to know.
+//! [`error`], what a failure means; [`memory`], what the next delivery has to know; and [`timeline`], what was called when.
 
 mod breaker;
 mod error;
@@ -17,6 +17,7 @@ mod retry;
 mod sdk;
 #[cfg(test)]
 mod tests;
+mod timeline;
 mod types;
 mod user_config;
 
@@ -28,6 +29,7 @@ pub(crate) use lanes::Lanes;
 pub(crate) use memory::LaneMemory;
 pub(crate) use operation::Operation;
 pub(crate) use rate::{Rate, Rates};
+pub(crate) use timeline::Timeline;
 pub(crate) use types::{
     DirectoryUser, Level, MAX_ITEMS_PER_CALL, PredefinedAttribute, Proficiencies, Proficiency, ProficiencyKey, UserId,
 };

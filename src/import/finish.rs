@@ -1,7 +1,5 @@
 //! The end of an import: its report, its last summary, its answer.
 
-use std::borrow::Cow;
-
 use anyhow::Context as _;
 
 use super::end::{ImportEnd, Telling};
@@ -10,8 +8,8 @@ use super::run::{Run, Verdict};
 use crate::input::{Header, Record};
 use crate::kind::{Describe, ProficiencyRows, ReportContext};
 use crate::options::Mode;
-use crate::outcome::{Counts, Line, Note, Outcome, Problem, RowId, RowReport};
-use crate::report::{self, Cause, CauseCounter, RowSheets, Summary, write_table};
+use crate::outcome::{Counts, Note, Outcome, Problem, RowId, RowReport};
+use crate::report::{self, Details, Digest, RowSheets, Summary, write_table};
 use crate::resolve::Users;
 use crate::state::{FinishedImport, LeaseError};
 use crate::store::StoreError;
@@ -59,10 +57,10 @@ impl<R: Describe> Imported<R> {
         })
     }
 
-    /// Why rows are not as the file says, as far as that is known without the file.
-    fn causes_without_file(&self) -> Vec<Cause> {
+    /// What the rows tell, as far as that is known without the file.
+    fn digest_without_file(&self) -> Digest {
         let ledger = self.rows.ledger();
-        let mut causes = CauseCounter::new(self.verdict.stopped());
+        let mut digest = Digest::new(self.verdict.stopped());
         let mut add = |line, outcome: Outcome| {
             let (code, sentence) = match outcome.note() {
                 Note::Message(id) => ledger.messages.get(id),
@@ -70,13 +68,13 @@ impl<R: Describe> Imported<R> {
                     (outcome.code.name().to_owned(), "What was wrong with these rows is lost with the file.".to_owned())
                 }
             };
-            causes.add(line, outcome.status, &code, &sentence);
+            digest.add(line, outcome.status, &code, &sentence);
         };
         match &self.outcomes_without_file {
             Some(outcomes) => outcomes.iter().for_each(|outcome| add(None, *outcome)),
             None => ledger.outcomes().for_each(|(line, outcome)| add(Some(line), outcome)),
         }
-        causes.into_causes()
+        digest
     }
 
     fn undo(&self) -> impl Iterator<Item = Vec<String>> + '_ {
@@ -88,8 +86,7 @@ impl<R: Describe> Imported<R> {
 #[derive(Debug)]
 pub(super) struct Finished {
     summary: Summary,
-    /// The names of the report's tables.
-    objects: Vec<Cow<'static, str>>,
+    details: Details,
     /// Whether the journal knows what the report does not tell.
     keeps_journal: bool,
 }
@@ -101,18 +98,18 @@ pub(super) async fn finish<R: Describe>(run: &Run<'_>, mut import: Imported<R>) 
     run.journal.sync().await;
     run.confirm().await?;
     let Written { rows, tables } = write_report(run, &import).await.context("the report could not be written")?;
-    let (causes, mut objects) = match rows {
-        WrittenRows::All { causes, objects } => (causes, objects),
+    let (digest, objects) = match rows {
+        WrittenRows::All { digest, objects } => (*digest, objects),
         WrittenRows::None(problem) => {
             if let Some(problem) = problem {
                 import.verdict = Verdict::Failed(problem);
             }
-            (import.causes_without_file(), Vec::new())
+            (import.digest_without_file(), Vec::new())
         }
     };
-    objects.extend(tables);
-    let objects = objects.into_iter().map(Into::into).collect();
-    Ok(Finished { summary: run.finished(&import, causes), objects, keeps_journal: false })
+    let objects = objects.into_iter().chain(tables).map(Into::into).collect();
+    let (causes, details) = digest.finish(import.removed(), objects);
+    Ok(Finished { summary: run.finished(&import, causes), details, keeps_journal: false })
 }
 
 /// What was written of a report.
@@ -124,8 +121,8 @@ struct Written {
 
 /// What was written of the tables with a line for each row.
 enum WrittenRows {
-    /// All of it; why rows are not as the file says, and the names of the tables.
-    All { causes: Vec<Cause>, objects: Vec<&'static str> },
+    /// All of it: what the rows tell, and the names of the tables.
+    All { digest: Box<Digest>, objects: Vec<&'static str> },
     /// Nothing: the file has no header, or cannot be read any more for this reason.
     None(Option<Problem>),
 }
@@ -173,8 +170,8 @@ async fn write_rows<R: Describe>(
         report
     };
     let mut sheets = RowSheets::new(&run.importer.store, &run.record().report, header);
-    let mut causes = CauseCounter::new(import.verdict.stopped());
-    let (n_rows, read) = match copy_rows(run, header, &mut sheets, &mut causes, describe).await {
+    let mut digest = Digest::new(import.verdict.stopped());
+    let (n_rows, read) = match copy_rows(run, header, &mut sheets, &mut digest, describe).await {
         Ok(copied) => copied,
         Err(error) => {
             sheets.abort().await;
@@ -197,7 +194,7 @@ async fn write_rows<R: Describe>(
         return Err(error);
     }
     let objects = sheets.finish(header).await?;
-    Ok(WrittenRows::All { causes: causes.into_causes(), objects })
+    Ok(WrittenRows::All { digest: Box::new(digest), objects })
 }
 
 /// What failed: to read the file, or to write the report.
@@ -211,7 +208,7 @@ async fn copy_rows(
     run: &Run<'_>,
     header: &Header,
     sheets: &mut RowSheets,
-    causes: &mut CauseCounter,
+    digest: &mut Digest,
     describe: impl Fn(RowId, &Header, &Record<'_>) -> RowReport,
 ) -> Result<(usize, Result<(), Problem>), CopyError> {
     let source = RowReader::open(&run.importer.store, &run.record().read_from).await;
@@ -219,7 +216,7 @@ async fn copy_rows(
     loop {
         let mut push = |header: &Header, record: Record<'_>| {
             let row = describe(RowId(n_rows), header, &record);
-            causes.push(Line(record.line), &row);
+            digest.push(header, &record, &row);
             sheets.push(header, &record, &row);
             n_rows += 1;
             Ok(())
@@ -246,16 +243,17 @@ impl Finished {
     pub(super) fn without_report(run: &Run<'_>, verdict: Verdict) -> Self {
         let mut import = Imported::new(ProficiencyRows::default(), None, None);
         import.verdict = verdict;
-        Self { summary: run.finished(&import, Vec::new()), objects: Vec::new(), keeps_journal: true }
+        Self { summary: run.finished(&import, Vec::new()), details: Details::default(), keeps_journal: true }
     }
 
-    /// Writes the last summary and the answer: from now on that is all that a delivery gets. Nothing if another delivery has
+    /// Writes the last summary, the page and the answer: from now on that is all that a delivery gets. Nothing if another delivery has
     /// the import.
     pub(super) async fn close(self: Box<Self>, run: &Run<'_>) -> anyhow::Result<Option<Closed>> {
-        let Self { summary, objects, keeps_journal } = *self;
+        let Self { summary, details, keeps_journal } = *self;
         let closed = async {
-            run.write_summary(&summary).await?;
-            let end = ImportEnd::new(run.record(), Telling { summary, objects }, run.deadlines.wall_clock());
+            run.write_overview(&summary, &details).await?;
+            let telling = Telling { summary, objects: details.objects };
+            let end = ImportEnd::new(run.record(), telling, run.deadlines.wall_clock());
             let untold = run.importer.listener.is_some().then(|| end.telling.to_json());
             let finished = run.lease.finish(end.answer(), untold, keeps_journal).await?;
             Ok(Closed { finished, end })

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::connect::Timeline;
 use crate::outcome::Counts;
 use crate::state::{CallsByName, Replay};
 
@@ -40,12 +41,18 @@ impl Progress {
 pub(super) struct History {
     /// What they called.
     pub(super) calls: CallsByName,
+    /// What they called when.
+    pub(super) timeline: Timeline,
     /// Users that they are done with.
     pub(super) n_users_completed: usize,
 }
 
 impl History {
     pub(super) fn of(replay: &Replay) -> Self {
-        Self { calls: replay.calls.clone(), n_users_completed: replay.n_users_completed() }
+        Self {
+            calls: replay.calls.clone(),
+            timeline: replay.timeline.clone(),
+            n_users_completed: replay.n_users_completed(),
+        }
     }
 }

@@ -16,7 +16,7 @@ use crate::connect::{ConnectError, Lanes, Operation};
 use crate::kind::{FileKind, Rows, UserBatch};
 use crate::options::Mode;
 use crate::outcome::{Counts, ImportStatus, Problem};
-use crate::report::{Columns, REFRESH_INTERVAL, Summary, SummaryObject};
+use crate::report::{Columns, Details, Overview, REFRESH_INTERVAL, ReportPage, Summary};
 use crate::resolve::Users;
 use crate::state::{Answer, Completed, ImportRecord, Journal, LanesByName, Lease, LeaseError};
 use crate::store::Location;
@@ -108,7 +108,7 @@ pub(super) struct Run<'i> {
     confirmed: Cell<Instant>,
     /// Whether what earlier deliveries knew of the operations was read.
     knows_lanes: Cell<bool>,
-    summary: Mutex<SummaryObject>,
+    overview: Mutex<Overview>,
 }
 
 impl<'i> Run<'i> {
@@ -117,6 +117,8 @@ impl<'i> Run<'i> {
         // What a warm process knows of the import before this one counts no more.
         importer.progress.send_replace(Progress::default());
         importer.connect.lanes().begin(record.is_resumed(), &LanesByName::default());
+        let age = (deadlines.wall_clock() - record.started_at).to_std().unwrap_or_default();
+        importer.connect.lanes().begin_timeline(age);
         Self {
             importer,
             journal: Journal::new(&importer.store, &lease.folder(), record.deliveries),
@@ -128,7 +130,7 @@ impl<'i> Run<'i> {
             cancelled: watch::Sender::default(),
             confirmed: Cell::new(Instant::now()),
             knows_lanes: Cell::default(),
-            summary: Mutex::new(SummaryObject::new(&record.report)),
+            overview: Mutex::new(Overview::new(&record.report)),
             lease,
         }
     }
@@ -245,13 +247,13 @@ impl<'i> Run<'i> {
         sleep_until(since + CANCEL_GRACE + STOP_GRACE).await;
     }
 
-    /// Renews the summary for as long as the import runs, and what is known of its calls. It ends where a newer delivery has
+    /// Renews the summary and the page for as long as the import runs, and what is known of its calls. It ends where a newer delivery has
     /// written its own.
     pub(super) async fn renew_summary(&self) -> Result<Infallible, LeaseError> {
         loop {
             sleep(REFRESH_INTERVAL).await;
             self.note_calls();
-            if let Err(error) = self.journal.store_calls().await {
+            if let Err(error) = self.journal.store_calls(self.lanes().timeline()).await {
                 warn!("what was called could not be stored: {error}");
             }
             match self.write_progress().await {
@@ -263,13 +265,26 @@ impl<'i> Run<'i> {
         }
     }
 
-    /// Writes the summary of an import that runs.
+    /// Writes the summary and the page of an import that runs.
     pub(super) async fn write_progress(&self) -> Result<(), LeaseError> {
-        self.write_summary(&self.unfinished()).await
+        self.write_overview(&self.unfinished(), &Details::default()).await
     }
 
-    pub(super) async fn write_summary(&self, summary: &Summary) -> Result<(), LeaseError> {
-        self.summary.lock().await.write(&self.importer.store, summary).await
+    /// Writes the summary and the page.
+    pub(super) async fn write_overview(&self, summary: &Summary, details: &Details) -> Result<(), LeaseError> {
+        let Progress { n_users, n_users_done, .. } = *self.importer.progress.borrow();
+        let mut timeline = self.history.borrow().timeline.clone();
+        timeline.absorb(&self.lanes().timeline());
+        let page = ReportPage {
+            summary,
+            details,
+            timeline: &timeline,
+            users: Some((n_users_done, n_users)),
+            options: &self.record().options,
+            rates: &self.importer.settings.rates,
+            now: self.deadlines.wall_clock(),
+        };
+        self.overview.lock().await.write(&self.importer.store, &page).await
     }
 
     /// What the delivery answers.
@@ -301,7 +316,7 @@ impl<'i> Run<'i> {
     pub(super) async fn release(&self) -> Result<(), LeaseError> {
         self.note_calls();
         self.journal.drain(async || self.confirm().await).await?;
-        self.journal.store_calls().await?;
+        self.journal.store_calls(self.lanes().timeline()).await?;
         self.write_progress().await?;
         // A delivery that called nothing did not wait for a busy service: its time is too short for the file.
         if self.is_last_try() || self.lanes().calls().next().is_none() {

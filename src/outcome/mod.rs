@@ -4,4 +4,4 @@ mod import;
 mod row;
 
 pub use import::{Counts, ImportStatus, Preview, Problem, UserCounts};
-pub use row::{Code, Line, MessageId, Note, Outcome, RowId, RowReport, Status, StoredOutcome};
+pub use row::{Code, LevelChange, Line, MessageId, Note, Outcome, RowId, RowReport, Status, StoredOutcome};

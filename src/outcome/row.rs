@@ -328,12 +328,23 @@ pub struct RowReport {
     /// The part of the message that says why the row is not as the file says, and that other rows may share; the whole
     /// message if nothing is said here.
     pub cause: Option<String>,
+    /// What the user had and what it has, where the row is about a level.
+    pub levels: Option<LevelChange>,
+}
+
+/// A level before an import and after it: 1 to 5, rounded, or 0 for none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LevelChange {
+    /// What the user had.
+    pub before: u8,
+    /// What it has.
+    pub after: u8,
 }
 
 impl RowReport {
     /// The row's outcome in words; it goes to `retry.csv` if its status says so.
     pub fn new(status: Status, code: String, message: String) -> Self {
-        Self { status, code, message, needs_retry: status.needs_retry(), cause: None }
+        Self { status, code, message, needs_retry: status.needs_retry(), cause: None, levels: None }
     }
 
     /// Says one thing more, which is not why the row is not as the file says.

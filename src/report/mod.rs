@@ -1,6 +1,9 @@
 //! What the person who dropped the file gets back: tables and a summary as bytes, and [`mod@write`], which stores them.
 
 mod causes;
+mod details;
+mod page;
+mod pictures;
 mod plain;
 mod summary;
 mod table;
@@ -8,11 +11,12 @@ mod words;
 mod write;
 
 pub use causes::Cause;
-pub(crate) use causes::CauseCounter;
+pub(crate) use details::{Details, Digest};
+pub(crate) use page::ReportPage;
 pub use summary::{Columns, Summary};
 pub use table::Table;
 pub use words::{counted, grouped};
-pub(crate) use write::{REFRESH_INTERVAL, RowSheets, SummaryObject, write_table};
+pub(crate) use write::{Overview, REFRESH_INTERVAL, RowSheets, write_table};
 
 use crate::outcome::RowReport;
 
@@ -29,12 +33,12 @@ pub(crate) struct RowObject {
 
 /// All of them. Another one is one more entry.
 pub(crate) const ROW_OBJECTS: [RowObject; 2] = [
-    // Every row of the file with its outcome.
-    RowObject { name: "results.csv", is_always_there: true, wants: |_| true },
-    // The rows to mend and drop again.
+    RowObject { name: RESULTS, is_always_there: true, wants: |_| true },
     RowObject { name: RETRY, is_always_there: false, wants: |row| row.needs_retry },
 ];
 
+/// Every row of the file with its outcome.
+pub(crate) const RESULTS: &str = "results.csv";
 /// The rows to mend and drop again.
 pub(crate) const RETRY: &str = "retry.csv";
 /// What takes back what the import did.
@@ -43,3 +47,13 @@ pub(crate) const UNDO: &str = "undo.csv";
 pub(crate) const REMOVED: &str = "removed.csv";
 /// The import in numbers.
 pub(crate) const SUMMARY: &str = "summary.json";
+/// The import for people.
+pub(crate) const PAGE: &str = "report.html";
+
+/// The report's tables, in words.
+pub(crate) const ROW_OBJECTS_IN_WORDS: [(&str, &str); 4] = [
+    (RESULTS, "every row of the file, and what became of it"),
+    (RETRY, "the rows to mend and drop again"),
+    (UNDO, "what takes this import back: drop it"),
+    (REMOVED, "what was removed because the file does not name it"),
+];

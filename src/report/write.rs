@@ -5,16 +5,16 @@ use std::time::Duration;
 use bytes::Bytes;
 use tracing::warn;
 
+use super::page::ReportPage;
 use super::plain::PlainTable;
-use super::summary::Summary;
 use super::table::Table;
-use super::{ROW_OBJECTS, RowObject, SUMMARY};
+use super::{PAGE, ROW_OBJECTS, RowObject, SUMMARY};
 use crate::input::{Header, Record};
 use crate::outcome::RowReport;
 use crate::state::{Fenced, LeaseError};
 use crate::store::{Location, Store, StoreError, Upload};
 
-/// How often `summary.json` is renewed while an import runs.
+/// How often `summary.json` and `report.html` are renewed while an import runs.
 pub(crate) const REFRESH_INTERVAL: Duration = Duration::from_secs(30);
 /// Rows of a plain table are handed to its upload in pieces of this size.
 const PIECE_ROWS: usize = 1000;
@@ -130,30 +130,48 @@ fn at(folder: &Location, name: &str) -> Location {
     Location::new(&folder.bucket, format!("{}{name}", folder.key))
 }
 
-/// `summary.json` of one delivery: it replaces what this delivery wrote before, and never what a newer one wrote.
+/// What is renewed while an import runs, of one delivery: `summary.json` and `report.html`.
 #[derive(Debug)]
-pub(crate) struct SummaryObject {
-    at: Location,
-    etag: Option<String>,
+pub(crate) struct Overview {
+    summary: Renewed,
+    page: Renewed,
 }
 
-impl SummaryObject {
-    /// The summary in a report's folder. A delivery that begins writes over what an earlier one left.
+impl Overview {
+    /// The overview in a report's folder.
     pub(crate) fn new(folder: &Location) -> Self {
-        Self { at: at(folder, SUMMARY), etag: None }
+        let renewed = |name, deliveries| Renewed { at: at(folder, name), etag: None, deliveries };
+        Self { summary: renewed(SUMMARY, deliveries_of_summary), page: renewed(PAGE, deliveries_of_page) }
     }
 
+    /// Writes both.
+    pub(crate) async fn write(&mut self, store: &Store, page: &ReportPage<'_>) -> Result<(), LeaseError> {
+        let summary = page.summary;
+        self.summary.write(store, summary.to_json().into(), summary.deliveries).await?;
+        self.page.write(store, page.render().into(), summary.deliveries).await
+    }
+}
+
+/// An object of one delivery: it replaces what this delivery wrote before, and never what a newer one wrote.
+#[derive(Debug)]
+struct Renewed {
+    at: Location,
+    etag: Option<String>,
+    /// Which delivery wrote such an object.
+    deliveries: fn(&[u8]) -> Option<u32>,
+}
+
+impl Renewed {
     /// Writes it, in place of the one that was written last, or anew where somebody has deleted that.
     ///
     /// The last may be one whose answer never came, for this was dropped while it waited. So if another is found, it is only
     /// respected if a newer delivery wrote it: then this one is [`Fenced`].
-    pub(crate) async fn write(&mut self, store: &Store, summary: &Summary) -> Result<(), LeaseError> {
-        let bytes = Bytes::from(summary.to_json());
+    async fn write(&mut self, store: &Store, bytes: Bytes, deliveries: u32) -> Result<(), LeaseError> {
         let mut is_known = self.etag.is_some();
         loop {
             if !is_known {
                 let found = store.get(&self.at).await?;
-                if found.as_ref().is_some_and(|(found, _)| deliveries(found) > summary.deliveries) {
+                if found.as_ref().is_some_and(|(found, _)| (self.deliveries)(found).unwrap_or(0) > deliveries) {
                     return Err(Fenced.into());
                 }
                 self.etag = found.map(|(_, etag)| etag);
@@ -170,8 +188,13 @@ impl SummaryObject {
     }
 }
 
-/// Which delivery wrote a summary.
-fn deliveries(summary: &[u8]) -> u32 {
-    let summary: Option<serde_json::Value> = serde_json::from_slice(summary).ok();
-    summary.and_then(|summary| summary["deliveries"].as_u64()?.try_into().ok()).unwrap_or(0)
+fn deliveries_of_summary(summary: &[u8]) -> Option<u32> {
+    let summary: serde_json::Value = serde_json::from_slice(summary).ok()?;
+    summary["deliveries"].as_u64()?.try_into().ok()
+}
+
+fn deliveries_of_page(page: &[u8]) -> Option<u32> {
+    const MARK: &str = "<meta name=\"deliveries\" content=\"";
+    let (_, after) = str::from_utf8(page).ok()?.split_once(MARK)?;
+    after.split_once('"')?.0.parse().ok()
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::connect::{Calls, LaneMemory, UserId};
+use crate::connect::{Calls, LaneMemory, Timeline, UserId};
 use crate::options::Mode;
 use crate::outcome::{Preview, RowId, StoredOutcome};
 
@@ -30,6 +30,8 @@ pub(super) enum Entry {
     Completed(Completed),
     /// What this delivery has called so far, and what it knows of each operation.
     Called { calls: CallsByName, lanes: LanesByName },
+    /// What this delivery has called when.
+    Timeline(Timeline),
 }
 
 /// A user whose writes may have started.

@@ -22,7 +22,7 @@ use super::entry::{CallsByName, Completed, Entry, Intent, LanesByName};
 use super::lease::{Fenced, LeaseError};
 use super::replay::Replay;
 use super::segment::Segments;
-use crate::connect::UserId;
+use crate::connect::{Timeline, UserId};
 use crate::options::Mode;
 use crate::outcome::Preview;
 use crate::store::{Location, Store, StoreError};
@@ -166,10 +166,13 @@ impl Journal {
     }
 
     /// Stores what was called so far, where nothing else is stored: an outage that lasts must be known to the next delivery.
-    pub(crate) async fn store_calls(&self) -> Result<(), StoreError> {
+    pub(crate) async fn store_calls(&self, timeline: Timeline) -> Result<(), StoreError> {
         let called = self.called.take();
         match called {
-            Some(called) => self.segments.put_calls(self.delivery, called.to_line().into()).await,
+            Some(called) => {
+                let lines = [called.to_line(), Entry::Timeline(timeline).to_line()].concat();
+                self.segments.put_calls(self.delivery, lines.into()).await
+            }
             None => Ok(()),
         }
     }

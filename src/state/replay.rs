@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::entry::{CallsByName, Completed, Entry, Intent, LanesByName};
-use crate::connect::UserId;
+use crate::connect::{Timeline, UserId};
 use crate::options::Mode;
 use crate::outcome::{Preview, RowId};
 
@@ -21,11 +21,14 @@ pub(crate) struct Replay {
     pub is_guard_passed: bool,
     /// What earlier deliveries called.
     pub calls: CallsByName,
+    /// What they called when.
+    pub timeline: Timeline,
     /// What they knew of each operation.
     pub lanes: LanesByName,
     completed: HashSet<UserId>,
     /// The last that the delivery said whose entries are being read.
     called_last: CallsByName,
+    timeline_last: Timeline,
     delivery: u32,
 }
 
@@ -52,6 +55,7 @@ impl Replay {
                 (self.called_last, self.lanes) = (calls, lanes);
             }
             Entry::Called { .. } => {}
+            Entry::Timeline(timeline) => self.timeline_last = timeline,
         }
         None
     }
@@ -61,6 +65,7 @@ impl Replay {
         for (operation, calls) in std::mem::take(&mut self.called_last) {
             self.calls.entry(operation).or_default().add(&calls);
         }
+        self.timeline.absorb(&std::mem::take(&mut self.timeline_last));
     }
 
     /// What a checkpoint must say beside the users that are done: less than was read, and the same when it is read again.
@@ -71,7 +76,8 @@ impl Replay {
         let guard = self.is_guard_passed.then_some(Entry::GuardPassed);
         let intents = self.intents.values().cloned().map(Entry::Intent);
         let called = Entry::Called { calls: self.calls.clone(), lanes: self.lanes.clone() };
-        started.chain(previews).chain(guard).chain(intents).chain([called]).collect()
+        let timeline = Entry::Timeline(self.timeline.clone());
+        started.chain(previews).chain(guard).chain(intents).chain([called, timeline]).collect()
     }
 
     /// How many users are done.

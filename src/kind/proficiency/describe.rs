@@ -1,17 +1,35 @@
 //! What the report says of proficiencies, and what takes an import of them back. Pure.
 
 use super::effects::{BeforeImage, ProficiencyEffects};
-use super::row::check;
+use super::row::{CheckedProficiency, check};
 use super::rows::ProficiencyRows;
 use crate::connect::UserId;
 use crate::input::{Header, Record};
 use crate::kind::rows::{Describe, ReportContext, Rows as _};
-use crate::outcome::{Code, Note, Outcome, RowId, RowReport, Status};
+use crate::outcome::{Code, LevelChange, Note, Outcome, Problem, RowId, RowReport, Status};
 use crate::resolve::Catalog;
 
 /// What rows have in common that contradict others.
 const CONTRADICTION: &str =
     "Contradicts another line: same user, attribute and value, another level. Keep one of the two.";
+
+/// What the user had and what it has, or would have, as far as that is known.
+fn level_change(outcome: Outcome, row: &CheckedProficiency<'_>) -> Option<LevelChange> {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "levels are 1 to 5")]
+    let wanted = row.level.map_or(0, |level| level.to_wire().round() as u8);
+    let before = match outcome.note() {
+        Note::LevelBefore(hundredths) => u8::try_from((hundredths + 50) / 100).ok(),
+        _ => None,
+    };
+    let (before, after) = match outcome.status {
+        Status::Added | Status::WouldAdd => (0, wanted),
+        Status::Updated | Status::WouldUpdate => (before?, wanted),
+        Status::Removed | Status::WouldRemove => (before?, 0),
+        Status::Unchanged if wanted > 0 => (wanted, wanted),
+        _ => return None,
+    };
+    Some(LevelChange { before, after })
+}
 
 /// What is said of an addition for which there is no room.
 fn too_many(what: &str, most: usize) -> String {
@@ -33,8 +51,10 @@ impl Describe for ProficiencyRows {
         context: ReportContext<'_, Catalog>,
     ) -> RowReport {
         let outcome = self.ledger().outcome(row).unwrap_or(Outcome::PENDING);
-        let (code, message) = self.message(outcome, header, record, context);
-        let mut report = RowReport::new(outcome.status, code, message);
+        let checked = check(header, record);
+        let levels = checked.as_ref().ok().and_then(|row| level_change(outcome, row));
+        let (code, message) = self.message(outcome, checked, context);
+        let mut report = RowReport { levels, ..RowReport::new(outcome.status, code, message) };
         report.cause = match outcome.code {
             Code::ConflictingRows => Some(CONTRADICTION.to_owned()),
             Code::TooManyProficiencies => Some(too_many("more proficiencies", context.max_proficiencies)),
@@ -79,11 +99,10 @@ impl ProficiencyRows {
     fn message(
         &self,
         outcome: Outcome,
-        header: &Header,
-        record: &Record<'_>,
+        checked: Result<CheckedProficiency<'_>, Problem<Code>>,
         context: ReportContext<'_, Catalog>,
     ) -> (String, String) {
-        let message = match (outcome.code, outcome.note(), check(header, record)) {
+        let message = match (outcome.code, outcome.note(), checked) {
             (_, Note::Message(id), _) => return self.ledger().messages.get(id),
             (_, _, Err(problem)) => problem.message,
             (Code::UnknownUser, _, Ok(row)) => context.users.map_or_else(String::new, |users| users.why(row.user)),

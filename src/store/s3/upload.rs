@@ -67,7 +67,9 @@ impl Upload {
     async fn send_part(&mut self, bytes: Bytes) -> Result<(), StoreError> {
         if self.upload_id.is_none() {
             let call = self.client.create_multipart_upload().bucket(&self.to.bucket).key(&self.to.key);
-            let begun = Box::pin(call.send()).await.map_err(store_error("CreateMultipartUpload", &self.to))?;
+            let begun = Box::pin(call.content_type(self.to.media_type()).send())
+                .await
+                .map_err(store_error("CreateMultipartUpload", &self.to))?;
             self.upload_id = begun.upload_id;
         }
         let number = i32::try_from(self.parts.len() + 1).unwrap_or(i32::MAX);

@@ -1,0 +1,137 @@
+//! What the page tells beyond the summary: the first rows to mend, the levels before and after, the first removals. However large
+//! the file, what is held is small. Pure.
+
+use std::borrow::Cow;
+
+use super::causes::{Cause, CauseCounter};
+use crate::input::{Header, Record, printable};
+use crate::outcome::{LevelChange, Line, Problem, RowReport, Status};
+
+/// Rows to mend that the page tells.
+pub(super) const MAX_ROWS: usize = 500;
+/// Removals that the page tells.
+const MAX_REMOVALS: usize = 200;
+/// Letters of a cell, and of a sentence.
+const MAX_CELL_LETTERS: usize = 200;
+const MAX_MESSAGE_LETTERS: usize = 500;
+
+/// What the page tells beyond the summary.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Details {
+    /// The first rows to mend.
+    pub to_mend: Vec<RowToMend>,
+    /// How many proficiencies had which level, and have it now.
+    pub levels: Levels,
+    /// The first removals that no row asked for.
+    pub removed: Vec<Vec<String>>,
+    /// The names of the report's tables.
+    pub objects: Vec<Cow<'static, str>>,
+}
+
+/// A row that is not as the file says.
+#[derive(Clone, Debug)]
+pub(crate) struct RowToMend {
+    /// Where it begins.
+    pub line: Line,
+    /// What became of it.
+    pub status: Status,
+    /// Its cells that mean something, by the file's own names.
+    pub cells: Vec<(String, String)>,
+    /// Why.
+    pub message: String,
+}
+
+/// Proficiencies by level: none, 1, 2, 3, 4, 5.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Levels {
+    /// Before the import.
+    pub before: [u64; 6],
+    /// After it.
+    pub after: [u64; 6],
+}
+
+impl Levels {
+    fn add(&mut self, LevelChange { before, after }: LevelChange) {
+        for (counts, level) in [(&mut self.before, before), (&mut self.after, after)] {
+            counts[usize::from(level).min(5)] += 1;
+        }
+    }
+}
+
+/// Takes the rows of the report one after another, and says why they are not as the file says.
+#[derive(Debug)]
+pub(crate) struct Digest {
+    causes: CauseCounter,
+    /// Rows that were tried or looked at, which are told first.
+    wrong: Vec<RowToMend>,
+    pending: Vec<RowToMend>,
+    levels: Levels,
+}
+
+impl Digest {
+    /// No rows yet; `stopped` is why rows were not tried, if some were not.
+    pub(crate) fn new(stopped: Problem) -> Self {
+        let causes = CauseCounter::new(stopped);
+        Self { causes, wrong: Vec::new(), pending: Vec::new(), levels: Levels::default() }
+    }
+
+    /// Takes a row.
+    pub(crate) fn push(&mut self, header: &Header, record: &Record<'_>, row: &RowReport) {
+        self.causes.push(Line(record.line), row);
+        if let Some(levels) = row.levels {
+            self.levels.add(levels);
+        }
+        if row.status.needs_retry() {
+            let rows = if row.status == Status::Pending { &mut self.pending } else { &mut self.wrong };
+            if rows.len() < MAX_ROWS {
+                rows.push(RowToMend::new(header, record, row));
+            }
+        }
+    }
+
+    /// Takes a row of which no more is known than its line, if at all, its status, and why it has that.
+    pub(crate) fn add(&mut self, line: Option<Line>, status: Status, code: &str, sentence: &str) {
+        self.causes.add(line, status, code, sentence);
+    }
+
+    /// All rows were taken. `removed` are the removals that no row asked for: user, attribute, value, level.
+    pub(crate) fn finish(
+        mut self,
+        removed: impl Iterator<Item = Vec<String>>,
+        objects: Vec<Cow<'static, str>>,
+    ) -> (Vec<Cause>, Details) {
+        let mut told = Vec::new();
+        for removal in removed {
+            let level = removal.last().and_then(|level| level.parse::<f32>().ok()).unwrap_or_default();
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "levels are 1 to 5")]
+            self.levels.add(LevelChange { before: level.round() as u8, after: 0 });
+            if told.len() < MAX_REMOVALS {
+                told.push(removal.iter().map(|cell| cut(cell, MAX_CELL_LETTERS)).collect());
+            }
+        }
+        let mut to_mend = self.wrong;
+        to_mend.extend(self.pending);
+        to_mend.truncate(MAX_ROWS);
+        (self.causes.into_causes(), Details { to_mend, levels: self.levels, removed: told, objects })
+    }
+}
+
+impl RowToMend {
+    fn new(header: &Header, record: &Record<'_>, row: &RowReport) -> Self {
+        let cells = header.used_indices().filter_map(|index| {
+            let cell = record.get(index).filter(|cell| !cell.is_empty())?;
+            Some((header.cells.get(index)?.clone(), cut(cell, MAX_CELL_LETTERS)))
+        });
+        let message = cut(&row.message, MAX_MESSAGE_LETTERS);
+        Self { line: Line(record.line), status: row.status, cells: cells.collect(), message }
+    }
+}
+
+/// The first letters of a text, without what nobody can see.
+pub(super) fn cut(text: &str, letters: usize) -> String {
+    let text = printable(text);
+    match text.char_indices().nth(letters) {
+        Some((end, _)) => format!("{}\u{2026}", &text[..end]),
+        None => text.into_owned(),
+    }
+}
