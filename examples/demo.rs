@@ -94,7 +94,8 @@ async fn main() -> anyhow::Result<()> {
     println!("{}\n", rows(&summary)?);
     println!("{}\n", calls(&summary));
     println!("{}\n", to_mend(&report)?);
-    println!("The report lies in {}:", shown(&report));
+    println!("The report for people: {}\n", shown(&report.join("report.html")));
+    println!("Beside it lie, in {}:", shown(&report));
     println!("  results.csv   every row of the file and what became of it");
     println!("  retry.csv     the rows to mend and drop again");
     println!("  undo.csv      what takes it all back: drop it to try");

@@ -30,6 +30,7 @@ MAX_PEAK_KIB = 220 << 10
 CONFIG_USERS = int(os.environ.get("CONFIG_USERS", "20000"))
 REPLACE_USERS = int(os.environ.get("REPLACE_USERS", "50000"))
 MAX_RESUMED_KIB = 200 << 10
+MAX_PAGE_BYTES = 512 << 10
 
 
 class Quiet(BaseHTTPRequestHandler):
@@ -219,10 +220,11 @@ def million():
     kind, answer = handler.answers[0]
     assert kind == "response", answer
     lines = next(body for key, body in store.objects.items() if key.endswith("results.csv")).count(b"\n")
+    page = len(next(body for key, body in store.objects.items() if key.endswith("report.html")))
     store_server.shutdown()
     runtime_server.shutdown()
     own = (int(cpu[11]) + int(cpu[12])) / os.sysconf("SC_CLK_TCK")
-    return answer["imports"][0], lines, int(re.search(r"VmHWM:\s+(\d+)", status)[1]), took, own
+    return answer["imports"][0], lines, page, int(re.search(r"VmHWM:\s+(\d+)", status)[1]), took, own
 
 
 def peak(process):
@@ -318,10 +320,10 @@ def main():
     print(f"binary            {size / (1 << 20):8.2f} MiB   (at most {MAX_BYTES >> 20})")
     starts = sorted(start_time() for _ in range(9))
     print(f"start             {starts[4] * 1000:8.1f} ms    (median of 9, to the first ask for work; best {starts[0] * 1000:.1f})")
-    answer, lines, peak_kib, took, own = million()
+    answer, lines, page_bytes, peak_kib, took, own = million()
     print(f"{ROWS:,} rows    {peak_kib / 1024:8.1f} MiB   peak (at most {MAX_PEAK_KIB >> 10}), {took:.1f} s, of which {own:.1f} s our own")
-    print(f"                  {json.dumps({'status': answer['status'], 'invalid': answer['rows']['invalid'], 'lines of results.csv': lines})}")
-    is_right = answer["rows"]["invalid"] == ROWS and lines == ROWS + 1
+    print(f"                  {json.dumps({'status': answer['status'], 'invalid': answer['rows']['invalid'], 'lines of results.csv': lines, 'KiB of report.html': page_bytes // 1024})}")
+    is_right = answer["rows"]["invalid"] == ROWS and lines == ROWS + 1 and page_bytes <= MAX_PAGE_BYTES
     is_right &= large("settings, killed", CONFIG_USERS, config_rows())
     is_right &= large("replace, killed", REPLACE_USERS, replace_rows(), mode="replace", max_removals_percent=100)
     return 0 if size <= MAX_BYTES and peak_kib <= MAX_PEAK_KIB and is_right else 1

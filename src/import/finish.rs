@@ -3,84 +3,16 @@
 use anyhow::Context as _;
 
 use super::end::{ImportEnd, Telling};
+use super::imported::Imported;
 use super::load::{ReadStep, RowReader, unreadable};
 use super::run::{Run, Verdict};
 use crate::input::{Header, Record};
 use crate::kind::{Describe, ProficiencyRows, ReportContext};
 use crate::options::Mode;
-use crate::outcome::{Counts, Note, Outcome, Problem, RowId, RowReport};
+use crate::outcome::{Problem, RowId, RowReport};
 use crate::report::{self, Details, Digest, RowSheets, Summary, write_table};
-use crate::resolve::Users;
 use crate::state::{FinishedImport, LeaseError};
 use crate::store::StoreError;
-
-/// An import as far as it came.
-#[derive(Debug)]
-pub(super) struct Imported<R: Describe> {
-    pub(super) rows: R,
-    pub(super) header: Option<Header>,
-    /// Where reading had to end before the file did.
-    pub(super) unreadable: Option<Problem>,
-    pub(super) users: Option<Users>,
-    pub(super) reference: Option<R::Reference>,
-    pub(super) verdict: Verdict,
-    /// What became of rows as the journal knows it, where the file cannot be read any more.
-    pub(super) outcomes_without_file: Option<Vec<Outcome>>,
-}
-
-impl<R: Describe> Imported<R> {
-    /// Rows of which nothing is known yet but what they say.
-    pub(super) fn new(rows: R, header: Option<Header>, unreadable: Option<Problem>) -> Self {
-        Self {
-            rows,
-            header,
-            unreadable,
-            users: None,
-            reference: None,
-            verdict: Verdict::Completed,
-            outcomes_without_file: None,
-        }
-    }
-
-    /// Rows by status.
-    pub(super) fn counts(&self) -> Counts {
-        let without_file = self.outcomes_without_file.as_ref();
-        without_file.map_or_else(|| self.rows.ledger().counts(), |outcomes| Counts::of_all(outcomes))
-    }
-
-    /// What was removed without a row that says so, or would be.
-    pub(super) fn removed(&self) -> impl Iterator<Item = Vec<String>> + '_ {
-        let ledger = self.rows.ledger();
-        self.rows.all_effects().flat_map(move |(row, user, effects)| {
-            let named = if row.index() < ledger.len() { ledger.user(row).1 } else { user.as_str() };
-            R::removed(named, &effects)
-        })
-    }
-
-    /// What the rows tell, as far as that is known without the file.
-    fn digest_without_file(&self) -> Digest {
-        let ledger = self.rows.ledger();
-        let mut digest = Digest::new(self.verdict.stopped());
-        let mut add = |line, outcome: Outcome| {
-            let (code, sentence) = match outcome.note() {
-                Note::Message(id) => ledger.messages.get(id),
-                _ => {
-                    (outcome.code.name().to_owned(), "What was wrong with these rows is lost with the file.".to_owned())
-                }
-            };
-            digest.add(line, outcome.status, &code, &sentence);
-        };
-        match &self.outcomes_without_file {
-            Some(outcomes) => outcomes.iter().for_each(|outcome| add(None, *outcome)),
-            None => ledger.outcomes().for_each(|(line, outcome)| add(Some(line), outcome)),
-        }
-        digest
-    }
-
-    fn undo(&self) -> impl Iterator<Item = Vec<String>> + '_ {
-        self.rows.all_effects().flat_map(|(_, user, effects)| R::undo(&user, &effects))
-    }
-}
 
 /// An import whose report is written.
 #[derive(Debug)]

@@ -13,6 +13,7 @@ mod end;
 mod error;
 mod finish;
 mod guard;
+mod imported;
 mod importer;
 mod load;
 mod open;

@@ -16,7 +16,7 @@ use crate::connect::{ConnectError, Lanes, Operation};
 use crate::kind::{FileKind, Rows, UserBatch};
 use crate::options::Mode;
 use crate::outcome::{Counts, ImportStatus, Problem};
-use crate::report::{Columns, Details, Overview, REFRESH_INTERVAL, ReportPage, Summary};
+use crate::report::{Cause, Columns, Details, Overview, REFRESH_INTERVAL, ReportPage, Summary};
 use crate::resolve::Users;
 use crate::state::{Answer, Completed, ImportRecord, Journal, LanesByName, Lease, LeaseError};
 use crate::store::Location;
@@ -101,6 +101,8 @@ pub(super) struct Run<'i> {
     pub(super) kind: Cell<Option<FileKind>>,
     pub(super) mode: Cell<Mode>,
     pub(super) columns: RefCell<Option<Columns>>,
+    /// Why rows are known to be wrong, while the import runs.
+    pub(super) causes: RefCell<Vec<Cause>>,
     /// What earlier deliveries did, once the journal was read.
     pub(super) history: RefCell<History>,
     /// Since when the import is cancelled.
@@ -126,6 +128,7 @@ impl<'i> Run<'i> {
             kind: Cell::default(),
             mode: Cell::new(record.options.mode),
             columns: RefCell::default(),
+            causes: RefCell::default(),
             history: RefCell::default(),
             cancelled: watch::Sender::default(),
             confirmed: Cell::new(Instant::now()),

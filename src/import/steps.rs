@@ -4,8 +4,9 @@ use anyhow::Context as _;
 
 use super::apply::Apply;
 use super::begin::is_overtaken;
-use super::finish::{Finished, Imported, finish};
+use super::finish::{Finished, finish};
 use super::guard;
+use super::imported::Imported;
 use super::load::{File, load, unreadable};
 use super::preview::{Previews, look_through};
 use super::resume::{Resumed, resume};
@@ -201,6 +202,7 @@ async fn apply_rows<R: Describe>(
     if !has_begun && let Some(problem) = guard::mostly_invalid(options, import.rows.ledger().counts()) {
         return Ok(Verdict::Rejected(problem));
     }
+    run.causes.replace(import.causes_so_far());
     if resumed.replay.started.is_none() {
         run.journal.started(R::NAME, run.mode.get());
     }

@@ -1,6 +1,6 @@
 //! The summary of an import, while it runs and when it is over.
 
-use super::finish::Imported;
+use super::imported::Imported;
 use super::run::{Run, Verdict};
 use crate::kind::{Describe, FileKind};
 use crate::outcome::ImportStatus;
@@ -11,7 +11,7 @@ impl Run<'_> {
     pub(super) fn unfinished(&self) -> Summary {
         let progress = *self.importer.progress.borrow();
         let expected_at = progress.left().map(|left| self.deadlines.wall_clock() + left);
-        Summary { rows: progress.rows, expected_at, ..self.summary() }
+        Summary { rows: progress.rows, expected_at, causes: self.causes.borrow().clone(), ..self.summary() }
     }
 
     /// The summary of an import that is over.

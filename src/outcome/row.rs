@@ -188,6 +188,38 @@ impl Code {
     }
 }
 
+impl Code {
+    /// What is wrong with such rows, where their own sentences are not known.
+    pub const fn in_words(self) -> &'static str {
+        match self {
+            Self::None | Self::Text => "Why is not known.",
+            Self::WrongCellCount => "The row has more cells than the header.",
+            Self::MissingField => "A cell that must hold something is empty.",
+            Self::InvalidCharacter => "A cell holds a character that nobody can see.",
+            Self::TooLong => "A cell is longer than Amazon Connect allows.",
+            Self::InvalidAction => "The action is neither 'set' nor 'remove'.",
+            Self::InvalidLevel => "The level is not 1, 2, 3, 4 or 5.",
+            Self::UnknownUser => "There is no such user.",
+            Self::UnknownAttribute => "There is no such predefined attribute in this instance.",
+            Self::UnknownValue => "The attribute has no such value.",
+            Self::DuplicateRow => "Says the same as another line.",
+            Self::ConflictingRows => "Contradicts another line. Keep one of the two.",
+            Self::TooManyProficiencies => "The user would have more proficiencies than are allowed.",
+            Self::InvalidChannel => "The channel is none of VOICE, CHAT, TASK and EMAIL.",
+            Self::InvalidBoolean => "A cell is neither yes nor no.",
+            Self::InvalidSeconds => "A cell is not whole seconds from 0 to 2,000,000.",
+            Self::InvalidPhoneNumber => "The phone number is not of the form +4930901820.",
+            Self::InvalidPhoneType => "The phone type is neither SOFT_PHONE nor DESK_PHONE.",
+            Self::InvalidVoiceEnhancementMode => {
+                "The voice enhancement mode is none of VOICE_ISOLATION, NOISE_SUPPRESSION and NONE."
+            }
+            Self::NoSetting => "All settings of the row are empty.",
+            Self::VoiceOnly => "A setting of calls stands beside another channel.",
+            Self::NeedsOtherSetting => "A setting needs another one, which is neither in the file nor there.",
+        }
+    }
+}
+
 /// What became of a row, small enough to be kept for a million of them. The sentence is made when the report is written,
 /// from the row itself and from the [`Note`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -68,6 +68,7 @@ struct View<'p> {
     progress: Option<ProgressView>,
     next: String,
     rows: String,
+    removals: Option<String>,
     causes: Vec<CauseView>,
     bars: Vec<Bar>,
     to_mend: &'p [RowToMend],
@@ -137,6 +138,7 @@ impl<'p> View<'p> {
             progress: progress(page),
             next: summary.next_step(&details.objects),
             rows: summary.rows_in_words(),
+            removals: removals(summary),
             causes: causes.collect(),
             bars: bars(summary),
             to_mend: &details.to_mend,
@@ -193,6 +195,15 @@ fn tone(status: ImportStatus) -> (&'static str, &'static str) {
         ImportStatus::Cancelled => ("calm", "\u{25a0}"),
         ImportStatus::InProgress => ("new", "\u{2026}"),
     }
+}
+
+/// Removals that no row asked for.
+fn removals(summary: &Summary) -> Option<String> {
+    let n = Some(summary.implied_removals).filter(|n| *n > 0)?;
+    let (were, is_one) = (if summary.dry_run { "would be" } else { "were" }, n == 1);
+    let were = if is_one && !summary.dry_run { "was" } else { were };
+    let proficiencies = if is_one { "1 proficiency".to_owned() } else { format!("{} proficiencies", grouped(n)) };
+    Some(format!("{proficiencies} that the file does not name {were} removed."))
 }
 
 /// What happened, in a sentence.

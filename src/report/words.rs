@@ -6,7 +6,7 @@ use super::RETRY;
 use super::causes::Cause;
 use super::summary::Summary;
 use crate::options::Mode;
-use crate::outcome::{ImportStatus, Status};
+use crate::outcome::{Code, ImportStatus, Status};
 
 impl Summary {
     /// The name of the file, without the folders above it; of a folder, its own.
@@ -33,11 +33,21 @@ impl Summary {
     pub fn next_step(&self, objects: &[Cow<'static, str>]) -> String {
         // There is none of a file that could not be read to its end.
         let has_retry = objects.iter().any(|name| name == RETRY);
-        let retry = match self.mode {
-            Mode::Merge => "drop retry.csv",
-            Mode::Replace => "drop retry.csv in a folder mode=replace",
+        let into = match self.mode {
+            Mode::Merge => "",
+            Mode::Replace => " in a folder mode=replace",
         };
+        let is_denied = self.code.as_deref().is_some_and(|code| code.starts_with("AccessDenied"));
+        let lacks_room = self.causes.first().is_some_and(|cause| cause.code == Code::TooManyProficiencies.name());
         match self.status {
+            ImportStatus::Failed if is_denied => {
+                let file = if has_retry { format!("retry.csv{into}") } else { "the file again".to_owned() };
+                format!("Ask whoever runs this function to give it the permission, then drop {file}.")
+            }
+            ImportStatus::CompletedWithErrors if lacks_room && has_retry && !self.dry_run => format!(
+                "Ask AWS for a larger quota of proficiencies per user (L-50375162), have MAX_PROFICIENCIES_PER_USER raised, \
+                 and drop retry.csv{into}."
+            ),
             ImportStatus::InProgress => "Wait: the import is under way.".to_owned(),
             ImportStatus::Succeeded if self.dry_run => {
                 "To do what results.csv says, import the same file again, not as a dry run.".to_owned()
@@ -49,18 +59,17 @@ impl Summary {
             ImportStatus::Succeeded if self.users.changed == 0 => "There is nothing to do.".to_owned(),
             ImportStatus::Succeeded => "There is nothing to do. To take the import back, drop undo.csv.".to_owned(),
             ImportStatus::CompletedWithErrors if has_retry => {
-                format!("Mend the rows in retry.csv, and {retry}.")
+                format!("Mend the rows in retry.csv, and drop that file{into}.")
             }
             ImportStatus::CompletedWithErrors => {
                 "Look at import_message in results.csv: it says what could not be done.".to_owned()
             }
-            ImportStatus::Rejected => {
-                "Nothing was written. Mend what is said above, and drop the file again.".to_owned()
+            ImportStatus::Failed if has_retry => format!("Mend what is said above, and drop retry.csv{into}."),
+            ImportStatus::Rejected | ImportStatus::Failed => {
+                "Mend what is said above, and drop the file again.".to_owned()
             }
-            ImportStatus::Failed if has_retry => format!("Mend what is said above, and {retry}."),
-            ImportStatus::Failed => "Mend what is said above, and drop the file again.".to_owned(),
             ImportStatus::Cancelled if has_retry => {
-                format!("To go on, {retry}. To take back what was done, drop undo.csv.")
+                format!("To go on, drop retry.csv{into}. To take back what was done, drop undo.csv.")
             }
             ImportStatus::Cancelled => "To go on, drop the file again.".to_owned(),
         }

@@ -18,6 +18,7 @@ mod files;
 mod journal;
 mod laws;
 mod pace;
+mod page;
 mod replace;
 mod report;
 mod rows;

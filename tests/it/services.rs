@@ -1,7 +1,7 @@
 //! What the function tells beside its report: the queue, the event bus, the topic and the log, as far as it uses them.
 
 use std::io::{self, Write};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -23,6 +23,11 @@ macro_rules! config {
             .http_client(clients::http_client($answer))
     };
 }
+
+/// As long as there is one subscriber only, `tracing` keeps what the thread that meets a line first thinks of it; and most tests
+/// have none.
+static ANOTHER_SUBSCRIBER: LazyLock<tracing::Dispatch> =
+    LazyLock::new(|| tracing::Dispatch::new(tracing::subscriber::NoSubscriber::default()));
 
 /// How a service answers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -173,6 +178,7 @@ impl Told {
 
     /// Logs into these lines for as long as the guard lives.
     pub fn log(&self, filter: &str) -> tracing::subscriber::DefaultGuard {
+        LazyLock::force(&ANOTHER_SUBSCRIBER);
         let told = self.clone();
         tracing::subscriber::set_default(log::subscriber(filter, move || told.clone()))
     }

@@ -163,6 +163,7 @@ impl World {
         };
         let summary: Value = serde_json::from_str(&text("summary.json").unwrap()).unwrap();
         assert_causes_add_up(&summary);
+        assert_page(&text("report.html").unwrap(), &summary);
         Report {
             summary,
             results: text("results.csv"),
@@ -186,6 +187,19 @@ impl World {
             *calls.entry(call.operation.to_string()).or_insert(0) += 1;
         }
         calls
+    }
+}
+
+/// Whatever the rows hold, the page is small, has no script, and asks for nothing.
+fn assert_page(page: &str, summary: &Value) {
+    assert!(page.len() <= 512 * 1024, "{} bytes", page.len());
+    let status = summary["status"].as_str().unwrap().replace('_', " ");
+    assert!(page.contains(&format!(": {status}</title>")), "the page says otherwise than {status}");
+    assert!(page.contains("content=\"default-src 'none'; style-src 'unsafe-inline'\""));
+    for forbidden in ["<script", "<img", "<iframe", "<link", "@import", "url(", " src=", " href=", " onload"] {
+        let is_text = |at: usize| page[..at].rfind('<') < page[..at].rfind('>');
+        let found = page.match_indices(forbidden).find(|(at, found)| found.starts_with('<') || !is_text(*at));
+        assert_eq!(found, None, "{forbidden}");
     }
 }
 

@@ -138,6 +138,13 @@ impl MemoryS3 {
         Some(content.bytes.clone())
     }
 
+    /// The media type of the object as it is now, if it was given one.
+    pub fn media_type(&self, bucket: &str, key: &str) -> Option<String> {
+        let state = self.lock();
+        let (_, content) = state.find(bucket, key, None).ok()?;
+        content.mime_type.clone()
+    }
+
     /// The keys that are there now and begin so, in S3's order. Not in the log of calls.
     pub fn keys(&self, bucket: &str, prefix: &str) -> Vec<String> {
         self.lock().keys(bucket, prefix)

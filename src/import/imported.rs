@@ -1,0 +1,91 @@
+//! An import as far as it came: its rows, what they were compared with, and how it ends.
+
+use super::run::Verdict;
+use crate::input::Header;
+use crate::kind::Describe;
+use crate::outcome::{Counts, Line, Note, Outcome, Problem, Status};
+use crate::report::{Cause, Digest};
+use crate::resolve::Users;
+
+/// An import as far as it came.
+#[derive(Debug)]
+pub(super) struct Imported<R: Describe> {
+    pub(super) rows: R,
+    pub(super) header: Option<Header>,
+    /// Where reading had to end before the file did.
+    pub(super) unreadable: Option<Problem>,
+    pub(super) users: Option<Users>,
+    pub(super) reference: Option<R::Reference>,
+    pub(super) verdict: Verdict,
+    /// What became of rows as the journal knows it, where the file cannot be read any more.
+    pub(super) outcomes_without_file: Option<Vec<Outcome>>,
+}
+
+impl<R: Describe> Imported<R> {
+    /// Rows of which nothing is known yet but what they say.
+    pub(super) fn new(rows: R, header: Option<Header>, unreadable: Option<Problem>) -> Self {
+        Self {
+            rows,
+            header,
+            unreadable,
+            users: None,
+            reference: None,
+            verdict: Verdict::Completed,
+            outcomes_without_file: None,
+        }
+    }
+
+    /// Rows by status.
+    pub(super) fn counts(&self) -> Counts {
+        let without_file = self.outcomes_without_file.as_ref();
+        without_file.map_or_else(|| self.rows.ledger().counts(), |outcomes| Counts::of_all(outcomes))
+    }
+
+    /// What was removed without a row that says so, or would be.
+    pub(super) fn removed(&self) -> impl Iterator<Item = Vec<String>> + '_ {
+        let ledger = self.rows.ledger();
+        self.rows.all_effects().flat_map(move |(row, user, effects)| {
+            let named = if row.index() < ledger.len() { ledger.user(row).1 } else { user.as_str() };
+            R::removed(named, &effects)
+        })
+    }
+
+    /// What the rows tell, as far as that is known without the file.
+    pub(super) fn digest_without_file(&self) -> Digest {
+        let mut digest = Digest::new(self.verdict.stopped());
+        if let Some(outcomes) = &self.outcomes_without_file {
+            for outcome in outcomes {
+                self.add_outcome(&mut digest, None, *outcome);
+            }
+        } else {
+            for (line, outcome) in self.rows.ledger().outcomes() {
+                self.add_outcome(&mut digest, Some(line), outcome);
+            }
+        }
+        digest
+    }
+
+    /// Why rows are known to be wrong while the import runs. Their own sentences come with the report.
+    pub(super) fn causes_so_far(&self) -> Vec<Cause> {
+        let mut digest = Digest::new(self.verdict.stopped());
+        for (line, outcome) in self.rows.ledger().outcomes().filter(|(_, outcome)| outcome.status != Status::Pending) {
+            self.add_outcome(&mut digest, Some(line), outcome);
+        }
+        digest.finish(std::iter::empty(), Vec::new()).0
+    }
+
+    fn add_outcome(&self, digest: &mut Digest, line: Option<Line>, outcome: Outcome) {
+        match outcome.note() {
+            Note::Message(id) => {
+                let (code, sentence) = self.rows.ledger().messages.get(id);
+                digest.add(line, outcome.status, &code, &sentence);
+            }
+            _ => digest.add(line, outcome.status, outcome.code.name(), outcome.code.in_words()),
+        }
+    }
+
+    /// What takes back what was done.
+    pub(super) fn undo(&self) -> impl Iterator<Item = Vec<String>> + '_ {
+        self.rows.all_effects().flat_map(|(_, user, effects)| R::undo(&user, &effects))
+    }
+}
