@@ -197,7 +197,7 @@ impl Begin<'_> {
             finished_at: Some(self.now),
             ..Summary::begun(import_id, source, mode, dry_run, self.now)
         };
-        let telling = Telling { summary, objects: Vec::new() };
+        let telling = Telling { summary, objects: Vec::new(), folder: String::new() };
         Begun::Over(Box::new(ImportEnd { telling, report: None, name: None, told_at: self.now }))
     }
 }

@@ -31,6 +31,8 @@ pub struct Telling {
     pub summary: Summary,
     /// The names of the report's tables.
     pub objects: Vec<Cow<'static, str>>,
+    /// The folder (`s3://bucket/prefix/`) to which files are uploaded.
+    pub folder: String,
 }
 
 impl Telling {
@@ -52,7 +54,7 @@ impl ImportEnd {
 
     /// What to do next: one thing.
     pub fn next_step(&self) -> String {
-        self.summary().next_step(&self.telling.objects)
+        self.summary().next_step(&self.telling.objects, &self.telling.folder)
     }
 
     /// How long the import took, waits between deliveries among it.

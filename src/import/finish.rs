@@ -184,7 +184,7 @@ impl Finished {
         let Self { summary, details, keeps_journal } = *self;
         let closed = async {
             run.write_overview(&summary, &details).await?;
-            let telling = Telling { summary, objects: details.objects };
+            let telling = Telling { summary, objects: details.objects, folder: run.upload_folder() };
             let end = ImportEnd::new(run.record(), telling, run.deadlines.wall_clock());
             let untold = run.importer.listener.is_some().then(|| end.telling.to_json());
             let finished = run.lease.finish(end.answer(), untold, keeps_journal).await?;

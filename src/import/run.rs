@@ -273,6 +273,15 @@ impl<'i> Run<'i> {
         self.write_overview(&self.unfinished(), &Details::default()).await
     }
 
+    /// Where whoever uploaded this file uploads the next.
+    pub(super) fn upload_folder(&self) -> String {
+        let option = match self.mode.get() {
+            Mode::Merge => "",
+            Mode::Replace => "mode=replace/",
+        };
+        format!("s3://{}/{}{option}", self.record().source.bucket, self.importer.settings.prefixes.import)
+    }
+
     /// Writes the summary and the page.
     pub(super) async fn write_overview(&self, summary: &Summary, details: &Details) -> Result<(), LeaseError> {
         let Progress { n_users, n_users_done, .. } = *self.importer.progress.borrow();
@@ -281,6 +290,8 @@ impl<'i> Run<'i> {
         let page = ReportPage {
             summary,
             details,
+            folder: &self.record().report,
+            upload_folder: &self.upload_folder(),
             timeline: &timeline,
             users: Some((n_users_done, n_users)),
             options: &self.record().options,

@@ -80,7 +80,7 @@ mod tests {
         let cut = |columns| {
             let summary = Summary { causes: vec![cause.clone(); 30], columns, ..begun.clone() };
             let end = ImportEnd {
-                telling: Telling { summary, objects: Vec::new() },
+                telling: Telling { summary, objects: Vec::new(), folder: String::new() },
                 report: None,
                 name: None,
                 told_at: DateTime::UNIX_EPOCH,

@@ -45,7 +45,7 @@ pub(super) fn text(end: &ImportEnd) -> String {
     lines.push(format!("{}.", end.summary().rows_in_words()));
     if !causes.is_empty() {
         lines.push(String::new());
-        lines.push("Why rows are not as the file says:".to_owned());
+        lines.push("Why rows were not applied:".to_owned());
         let cause = |cause: &Cause| format!("- {}: {}", cause.rows_in_words(), cause.message);
         lines.extend(causes.iter().take(MAX_CAUSES).map(cause));
         let more: u64 = causes.iter().skip(MAX_CAUSES).map(|cause| cause.rows).sum();
@@ -83,7 +83,7 @@ mod tests {
             (0..*n).for_each(|_| summary.rows.add(*status));
         }
         ImportEnd {
-            telling: Telling { summary, objects: Vec::new() },
+            telling: Telling { summary, objects: Vec::new(), folder: String::new() },
             report: None,
             name: None,
             told_at: DateTime::UNIX_EPOCH,

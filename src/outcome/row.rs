@@ -203,7 +203,7 @@ impl Code {
             Self::UnknownAttribute => "There is no such predefined attribute in this instance.",
             Self::UnknownValue => "The attribute has no such value.",
             Self::DuplicateRow => "Says the same as another line.",
-            Self::ConflictingRows => "Contradicts another line. Keep one of the two.",
+            Self::ConflictingRows => "Contradicts another line. None of them was done: keep one.",
             Self::TooManyProficiencies => "The user would have more proficiencies than are allowed.",
             Self::InvalidChannel => "The channel is none of VOICE, CHAT, TASK and EMAIL.",
             Self::InvalidBoolean => "A cell is neither yes nor no.",

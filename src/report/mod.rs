@@ -53,7 +53,7 @@ pub(crate) const PAGE: &str = "report.html";
 /// The report's tables, in words.
 pub(crate) const ROW_OBJECTS_IN_WORDS: [(&str, &str); 4] = [
     (RESULTS, "every row of the file, and what became of it"),
-    (RETRY, "the rows to mend and drop again"),
-    (UNDO, "what takes this import back: drop it"),
+    (RETRY, "the rows that were not applied: correct them, and upload this file"),
+    (UNDO, "upload it to undo this import"),
     (REMOVED, "what was removed because the file does not name it"),
 ];

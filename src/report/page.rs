@@ -12,6 +12,7 @@ use super::{ROW_OBJECTS_IN_WORDS, SUMMARY};
 use crate::connect::{Rates, Timeline};
 use crate::options::{Mode, Options};
 use crate::outcome::{ImportStatus, Status};
+use crate::store::Location;
 
 /// A page is not longer than this, however many rows there are.
 const MAX_PAGE_BYTES: usize = 512 * 1024;
@@ -27,6 +28,10 @@ pub(crate) struct ReportPage<'p> {
     pub summary: &'p Summary,
     /// What is told beyond them.
     pub details: &'p Details,
+    /// The report's folder.
+    pub folder: &'p Location,
+    /// Where files are uploaded to.
+    pub upload_folder: &'p str,
     /// What was called when.
     pub timeline: &'p Timeline,
     /// Users that are done, and all, while it runs.
@@ -81,6 +86,7 @@ struct View<'p> {
     slice: String,
     operations: Vec<OperationPicture>,
     facts: Vec<(&'static str, String)>,
+    folder: String,
     objects: Vec<(String, &'static str)>,
     footer: String,
 }
@@ -136,7 +142,7 @@ impl<'p> View<'p> {
             dry_run: summary.dry_run,
             message: summary.message.as_ref().map(|message| cut(message, MAX_LETTERS)),
             progress: progress(page),
-            next: summary.next_step(&details.objects),
+            next: summary.next_step(&details.objects, page.upload_folder),
             rows: summary.rows_in_words(),
             removals: removals(summary),
             causes: causes.collect(),
@@ -147,10 +153,11 @@ impl<'p> View<'p> {
             removed_title: if summary.dry_run { "What would be removed" } else { "What was removed" },
             removed_note: String::new(),
             levels: levels(&details.levels),
-            now_or_then: if summary.dry_run { "if you import it" } else { "now" },
+            now_or_then: if summary.dry_run { "would have it after it" } else { "have it now" },
             slice: in_seconds(timeline.slice_seconds()),
             operations: operations(timeline, page.rates, &summary.calls),
             facts: facts(page),
+            folder: cut(&page.folder.to_string(), MAX_LETTERS),
             objects: objects(details, summary),
             footer: format!("connect-bulk-import, as of {}", time(page.now)),
         };
@@ -164,14 +171,15 @@ impl<'p> View<'p> {
         let all = if details.objects.iter().any(|name| name == super::RETRY) { super::RETRY } else { "results.csv" };
         let of = |n: usize, total: u64, file: &str| {
             if n as u64 == total {
-                format!("All {}; the same are in {file}.", grouped(total))
+                format!("All {}; they are also in {file}.", grouped(total))
             } else {
                 format!("{} of {}; all are in {file}.", grouped(n as u64), grouped(total))
             }
         };
-        self.to_mend_note = of(self.to_mend.len(), summary.rows.to_retry(), all);
+        let told = of(self.to_mend.len(), summary.rows.to_retry(), all);
+        self.to_mend_note = format!("{told} Lines are those of the file that was imported; its first line is line 1.");
         let removed = of(self.removed.len(), summary.implied_removals, super::REMOVED);
-        self.removed_note = format!("The file does not name these: user, attribute, value, level. {removed}");
+        self.removed_note = format!("User, attribute, value, level. The file does not name these. {removed}");
     }
 
     /// Tells fewer rows, or less of whatever else is long.
@@ -211,18 +219,18 @@ fn headline(summary: &Summary) -> String {
     let to_mend = || format!("{} of {}", grouped(summary.rows.to_retry()), counted(summary.rows.total(), "row"));
     match (summary.status, summary.dry_run) {
         (ImportStatus::Succeeded, false) => "Done: every row is as the file says.".to_owned(),
-        (ImportStatus::Succeeded, true) => "The plan is ready: every row could be done.".to_owned(),
+        (ImportStatus::Succeeded, true) => "The plan is ready: every row can be applied.".to_owned(),
         (ImportStatus::CompletedWithErrors, _) if summary.rows.to_retry() == 0 => {
             "Done, but not all that the file does not name could be removed.".to_owned()
         }
-        (ImportStatus::CompletedWithErrors, false) => format!("Done, but {} are not as the file says.", to_mend()),
-        (ImportStatus::CompletedWithErrors, true) => format!("The plan is ready, but {} could not be done.", to_mend()),
+        (ImportStatus::CompletedWithErrors, false) => format!("Done, but {} were not applied.", to_mend()),
+        (ImportStatus::CompletedWithErrors, true) => format!("The plan is ready, but {} cannot be applied.", to_mend()),
         (ImportStatus::Rejected, _) => "Rejected: nothing was written.".to_owned(),
         (ImportStatus::Failed, _) if summary.rows.total() > 0 => {
-            format!("Failed: the import stopped early, and {} are not as the file says.", to_mend())
+            format!("Failed: the import stopped early, and {} were not applied.", to_mend())
         }
         (ImportStatus::Failed, _) => "Failed: the import stopped early.".to_owned(),
-        (ImportStatus::Cancelled, _) => format!("Cancelled: {} were not done.", to_mend()),
+        (ImportStatus::Cancelled, _) => format!("Cancelled: {} were not applied.", to_mend()),
         (ImportStatus::InProgress, _) => "The import is under way.".to_owned(),
     }
 }
@@ -289,19 +297,19 @@ fn facts(page: &ReportPage<'_>) -> Vec<(&'static str, String)> {
         _ => "not known: the header was not understood",
     };
     let mode = match summary.mode {
-        Mode::Merge => "merge: what the file does not name stays",
+        Mode::Merge => "merge: what the file does not name is left alone",
         Mode::Replace => "replace: users end with just what the file names",
     };
     let mut facts = vec![
         ("Import", summary.import_id.clone()),
         ("File", cut(&summary.source, MAX_LETTERS)),
         ("Version", cut(&summary.version, MAX_LETTERS)),
-        ("It holds", kind.to_owned()),
+        ("Contents", kind.to_owned()),
     ];
     if let Some(columns) = &summary.columns {
         let carried = match columns.carried.len() as u64 {
             0 => String::new(),
-            n => format!("; {} carried through to results.csv", counted(n, "column")),
+            n => format!("; {} copied to results.csv", counted(n, "column")),
         };
         facts.push(("Columns used", format!("{}{carried}", cut(&columns.used.join(", "), MAX_LETTERS))));
     }
@@ -315,13 +323,13 @@ fn facts(page: &ReportPage<'_>) -> Vec<(&'static str, String)> {
             "Requests",
             format!("{} a second to each operation, {} at once", rates.default.per_second, rates.default.burst),
         ),
-        ("Users", users(summary)),
+        ("Users in the file", users(summary)),
         ("Began", time(summary.started_at)),
     ]);
     if let Some(finished) = summary.finished_at {
         facts.push(("Ended", format!("{}, after {}", time(finished), lasted(finished - summary.started_at))));
     }
-    facts.push(("Deliveries", grouped(u64::from(summary.deliveries))));
+    facts.push(("Times delivered", grouped(u64::from(summary.deliveries))));
     facts.retain(|(_, fact)| !fact.is_empty());
     facts
 }
@@ -332,7 +340,7 @@ fn users(summary: &Summary) -> String {
         return String::new();
     }
     format!(
-        "{}: {} changed, {} unchanged, {} with errors",
+        "{}: {} changed, {} were right already, {} have rows that were not applied (some of them changed, too)",
         grouped(users.total),
         grouped(users.changed),
         grouped(users.unchanged),

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::words::{counted, grouped};
-use crate::connect::{Calls, Operation, Rates, Timeline};
+use crate::connect::{Calls, Operation, Rate, Rates, Timeline};
 
 /// The picture's room, in its own units.
 const WIDTH: f64 = 600.0;
-const HEIGHT: f64 = 60.0;
+const HEIGHT: f64 = 40.0;
+/// Fewer calls than this are told without a picture.
+const MIN_CALLS: u64 = 5;
 
 /// One operation's calls over the time of an import, against its quota.
 #[derive(Debug)]
@@ -30,17 +32,17 @@ pub(super) struct SliceBar {
 /// The pictures of all operations that were called.
 pub(super) fn operations(timeline: &Timeline, rates: &Rates, calls: &BTreeMap<String, Calls>) -> Vec<OperationPicture> {
     let picture = |(name, slices): (&str, &[u32])| {
-        let quota = rates.of(Operation::from_name(name)?).per_second;
+        let quota = rates.of(Operation::from_name(name)?);
         Some(picture(name, slices, timeline, quota, calls.get(name).copied().unwrap_or_default()))
     };
     timeline.calls().filter_map(picture).collect()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a picture")]
-fn picture(name: &str, slices: &[u32], timeline: &Timeline, quota: f64, calls: Calls) -> OperationPicture {
+fn picture(name: &str, slices: &[u32], timeline: &Timeline, quota: Rate, calls: Calls) -> OperationPicture {
     let seconds = timeline.slice_seconds() as f64;
     let rate = |calls: u32| f64::from(calls) / seconds;
-    let top = slices.iter().map(|calls| rate(*calls)).fold(quota, f64::max) * 1.1;
+    let top = slices.iter().map(|calls| rate(*calls)).fold(quota.per_second, f64::max) * 1.1;
     let (step, number) = (WIDTH / timeline.n_slices().max(1) as f64, |number: f64| format!("{number:.1}"));
     let bar = |(slice, calls): (usize, &u32)| {
         let height = rate(*calls) / top * HEIGHT;
@@ -51,21 +53,24 @@ fn picture(name: &str, slices: &[u32], timeline: &Timeline, quota: f64, calls: C
     OperationPicture {
         name: name.to_owned(),
         words: words(slices, seconds, quota, calls),
-        bars: slices.iter().enumerate().filter_map(bar).collect(),
-        quota_y: number(HEIGHT - quota / top * HEIGHT),
+        bars: if calls.attempts < MIN_CALLS { Vec::new() } else { slices.iter().enumerate().filter_map(bar).collect() },
+        quota_y: number(HEIGHT - quota.per_second / top * HEIGHT),
     }
 }
 
-/// `1,200 calls, at most 2 a second in a slice; the quota is 2 a second; 3 throttled.`
-fn words(slices: &[u32], seconds: f64, quota: f64, calls: Calls) -> String {
+/// `1,200 calls, at most 1.9 a second. The quota is 2 a second and 5 at once. None was refused as too fast.`
+fn words(slices: &[u32], seconds: f64, quota: Rate, calls: Calls) -> String {
     let most = slices.iter().copied().max().unwrap_or(0);
     let throttled = match calls.throttled {
-        0 => "none was throttled".to_owned(),
-        n => format!("{} throttled", grouped(n)),
+        0 => "None was".to_owned(),
+        1 => "1 was".to_owned(),
+        n => format!("{} were", grouped(n)),
     };
     format!(
-        "{}, at most {:.1} a second; the quota is {quota} a second; {throttled}.",
+        "{}, at most {:.1} a second. The quota is {} a second and {} at once. {throttled} refused as too fast.",
         counted(calls.attempts, "call"),
-        f64::from(most) / seconds
+        f64::from(most) / seconds,
+        quota.per_second,
+        quota.burst
     )
 }

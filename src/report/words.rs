@@ -5,7 +5,6 @@ use std::borrow::Cow;
 use super::RETRY;
 use super::causes::Cause;
 use super::summary::Summary;
-use crate::options::Mode;
 use crate::outcome::{Code, ImportStatus, Status};
 
 impl Summary {
@@ -29,49 +28,46 @@ impl Summary {
         format!("{}{counts}", counted(self.rows.total(), "row"))
     }
 
-    /// What to do next: one thing. `objects` are the names of what the report has.
-    pub fn next_step(&self, objects: &[Cow<'static, str>]) -> String {
+    /// What to do next: one thing. `objects` are the names of what the report has; files are uploaded to `folder`.
+    pub fn next_step(&self, objects: &[Cow<'static, str>], folder: &str) -> String {
         // There is none of a file that could not be read to its end.
         let has_retry = objects.iter().any(|name| name == RETRY);
-        let into = match self.mode {
-            Mode::Merge => "",
-            Mode::Replace => " in a folder mode=replace",
-        };
+        let file = if has_retry { RETRY } else { "the file again" };
         let is_denied = self.code.as_deref().is_some_and(|code| code.starts_with("AccessDenied"));
         let lacks_room = self.causes.first().is_some_and(|cause| cause.code == Code::TooManyProficiencies.name());
         match self.status {
-            ImportStatus::Failed if is_denied => {
-                let file = if has_retry { format!("retry.csv{into}") } else { "the file again".to_owned() };
-                format!("Ask whoever runs this function to give it the permission, then drop {file}.")
-            }
-            ImportStatus::CompletedWithErrors if lacks_room && has_retry && !self.dry_run => format!(
-                "Ask AWS for a larger quota of proficiencies per user (L-50375162), have MAX_PROFICIENCIES_PER_USER raised, \
-                 and drop retry.csv{into}."
-            ),
             ImportStatus::InProgress => "Wait: the import is under way.".to_owned(),
             ImportStatus::Succeeded if self.dry_run => {
                 "To do what results.csv says, import the same file again, not as a dry run.".to_owned()
             }
-            // Whoever dropped retry.csv alone would lose the rows that are right.
+            // Whoever uploaded retry.csv alone would lose the rows that are right.
             ImportStatus::CompletedWithErrors if self.dry_run => {
-                "Mend the rows in your file, and import it again. Nothing was written.".to_owned()
+                "Correct the rows in your file, and import it again. Nothing was written.".to_owned()
             }
             ImportStatus::Succeeded if self.users.changed == 0 => "There is nothing to do.".to_owned(),
-            ImportStatus::Succeeded => "There is nothing to do. To take the import back, drop undo.csv.".to_owned(),
+            ImportStatus::Succeeded => {
+                format!("There is nothing to do. (To undo the import, upload undo.csv to {folder}.)")
+            }
+            ImportStatus::CompletedWithErrors if has_retry && lacks_room => format!(
+                "Ask AWS for a larger quota of proficiencies per user (L-50375162), have MAX_PROFICIENCIES_PER_USER raised, \
+                 and upload retry.csv to {folder}."
+            ),
             ImportStatus::CompletedWithErrors if has_retry => {
-                format!("Mend the rows in retry.csv, and drop that file{into}.")
+                format!("Correct the rows in retry.csv, and upload that file to {folder}.")
             }
             ImportStatus::CompletedWithErrors => {
                 "Look at import_message in results.csv: it says what could not be done.".to_owned()
             }
-            ImportStatus::Failed if has_retry => format!("Mend what is said above, and drop retry.csv{into}."),
-            ImportStatus::Rejected | ImportStatus::Failed => {
-                "Mend what is said above, and drop the file again.".to_owned()
+            ImportStatus::Failed if is_denied => {
+                format!("Ask whoever runs this function to give it the permission, then upload {file} to {folder}.")
             }
-            ImportStatus::Cancelled if has_retry => {
-                format!("To go on, drop retry.csv{into}. To take back what was done, drop undo.csv.")
+            ImportStatus::Rejected => {
+                format!("Correct what the message above says, and upload the file again to {folder}.")
             }
-            ImportStatus::Cancelled => "To go on, drop the file again.".to_owned(),
+            ImportStatus::Failed => format!("Correct what the message above says, and upload {file} to {folder}."),
+            ImportStatus::Cancelled => {
+                format!("To go on, upload {file} to {folder}. To undo what was done, upload undo.csv.")
+            }
         }
     }
 }

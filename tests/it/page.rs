@@ -32,16 +32,16 @@ async fn the_page_says_what_the_summary_says() {
     let text = text(&page(&world, &report)).join("\n");
     for said in [
         "s3://imports/incoming/team/agents.csv",
-        "Done, but 4 of 6 rows are not as the file says.",
-        "What to do next:\nMend the rows in retry.csv, and drop that file.",
+        "Done, but 4 of 6 rows were not applied.",
+        "What to do next:\nCorrect the rows in retry.csv, and upload that file to s3://imports/incoming/.",
         "6 rows: 2 added, 4 invalid.",
         "4 rows (lines 4, 5, 6, ...)\nThe attribute &#39;Language&#39; has no value &#39;Germann&#39;; did you mean &#39;German&#39;?",
-        "Line 7\n: invalid\nuser\n&nbsp;\nagent003\n,\nattribute\n&nbsp;\nLanguage",
-        "All 4; the same are in retry.csv.",
+        "Line 7\n(invalid):\nuser\n:&nbsp;\nagent003\n,\nattribute\n:&nbsp;\nLanguage",
+        "All 4; they are also in retry.csv. Lines are those of the file that was imported",
         "none\n2\n0",
         "3\n0\n2",
         report.summary["import_id"].as_str().unwrap(),
-        "retry.csv\nthe rows to mend and drop again",
+        "retry.csv\nthe rows that were not applied: correct them, and upload this file",
     ] {
         assert!(text.contains(said), "{said:?} is missing in\n{text}");
     }

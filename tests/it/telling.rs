@@ -124,7 +124,7 @@ async fn the_end_of_an_import_that_succeeded_is_told() {
     assert_eq!(notice.subject, "agents.csv: succeeded");
     let expected = format!(
         "The import of s3://imports/incoming/team/agents.csv: succeeded.\n3 rows: 3 added.\n\nThe report: \
-         s3://imports/{}\n\nWhat to do next: There is nothing to do. To take the import back, drop undo.csv.\n",
+         s3://imports/{}\n\nWhat to do next: There is nothing to do. (To undo the import, upload undo.csv to s3://imports/incoming/.)\n",
         report.folder
     );
     assert_eq!(notice.text, expected);
@@ -147,15 +147,15 @@ async fn the_end_of_an_import_with_errors_is_told_with_its_three_commonest_cause
         It was a dry run: nothing was written.
         32 rows: 12 invalid, 20 would add.
 
-        Why rows are not as the file says:
+        Why rows were not applied:
         - 4 rows (lines 22, 24, 26, ...): The attribute 'Language' has no value 'Germann'; did you mean 'German'?
         - 4 rows (lines 23, 25, 27, ...): There is no user 'nobody0'. There is no user 'nobody1'. There is no user 'nobody2'. retry.csv has the others.
-        - 2 rows (lines 30, 31): Contradicts another line: same user, attribute and value, another level. Keep one of the two.
+        - 2 rows (lines 30, 31): Contradicts another line: same user, attribute and value, another level. None of them was done: keep one.
         - 2 rows: for other reasons, which summary.json tells.
 
         The report: ...
 
-        What to do next: Mend the rows in your file, and import it again. Nothing was written.
+        What to do next: Correct the rows in your file, and import it again. Nothing was written.
     "#]]
     .assert_eq(&notice.text.replace(&format!("s3://imports/{}", report.folder), "..."));
 }
@@ -190,7 +190,7 @@ async fn the_end_of_an_import_that_failed_is_told() {
     assert_eq!(notice.subject, "a.csv: failed, 3 of 3 rows to mend");
     assert!(
         notice.text.contains(
-            "What to do next: Ask whoever runs this function to give it the permission, then drop retry.csv."
+            "What to do next: Ask whoever runs this function to give it the permission, then upload retry.csv to s3://imports/incoming/."
         ),
         "{}",
         notice.text

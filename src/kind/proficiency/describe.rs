@@ -11,7 +11,7 @@ use crate::resolve::Catalog;
 
 /// What rows have in common that contradict others.
 const CONTRADICTION: &str =
-    "Contradicts another line: same user, attribute and value, another level. Keep one of the two.";
+    "Contradicts another line: same user, attribute and value, another level. None of them was done: keep one.";
 
 /// What the user had and what it has, or would have, as far as that is known.
 fn level_change(outcome: Outcome, row: &CheckedProficiency<'_>) -> Option<LevelChange> {

@@ -11,7 +11,7 @@ use crate::outcome::{Code, Note, Outcome, Problem, RowId, RowReport, Status};
 
 /// What rows have in common that contradict others.
 const CONTRADICTION: &str =
-    "Contradicts another line: same user, channel and setting, another value. Keep one of the two.";
+    "Contradicts another line: same user, channel and setting, another value. None of them was done: keep one.";
 
 impl Describe for UserConfigRows {
     const UNDO: &'static [&'static str] = &UNDO_HEADER;
