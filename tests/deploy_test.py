@@ -556,6 +556,21 @@ class Importing(Deployed):
         self.assertEqual(message["Body"], "hello")
         self.assertIn("not JSON", message["MessageAttributes"]["reason"]["StringValue"])
 
+    def test_what_was_given_up_is_sent_back_as_the_runbook_says(self):
+        outputs = self.deployment.stack.outputs
+        self.cloud.sqs.purge_queue(QueueUrl=outputs["DeadLettersUrl"])
+        self.deployment.drop("archive/later.csv", "agent-00010,Language,German,2")
+        request = json.dumps({"source": f"s3://{self.deployment.bucket}/archive/later.csv"})
+        # As a message that the function gave up itself: no queue had it before.
+        self.cloud.sqs.send_message(
+            QueueUrl=outputs["DeadLettersUrl"], MessageBody=request, MessageGroupId="imports", MessageDeduplicationId="1"
+        )
+        self.cloud.sqs.start_message_move_task(
+            SourceArn=outputs["DeadLettersArn"], DestinationArn=outputs["QueueArn"]
+        )
+        self.assertEqual(self.mapping.poll(), [1])
+        self.check_report("reports/archive/later.csv/", "succeeded", 1)
+
     def test_a_scheduled_request_is_imported(self):
         schedule = self.cloud.scheduler.get_schedule(Name=self.deployment.stack.made["Schedule"])["Target"]
         self.assertEqual(schedule["Arn"], self.mapping.arn)

@@ -8,8 +8,6 @@ use crate::connect::{Calls, Operation, Rate, Rates, Timeline};
 /// The picture's room, in its own units.
 const WIDTH: f64 = 600.0;
 const HEIGHT: f64 = 40.0;
-/// Fewer calls than this are told without a picture.
-const MIN_CALLS: u64 = 5;
 
 /// One operation's calls over the time of an import, against its quota.
 #[derive(Debug)]
@@ -53,7 +51,7 @@ fn picture(name: &str, slices: &[u32], timeline: &Timeline, quota: Rate, calls: 
     OperationPicture {
         name: name.to_owned(),
         words: words(slices, seconds, quota, calls),
-        bars: if calls.attempts < MIN_CALLS { Vec::new() } else { slices.iter().enumerate().filter_map(bar).collect() },
+        bars: slices.iter().enumerate().filter_map(bar).collect(),
         quota_y: number(HEIGHT - quota.per_second / top * HEIGHT),
     }
 }
