@@ -26,7 +26,7 @@ impl Default for Timeline {
 
 impl Timeline {
     /// Counts a call, so long after the import began.
-    pub(super) fn record(&mut self, operation: &str, at: Duration) {
+    pub(crate) fn record(&mut self, operation: &str, at: Duration) {
         let slice = loop {
             match usize::try_from(at.as_secs() / self.slice_seconds) {
                 Ok(slice) if slice < MAX_SLICES => break slice,

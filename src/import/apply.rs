@@ -85,6 +85,7 @@ impl<'a, R: Describe> Apply<'a, R> {
             n_users_done: n_before,
             n_users_before: n_before,
             n_users_after: 0,
+            is_preview: false,
             since: Some(Instant::now()),
         };
         self.run.show(progress);

@@ -4,6 +4,7 @@ use crate::input::Header;
 use crate::kind::Rows;
 use crate::options::{Mode, Options};
 use crate::outcome::{Counts, Problem, Status};
+use crate::report::grouped;
 
 /// A guard speaks only of this many rows, or removals, and more.
 const GUARDED: u64 = 10;
@@ -30,8 +31,10 @@ pub(super) fn mostly_invalid(options: &Options, rows: Counts) -> Option<Problem>
     let (invalid, total, most) = (rows.of(Status::Invalid), rows.total(), options.max_invalid_percent);
     (total >= GUARDED && most.is_exceeded_by(invalid, total)).then(|| {
         let message = format!(
-            "{invalid} of {total} rows are invalid, more than {most} percent, so nothing was written. Mend them, or import \
-             the others with a new request that has \"max_invalid_percent\": 100."
+            "{} of {} rows are invalid, more than {most} percent, so nothing was written. Mend them, or import the others \
+             with a new request that has \"max_invalid_percent\": 100.",
+            grouped(invalid),
+            grouped(total)
         );
         Problem::new("too_many_invalid", message)
     })
@@ -42,9 +45,11 @@ pub(super) fn mass_removal(options: &Options, implied: u64, held: u64) -> Option
     let most = options.max_removals_percent;
     (implied >= GUARDED && most.is_exceeded_by(implied, held)).then(|| {
         let message = format!(
-            "The file does not name {implied} of the {held} proficiencies that its users hold, and mode=replace would remove \
-             them: more than {most} percent, so nothing was written. If that is meant, import it with a new request that has \
-             \"max_removals_percent\": 100; to see what would be removed, add \"dry_run\": true."
+            "The file does not name {} of the {} proficiencies that its users hold, and mode=replace would remove them: more \
+             than {most} percent, so nothing was written. If that is meant, import it with a new request that has \
+             \"max_removals_percent\": 100; to see what would be removed, add \"dry_run\": true.",
+            grouped(implied),
+            grouped(held)
         );
         Problem::new("too_many_removals", message)
     })

@@ -114,7 +114,7 @@ async fn run_until_deadline(run: &Run<'_>) -> anyhow::Result<Ended> {
         finished = Box::pin(steps::import(run)) => fenced_or(finished.map(|done| Ended::Finished(Box::new(done)))),
         lost = run.keep_journal() => lost_lease(lost),
         lost = run.watch() => lost_lease(lost),
-        lost = run.renew_summary() => lost_lease(lost),
+        lost = run.renew_overview() => lost_lease(lost),
         () = reached(run.deadlines.deadline) => Ok(Ended::Deadline),
     }
 }

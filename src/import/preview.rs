@@ -89,6 +89,7 @@ async fn read_all<R: Describe>(
         n_users: batches.len(),
         n_users_done: n_before,
         n_users_before: n_before,
+        is_preview: true,
         since: Some(Instant::now()),
         ..Progress::default()
     };

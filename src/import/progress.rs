@@ -21,6 +21,8 @@ pub struct Progress {
     pub n_users_before: usize,
     /// Users that are probably read once more after those: where all are looked at before the first write.
     pub n_users_after: usize,
+    /// Whether they are only looked at so far, before the first write.
+    pub is_preview: bool,
     /// When this delivery began with them.
     pub since: Option<Instant>,
 }

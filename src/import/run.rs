@@ -16,7 +16,7 @@ use crate::connect::{ConnectError, Lanes, Operation};
 use crate::kind::{FileKind, Rows, UserBatch};
 use crate::options::Mode;
 use crate::outcome::{Counts, ImportStatus, Problem};
-use crate::report::{Cause, Columns, Details, Overview, REFRESH_INTERVAL, ReportPage, Summary};
+use crate::report::{Cause, Columns, Details, Overview, REFRESH_INTERVAL, ReportPage, Summary, UsersDone};
 use crate::resolve::Users;
 use crate::state::{Answer, Completed, ImportRecord, Journal, LanesByName, Lease, LeaseError};
 use crate::store::Location;
@@ -79,7 +79,7 @@ impl Verdict {
     pub(super) fn stopped(&self) -> Problem {
         match self {
             Self::Rejected(problem) | Self::Failed(problem) => problem.clone(),
-            Self::Cancelled => Problem::new("cancelled", "The import was cancelled. Drop retry.csv to go on."),
+            Self::Cancelled => Problem::new("cancelled", "The import was cancelled before these rows had their turn."),
             Self::Completed => Problem::new("not_tried", "These rows were not tried. Drop retry.csv again."),
         }
     }
@@ -252,7 +252,7 @@ impl<'i> Run<'i> {
 
     /// Renews the summary and the page for as long as the import runs, and what is known of its calls. It ends where a newer delivery has
     /// written its own.
-    pub(super) async fn renew_summary(&self) -> Result<Infallible, LeaseError> {
+    pub(super) async fn renew_overview(&self) -> Result<Infallible, LeaseError> {
         loop {
             sleep(REFRESH_INTERVAL).await;
             self.note_calls();
@@ -273,18 +273,14 @@ impl<'i> Run<'i> {
         self.write_overview(&self.unfinished(), &Details::default()).await
     }
 
-    /// Where whoever uploaded this file uploads the next.
+    /// The folder to which files are uploaded.
     pub(super) fn upload_folder(&self) -> String {
-        let option = match self.mode.get() {
-            Mode::Merge => "",
-            Mode::Replace => "mode=replace/",
-        };
-        format!("s3://{}/{}{option}", self.record().source.bucket, self.importer.settings.prefixes.import)
+        format!("s3://{}/{}", self.record().source.bucket, self.importer.settings.prefixes.import)
     }
 
     /// Writes the summary and the page.
     pub(super) async fn write_overview(&self, summary: &Summary, details: &Details) -> Result<(), LeaseError> {
-        let Progress { n_users, n_users_done, .. } = *self.importer.progress.borrow();
+        let Progress { n_users, n_users_done, is_preview, since, .. } = *self.importer.progress.borrow();
         let mut timeline = self.history.borrow().timeline.clone();
         timeline.absorb(&self.lanes().timeline());
         let page = ReportPage {
@@ -293,7 +289,7 @@ impl<'i> Run<'i> {
             folder: &self.record().report,
             upload_folder: &self.upload_folder(),
             timeline: &timeline,
-            users: Some((n_users_done, n_users)),
+            users: since.map(|_| UsersDone { done: n_users_done, all: n_users, is_preview }),
             options: &self.record().options,
             rates: &self.importer.settings.rates,
             now: self.deadlines.wall_clock(),

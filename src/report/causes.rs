@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::text::cut;
 use crate::outcome::{Code, Line, Problem, RowReport, Status};
 
 /// Causes in the summary, [`OTHER`] among them.
@@ -85,7 +86,7 @@ impl CauseCounter {
             Status::Pending => (self.stopped.code.as_ref(), self.stopped.message.as_str()),
             _ => (code, sentence),
         };
-        self.held.entry((code.to_owned(), cut(sentence))).or_default().add(line);
+        self.held.entry((code.to_owned(), cut(sentence, MAX_LETTERS))).or_default().add(line);
         if self.held.len() > 2 * MAX_HELD {
             for (_, seen) in self.take_commonest(MAX_HELD) {
                 self.other.absorb(seen);
@@ -158,7 +159,7 @@ impl UnknownUsers {
         if self.has_more {
             return;
         }
-        let sentence = cut(sentence);
+        let sentence = cut(sentence, MAX_LETTERS);
         if self.sentences.contains(&sentence) {
             return;
         }
@@ -167,13 +168,6 @@ impl UnknownUsers {
         } else {
             self.has_more = true;
         }
-    }
-}
-
-fn cut(sentence: &str) -> String {
-    match sentence.char_indices().nth(MAX_LETTERS) {
-        Some((end, _)) => format!("{}...", &sentence[..end]),
-        None => sentence.to_owned(),
     }
 }
 
@@ -263,7 +257,7 @@ mod tests {
         }
         let causes = counter.into_causes();
         assert!(most_held <= 2 * MAX_HELD);
-        assert_eq!((causes[0].rows, causes[0].message.len()), (ROWS / 10, MAX_LETTERS + 3));
+        assert_eq!((causes[0].rows, causes[0].message.len()), (ROWS / 10, MAX_LETTERS + '\u{2026}'.len_utf8()));
         assert_eq!((causes.len(), causes.iter().map(|cause| cause.rows).sum()), (MAX_CAUSES, ROWS));
     }
 }

@@ -4,14 +4,16 @@
 use std::borrow::Cow;
 
 use super::causes::{Cause, CauseCounter};
-use crate::input::{Header, Record, printable};
+use super::text::cut;
+use crate::input::{Header, Record};
 use crate::outcome::{LevelChange, Line, Problem, RowReport, Status};
 
 /// Rows to mend that the page tells.
-pub(super) const MAX_ROWS: usize = 500;
+const MAX_ROWS: usize = 500;
 /// Removals that the page tells.
 const MAX_REMOVALS: usize = 200;
-/// Letters of a cell, and of a sentence.
+/// Letters of a column's name, of a cell, and of a sentence.
+const MAX_NAME_LETTERS: usize = 50;
 const MAX_CELL_LETTERS: usize = 200;
 const MAX_MESSAGE_LETTERS: usize = 500;
 
@@ -101,10 +103,15 @@ impl Digest {
         objects: Vec<Cow<'static, str>>,
     ) -> (Vec<Cause>, Details) {
         let mut told = Vec::new();
+        // Without the file there is nothing to compare the removals with.
+        let has_levels = self.levels != Levels::default();
         for removal in removed {
             let level = removal.last().and_then(|level| level.parse::<f32>().ok()).unwrap_or_default();
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "levels are 1 to 5")]
-            self.levels.add(LevelChange { before: level.round() as u8, after: 0 });
+            let before = level.round() as u8;
+            if has_levels {
+                self.levels.add(LevelChange { before, after: 0 });
+            }
             if told.len() < MAX_REMOVALS {
                 told.push(removal.iter().map(|cell| cut(cell, MAX_CELL_LETTERS)).collect());
             }
@@ -120,18 +127,9 @@ impl RowToMend {
     fn new(header: &Header, record: &Record<'_>, row: &RowReport) -> Self {
         let cells = header.used_indices().filter_map(|index| {
             let cell = record.get(index).filter(|cell| !cell.is_empty())?;
-            Some((header.cells.get(index)?.clone(), cut(cell, MAX_CELL_LETTERS)))
+            Some((cut(header.cells.get(index)?, MAX_NAME_LETTERS), cut(cell, MAX_CELL_LETTERS)))
         });
         let message = cut(&row.message, MAX_MESSAGE_LETTERS);
         Self { line: Line(record.line), status: row.status, cells: cells.collect(), message }
-    }
-}
-
-/// The first letters of a text, without what nobody can see.
-pub(super) fn cut(text: &str, letters: usize) -> String {
-    let text = printable(text);
-    match text.char_indices().nth(letters) {
-        Some((end, _)) => format!("{}\u{2026}", &text[..end]),
-        None => text.into_owned(),
     }
 }

@@ -7,15 +7,16 @@ mod pictures;
 mod plain;
 mod summary;
 mod table;
+mod text;
 mod words;
 mod write;
 
 pub use causes::Cause;
 pub(crate) use details::{Details, Digest};
-pub(crate) use page::ReportPage;
+pub(crate) use page::{ReportPage, UsersDone};
 pub use summary::{Columns, Summary};
 pub use table::Table;
-pub use words::{counted, grouped};
+pub use text::{counted, grouped};
 pub(crate) use write::{Overview, REFRESH_INTERVAL, RowSheets, write_table};
 
 use crate::outcome::RowReport;
@@ -49,11 +50,3 @@ pub(crate) const REMOVED: &str = "removed.csv";
 pub(crate) const SUMMARY: &str = "summary.json";
 /// The import for people.
 pub(crate) const PAGE: &str = "report.html";
-
-/// The report's tables, in words.
-pub(crate) const ROW_OBJECTS_IN_WORDS: [(&str, &str); 4] = [
-    (RESULTS, "every row of the file, and what became of it"),
-    (RETRY, "the rows that were not applied: correct them, and upload this file"),
-    (UNDO, "upload it to undo this import"),
-    (REMOVED, "what was removed because the file does not name it"),
-];

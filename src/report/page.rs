@@ -2,14 +2,14 @@
 //! how it looks, is in `templates/report.html`; here is what it says. Pure.
 
 use askama::Template;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
-use super::details::{Details, Levels, RowToMend, cut};
+use super::details::{Details, Levels, RowToMend};
 use super::pictures::{OperationPicture, operations};
 use super::summary::Summary;
-use super::words::{counted, grouped};
-use super::{ROW_OBJECTS_IN_WORDS, SUMMARY};
-use crate::connect::{Rates, Timeline};
+use super::text::{counted, cut, from_now, grouped, in_seconds, lasted, time};
+use super::{REMOVED, RESULTS, RETRY, SUMMARY, UNDO};
+use crate::connect::{Rate, Rates, Timeline};
 use crate::options::{Mode, Options};
 use crate::outcome::{ImportStatus, Status};
 use crate::store::Location;
@@ -34,8 +34,8 @@ pub(crate) struct ReportPage<'p> {
     pub upload_folder: &'p str,
     /// What was called when.
     pub timeline: &'p Timeline,
-    /// Users that are done, and all, while it runs.
-    pub users: Option<(usize, usize)>,
+    /// How far it is with its users, once they are known.
+    pub users: Option<UsersDone>,
     /// What decided the import.
     pub options: &'p Options,
     /// The quotas.
@@ -44,16 +44,26 @@ pub(crate) struct ReportPage<'p> {
     pub now: DateTime<Utc>,
 }
 
+/// How far an import is with its users.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct UsersDone {
+    /// Users that are done.
+    pub done: usize,
+    /// Of so many.
+    pub all: usize,
+    /// Whether they are only looked at so far, before the first write.
+    pub is_preview: bool,
+}
+
 impl ReportPage<'_> {
-    /// The page's bytes. As many rows are told as fit.
+    /// The page's bytes, with as many rows as fit.
     pub(crate) fn render(&self) -> String {
         let mut view = View::of(self);
         loop {
             let page = view.render().expect("a page is written into memory");
-            if page.len() <= MAX_PAGE_BYTES {
+            if page.len() <= MAX_PAGE_BYTES || !view.shorten(self) {
                 return page;
             }
-            view.shorten(self);
         }
     }
 }
@@ -130,7 +140,8 @@ impl<'p> View<'p> {
     fn of(page: &ReportPage<'p>) -> Self {
         let ReportPage { summary, details, timeline, .. } = *page;
         let (tone, sign) = tone(summary.status);
-        let causes = summary.causes.iter();
+        // What stopped the import stands above already.
+        let causes = summary.causes.iter().filter(|cause| Some(&cause.message) != summary.message.as_ref());
         let causes = causes.map(|cause| CauseView { rows: cause.rows_in_words(), message: cause.message.clone() });
         let mut view = Self {
             deliveries: summary.deliveries,
@@ -153,7 +164,7 @@ impl<'p> View<'p> {
             removed_title: if summary.dry_run { "What would be removed" } else { "What was removed" },
             removed_note: String::new(),
             levels: levels(&details.levels),
-            now_or_then: if summary.dry_run { "would have it after it" } else { "have it now" },
+            now_or_then: if summary.dry_run { "and after it" } else { "and now" },
             slice: in_seconds(timeline.slice_seconds()),
             operations: operations(timeline, page.rates, &summary.calls),
             facts: facts(page),
@@ -168,29 +179,29 @@ impl<'p> View<'p> {
     /// Says how many of all are told.
     fn note(&mut self, page: &ReportPage<'_>) {
         let ReportPage { summary, details, .. } = page;
-        let all = if details.objects.iter().any(|name| name == super::RETRY) { super::RETRY } else { "results.csv" };
+        let all = if details.objects.iter().any(|name| name == RETRY) { RETRY } else { RESULTS };
         let of = |n: usize, total: u64, file: &str| {
             if n as u64 == total {
-                format!("All {}; they are also in {file}.", grouped(total))
+                format!("All of them ({}); {file} has them, too.", grouped(total))
             } else {
                 format!("{} of {}; all are in {file}.", grouped(n as u64), grouped(total))
             }
         };
         let told = of(self.to_mend.len(), summary.rows.to_retry(), all);
         self.to_mend_note = format!("{told} Lines are those of the file that was imported; its first line is line 1.");
-        let removed = of(self.removed.len(), summary.implied_removals, super::REMOVED);
+        let removed = of(self.removed.len(), summary.implied_removals, REMOVED);
         self.removed_note = format!("User, attribute, value, level. The file does not name these. {removed}");
     }
 
-    /// Tells fewer rows, or less of whatever else is long.
-    fn shorten(&mut self, page: &ReportPage<'_>) {
-        if self.to_mend.len() > 1 || self.removed.len() > 1 {
-            self.to_mend = &self.to_mend[..self.to_mend.len() * 3 / 4];
-            self.removed = &self.removed[..self.removed.len() * 3 / 4];
-            self.note(page);
-        } else if self.causes.pop().is_none() {
-            self.facts.pop();
+    /// Tells fewer rows, or less of whatever else is long; false if there is nothing left to leave out.
+    fn shorten(&mut self, page: &ReportPage<'_>) -> bool {
+        if self.to_mend.is_empty() && self.removed.is_empty() {
+            return self.causes.pop().is_some();
         }
+        self.to_mend = &self.to_mend[..self.to_mend.len() * 3 / 4];
+        self.removed = &self.removed[..self.removed.len() * 3 / 4];
+        self.note(page);
+        true
     }
 }
 
@@ -226,7 +237,7 @@ fn headline(summary: &Summary) -> String {
         (ImportStatus::CompletedWithErrors, false) => format!("Done, but {} were not applied.", to_mend()),
         (ImportStatus::CompletedWithErrors, true) => format!("The plan is ready, but {} cannot be applied.", to_mend()),
         (ImportStatus::Rejected, _) => "Rejected: nothing was written.".to_owned(),
-        (ImportStatus::Failed, _) if summary.rows.total() > 0 => {
+        (ImportStatus::Failed, _) if summary.rows.to_retry() > 0 => {
             format!("Failed: the import stopped early, and {} were not applied.", to_mend())
         }
         (ImportStatus::Failed, _) => "Failed: the import stopped early.".to_owned(),
@@ -239,13 +250,23 @@ fn progress(page: &ReportPage<'_>) -> Option<ProgressView> {
     if page.summary.status != ImportStatus::InProgress {
         return None;
     }
-    let (done, all) = page.users.unwrap_or_default();
-    let words = match all {
-        0 => "The file is being read.".to_owned(),
-        _ => format!("{} of {} are done.", grouped(done as u64), counted(all as u64, "user")),
+    let words = match page.users {
+        None => "The file is being read.".to_owned(),
+        Some(UsersDone { done, all, is_preview: true }) => format!(
+            "{} of {} were looked at. Nothing is written before all were.",
+            grouped(done as u64),
+            counted(all as u64, "user")
+        ),
+        Some(UsersDone { done, all, .. }) => {
+            format!("{} of {} are done.", grouped(done as u64), counted(all as u64, "user"))
+        }
+    };
+    let clock = |at: DateTime<Utc>| {
+        if at.date_naive() == page.now.date_naive() { at.format("%H:%M UTC").to_string() } else { time(at) }
     };
     let expected = page.summary.expected_at.map(|at| format!("{}, at {}", from_now(at - page.now), clock(at)));
-    Some(ProgressView { words, expected, width: width(done as u64, all as u64), as_of: clock(page.now) })
+    let width = page.users.map_or(0, |users| width(users.done as u64, users.all as u64));
+    Some(ProgressView { words, expected, width, as_of: time(page.now) })
 }
 
 fn bars(summary: &Summary) -> Vec<Bar> {
@@ -283,7 +304,7 @@ fn levels(levels: &Levels) -> Vec<LevelBars> {
 }
 
 fn width(part: u64, whole: u64) -> u64 {
-    // What there is some of is to be seen.
+    // Even one row has a bar that can be seen.
     let least = u64::from(part > 0) * 2;
     (part * BAR_WIDTH).checked_div(whole).unwrap_or(0).max(least)
 }
@@ -313,19 +334,24 @@ fn facts(page: &ReportPage<'_>) -> Vec<(&'static str, String)> {
         };
         facts.push(("Columns used", format!("{}{carried}", cut(&columns.used.join(", "), MAX_LETTERS))));
     }
-    facts.extend([
-        ("Mode", mode.to_owned()),
-        ("Dry run", if summary.dry_run { "yes" } else { "no" }.to_owned()),
-        ("Rejected if more rows are invalid than", format!("{} %", options.max_invalid_percent)),
-        ("Rejected if more is removed than", format!("{} %", options.max_removals_percent)),
-        ("Proficiencies per user", format!("at most {}", options.max_proficiencies_per_user)),
-        (
-            "Requests",
-            format!("{} a second to each operation, {} at once", rates.default.per_second, rates.default.burst),
-        ),
-        ("Users in the file", users(summary)),
-        ("Began", time(summary.started_at)),
-    ]);
+    facts.push(("Mode", mode.to_owned()));
+    facts.push(("Dry run", if summary.dry_run { "yes" } else { "no" }.to_owned()));
+    facts.push(("Rejected if more rows are invalid than", format!("{} %", options.max_invalid_percent)));
+    if summary.mode == Mode::Replace {
+        facts.push(("Rejected if more is removed than", format!("{} %", options.max_removals_percent)));
+    }
+    if summary.kind.as_deref() != Some("user_config") {
+        facts.push(("Proficiencies per user", format!("at most {}", options.max_proficiencies_per_user)));
+    }
+    facts.push(("Quota of each operation", quota(rates.default)));
+    for (operation, rate) in &rates.of {
+        facts.push((operation.name(), quota(*rate)));
+    }
+    if let Some(total) = rates.total_per_second {
+        facts.push(("All operations together", format!("{total} a second")));
+    }
+    facts.push(("Users in the file", users(summary)));
+    facts.push(("Began", time(summary.started_at)));
     if let Some(finished) = summary.finished_at {
         facts.push(("Ended", format!("{}, after {}", time(finished), lasted(finished - summary.started_at))));
     }
@@ -339,8 +365,9 @@ fn users(summary: &Summary) -> String {
     if users.total == 0 {
         return String::new();
     }
+    let changed = if summary.dry_run { "would change" } else { "changed" };
     format!(
-        "{}: {} changed, {} were right already, {} have rows that were not applied (some of them changed, too)",
+        "{}: {} {changed}, {} were right already, {} have an invalid or failed row (some of them changed, too)",
         grouped(users.total),
         grouped(users.changed),
         grouped(users.unchanged),
@@ -348,52 +375,75 @@ fn users(summary: &Summary) -> String {
     )
 }
 
-/// The report's other objects.
+fn quota(rate: Rate) -> String {
+    format!("{} a second, {} at once", rate.per_second, rate.burst)
+}
+
+/// The report's other objects, and what each is for.
 fn objects(details: &Details, summary: &Summary) -> Vec<(String, &'static str)> {
-    let named = |name: &str| ROW_OBJECTS_IN_WORDS.iter().find(|(known, _)| *known == name).map(|(_, words)| *words);
-    let tables = details.objects.iter().filter_map(|name| Some((name.to_string(), named(name)?)));
+    let words = |name: &str| match (name, summary.dry_run) {
+        (RESULTS, _) => "every row of the file, and its result",
+        (RETRY, false) => "the rows that were not applied",
+        (RETRY, true) => "the rows that cannot be applied",
+        (UNDO, _) => "undoes this import if it is uploaded",
+        (REMOVED, false) => "what was removed because the file does not name it",
+        (REMOVED, true) => "what would be removed because the file does not name it",
+        _ => "",
+    };
+    let tables = details.objects.iter().map(|name| (name.to_string(), words(name)));
     let cancel = (summary.status == ImportStatus::InProgress)
         .then(|| ("cancel".to_owned(), "put an object of this name here, and the import stops"));
     tables.chain([(SUMMARY.to_owned(), "the same in numbers, for programs")]).chain(cancel).collect()
 }
 
-/// `22 November 2026, 02:01 UTC`.
-fn time(at: DateTime<Utc>) -> String {
-    at.format("%-d %B %Y, %H:%M UTC").to_string()
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outcome::Line;
 
-/// `02:01 UTC`.
-fn clock(at: DateTime<Utc>) -> String {
-    at.format("%H:%M UTC").to_string()
-}
-
-/// `in about 12 minutes`.
-fn from_now(left: TimeDelta) -> String {
-    match left.num_seconds() {
-        ..90 => "in about a minute".to_owned(),
-        _ => format!("in about {}", lasted(left)),
-    }
-}
-
-/// `45 seconds`, `12 minutes`, `2 hours 5 minutes`.
-fn lasted(time: TimeDelta) -> String {
-    let seconds = time.num_seconds().max(0).unsigned_abs();
-    match seconds {
-        ..90 => counted(seconds, "second"),
-        90..3600 => counted((seconds + 30) / 60, "minute"),
-        _ => {
-            let minutes = (seconds + 30) / 60;
-            let (hours, minutes) = (counted(minutes / 60, "hour"), minutes % 60);
-            if minutes == 0 { hours } else { format!("{hours} {}", counted(minutes, "minute")) }
-        }
-    }
-}
-
-/// The length of a slice.
-fn in_seconds(seconds: u64) -> String {
-    match seconds {
-        ..120 => counted(seconds, "second"),
-        120..7200 => format!("about {}", counted((seconds + 30) / 60, "minute")),
-        _ => format!("about {}", counted((seconds + 1800) / 3600, "hour")),
+    #[test]
+    fn a_page_that_would_be_too_large_tells_fewer_rows() {
+        let cell = |n: usize| (format!("column {n}"), "&".repeat(200));
+        let row = |n| RowToMend {
+            line: Line(n),
+            status: Status::Failed,
+            cells: (0..5).map(cell).collect(),
+            message: "<".repeat(500),
+        };
+        let removal = || vec!["\"".repeat(200); 4];
+        let details = Details {
+            to_mend: (0..500).map(row).collect(),
+            removed: (0..200).map(|_| removal()).collect(),
+            ..Details::default()
+        };
+        let mut summary =
+            Summary::begun("an-id".to_owned(), "s3://b/k.csv".to_owned(), Mode::Replace, false, DateTime::UNIX_EPOCH);
+        summary.status = ImportStatus::CompletedWithErrors;
+        (0..4_312).for_each(|_| summary.rows.add(Status::Failed));
+        summary.implied_removals = 9_000;
+        let default = Rate { per_second: 2.0, burst: std::num::NonZeroU32::MIN };
+        let page = ReportPage {
+            summary: &summary,
+            details: &details,
+            folder: &Location::new("b", "reports/k.csv/an-id/"),
+            upload_folder: "s3://b/incoming/",
+            timeline: &Timeline::default(),
+            users: None,
+            options: &Options {
+                mode: Mode::Replace,
+                mode_is_explicit: true,
+                dry_run: false,
+                max_invalid_percent: 50.0.try_into().unwrap(),
+                max_removals_percent: 20.0.try_into().unwrap(),
+                max_proficiencies_per_user: 10,
+            },
+            rates: &Rates { default, of: [].into(), total_per_second: None },
+            now: DateTime::UNIX_EPOCH,
+        };
+        let text = page.render();
+        assert!((MAX_PAGE_BYTES / 2..=MAX_PAGE_BYTES).contains(&text.len()), "{}", text.len());
+        let n_rows = text.matches("<strong>Line ").count();
+        assert!(n_rows < 500 && text.contains(&format!("{n_rows} of 4,312; all are in results.csv.")), "{n_rows}");
+        assert!(text.contains(" of 9,000; all are in removed.csv."));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::words::{counted, grouped};
+use super::text::{counted, grouped};
 use crate::connect::{Calls, Operation, Rate, Rates, Timeline};
 
 /// The picture's room, in its own units.
@@ -56,7 +56,7 @@ fn picture(name: &str, slices: &[u32], timeline: &Timeline, quota: Rate, calls: 
     }
 }
 
-/// `1,200 calls, at most 1.9 a second. The quota is 2 a second and 5 at once. None was refused as too fast.`
+/// `1,200 calls, in the fullest bar 1.9 a second. The quota is 2 a second and 5 at once. None was refused as too fast.`
 fn words(slices: &[u32], seconds: f64, quota: Rate, calls: Calls) -> String {
     let most = slices.iter().copied().max().unwrap_or(0);
     let throttled = match calls.throttled {
@@ -65,7 +65,7 @@ fn words(slices: &[u32], seconds: f64, quota: Rate, calls: Calls) -> String {
         n => format!("{} were", grouped(n)),
     };
     format!(
-        "{}, at most {:.1} a second. The quota is {} a second and {} at once. {throttled} refused as too fast.",
+        "{}, in the fullest bar {:.1} a second. The quota is {} a second and {} at once. {throttled} refused as too fast.",
         counted(calls.attempts, "call"),
         f64::from(most) / seconds,
         quota.per_second,

@@ -2,9 +2,11 @@
 
 use std::borrow::Cow;
 
-use super::RETRY;
 use super::causes::Cause;
 use super::summary::Summary;
+use super::text::{counted, grouped};
+use super::{RETRY, UNDO};
+use crate::options::Mode;
 use crate::outcome::{Code, ImportStatus, Status};
 
 impl Summary {
@@ -28,11 +30,20 @@ impl Summary {
         format!("{}{counts}", counted(self.rows.total(), "row"))
     }
 
-    /// What to do next: one thing. `objects` are the names of what the report has; files are uploaded to `folder`.
+    /// What to do next: one thing. `objects` are the names of what the report has; `folder` is where files are uploaded to.
     pub fn next_step(&self, objects: &[Cow<'static, str>], folder: &str) -> String {
-        // There is none of a file that could not be read to its end.
-        let has_retry = objects.iter().any(|name| name == RETRY);
-        let file = if has_retry { RETRY } else { "the file again" };
+        // There is no retry.csv of a file that could not be read to its end.
+        let has = |name| objects.iter().any(|object| object == name);
+        // The rows of a replacement are the whole truth again; what undoes it says itself what to remove, and is merged.
+        let mode = if self.mode == Mode::Replace { "mode=replace/" } else { "" };
+        // Whoever uploaded the retry.csv of a dry run would lose the rows that are right.
+        let (file, again) = match (self.dry_run, has(RETRY)) {
+            (true, _) => ("your file", format!("{folder}{mode}dry-run=true/")),
+            (false, true) => (RETRY, format!("{folder}{mode}")),
+            (false, false) => ("your file", format!("{folder}{mode}")),
+        };
+        let undo =
+            if has(UNDO) { format!(" To undo what was done, upload {UNDO} to {folder}.") } else { String::new() };
         let is_denied = self.code.as_deref().is_some_and(|code| code.starts_with("AccessDenied"));
         let lacks_room = self.causes.first().is_some_and(|cause| cause.code == Code::TooManyProficiencies.name());
         match self.status {
@@ -40,34 +51,21 @@ impl Summary {
             ImportStatus::Succeeded if self.dry_run => {
                 "To do what results.csv says, import the same file again, not as a dry run.".to_owned()
             }
-            // Whoever uploaded retry.csv alone would lose the rows that are right.
-            ImportStatus::CompletedWithErrors if self.dry_run => {
-                "Correct the rows in your file, and import it again. Nothing was written.".to_owned()
-            }
-            ImportStatus::Succeeded if self.users.changed == 0 => "There is nothing to do.".to_owned(),
-            ImportStatus::Succeeded => {
-                format!("There is nothing to do. (To undo the import, upload undo.csv to {folder}.)")
-            }
-            ImportStatus::CompletedWithErrors if has_retry && lacks_room => format!(
-                "Ask AWS for a larger quota of proficiencies per user (L-50375162), have MAX_PROFICIENCIES_PER_USER raised, \
-                 and upload retry.csv to {folder}."
-            ),
-            ImportStatus::CompletedWithErrors if has_retry => {
-                format!("Correct the rows in retry.csv, and upload that file to {folder}.")
-            }
-            ImportStatus::CompletedWithErrors => {
+            ImportStatus::Succeeded => format!("There is nothing to do.{undo}"),
+            ImportStatus::CompletedWithErrors if self.rows.to_retry() == 0 => {
                 "Look at import_message in results.csv: it says what could not be done.".to_owned()
             }
+            ImportStatus::CompletedWithErrors if lacks_room => format!(
+                "Ask AWS for a larger quota of proficiencies per user (L-50375162), have MAX_PROFICIENCIES_PER_USER raised, \
+                 and upload {file} to {again}."
+            ),
+            ImportStatus::CompletedWithErrors => format!("Correct the rows in {file}, and upload it to {again}."),
             ImportStatus::Failed if is_denied => {
-                format!("Ask whoever runs this function to give it the permission, then upload {file} to {folder}.")
+                format!("Ask whoever runs this function to give it the permission, then upload {file} to {again}.")
             }
-            ImportStatus::Rejected => {
-                format!("Correct what the message above says, and upload the file again to {folder}.")
-            }
-            ImportStatus::Failed => format!("Correct what the message above says, and upload {file} to {folder}."),
-            ImportStatus::Cancelled => {
-                format!("To go on, upload {file} to {folder}. To undo what was done, upload undo.csv.")
-            }
+            ImportStatus::Rejected => format!("Do what the message above says, and upload your file again to {again}."),
+            ImportStatus::Failed => format!("Do what the message above says, and upload {file} to {again}."),
+            ImportStatus::Cancelled => format!("To go on, upload {file} to {again}.{undo}"),
         }
     }
 }
@@ -86,35 +84,10 @@ impl Cause {
     }
 }
 
-/// `1 row`, `1,200 rows`.
-pub fn counted(n: u64, thing: &str) -> String {
-    format!("{} {thing}{}", grouped(n), if n == 1 { "" } else { "s" })
-}
-
-/// A number with its thousands apart: `1,234,567`.
-pub fn grouped(n: u64) -> String {
-    let digits = n.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (index, digit) in digits.char_indices() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::outcome::Line;
-
-    #[test]
-    fn thousands_stand_apart() {
-        for (n, text) in [(0, "0"), (999, "999"), (1000, "1,000"), (123_456, "123,456"), (1_234_567, "1,234,567")] {
-            assert_eq!(grouped(n), text);
-        }
-    }
 
     #[test]
     fn a_cause_says_its_lines_as_far_as_they_are_known() {

@@ -144,11 +144,15 @@ impl Overview {
         Self { summary: renewed(SUMMARY, deliveries_of_summary), page: renewed(PAGE, deliveries_of_page) }
     }
 
-    /// Writes both.
+    /// Writes both. A page that cannot be written is a warning: the import is what matters.
     pub(crate) async fn write(&mut self, store: &Store, page: &ReportPage<'_>) -> Result<(), LeaseError> {
         let summary = page.summary;
         self.summary.write(store, summary.to_json().into(), summary.deliveries).await?;
-        self.page.write(store, page.render().into(), summary.deliveries).await
+        match self.page.write(store, page.render().into(), summary.deliveries).await {
+            Err(LeaseError::Store(error)) => warn!("the page of the report could not be written: {error}"),
+            written => written?,
+        }
+        Ok(())
     }
 }
 
@@ -176,7 +180,11 @@ impl Renewed {
                 }
                 self.etag = found.map(|(_, etag)| etag);
             }
-            match store.write(&self.at, bytes.clone(), self.etag.as_deref()).await {
+            let written = match &self.etag {
+                Some(etag) => store.write(&self.at, bytes.clone(), Some(etag)).await,
+                None => store.create(&self.at, bytes.clone()).await,
+            };
+            match written {
                 Ok(etag) => {
                     self.etag = Some(etag);
                     return Ok(());
@@ -197,4 +205,33 @@ fn deliveries_of_page(page: &[u8]) -> Option<u32> {
     const MARK: &str = "<meta name=\"deliveries\" content=\"";
     let (_, after) = str::from_utf8(page).ok()?.split_once(MARK)?;
     after.split_once('"')?.0.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use import_testkit::{MemoryS3, Versioning, s3_client};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_newer_delivery_wrote_stays() {
+        let store = Store::new(s3_client(&MemoryS3::new().with_bucket("reports", Versioning::Off)));
+        let of = |name: &str, deliveries| Renewed { at: Location::new("reports", name), etag: None, deliveries };
+        let summary = |n: u32| Bytes::from(format!("{{\"deliveries\": {n}}}"));
+        let page = |n: u32| Bytes::from(format!("<meta name=\"deliveries\" content=\"{n}\">"));
+        for (name, deliveries, bytes) in [
+            ("summary.json", deliveries_of_summary as fn(&[u8]) -> Option<u32>, summary as fn(u32) -> Bytes),
+            ("report.html", deliveries_of_page, page),
+        ] {
+            let (mut old, mut new) = (of(name, deliveries), of(name, deliveries));
+            old.write(&store, bytes(1), 1).await.unwrap();
+            old.write(&store, bytes(1), 1).await.unwrap();
+            new.write(&store, bytes(2), 2).await.unwrap();
+            for late in [&mut old, &mut of(name, deliveries)] {
+                assert!(matches!(late.write(&store, bytes(1), 1).await, Err(LeaseError::Fenced(_))), "{name}");
+            }
+            new.write(&store, bytes(2), 2).await.unwrap();
+            assert_eq!(store.get(&new.at).await.unwrap().unwrap().0, bytes(2));
+        }
+    }
 }

@@ -126,6 +126,15 @@ mod tests {
         Entry::Called { calls: [("ListUsers".to_owned(), calls)].into(), lanes: LanesByName::new() }
     }
 
+    /// Calls in these seconds.
+    fn timeline(seconds: &[u64]) -> Timeline {
+        let mut timeline = Timeline::default();
+        for second in seconds {
+            timeline.record("ListUsers", std::time::Duration::from_secs(*second));
+        }
+        timeline
+    }
+
     #[test]
     fn a_checkpoint_says_the_same() {
         let preview = Preview { held: 3, implied: 1, is_right: false, is_whole: true };
@@ -139,10 +148,13 @@ mod tests {
             (1, completed("done", 0)),
             (1, completed("done and begun again", 1)),
             (1, called(5)),
+            (1, Entry::Timeline(timeline(&[0, 3]))),
+            (1, Entry::Timeline(timeline(&[0, 3, 4]))),
             (2, intent("done and begun again", 2)),
             (2, intent("under way", 3)),
             (2, intent("under way", 4)),
             (2, called(3)),
+            (2, Entry::Timeline(timeline(&[500]))),
         ];
         let (mut whole, mut lines) = (Replay::default(), Vec::new());
         for (delivery, entry) in entries {
@@ -165,6 +177,7 @@ mod tests {
         assert_eq!(whole.intents[&UserId::new("under way")].rows, [RowId(3)], "the first is the truth");
         assert_eq!((&again.calls, again.is_guard_passed), (&whole.calls, true));
         assert_eq!(whole.calls["ListUsers"].attempts, 8, "the last word of each delivery");
+        assert_eq!((&again.timeline, &whole.timeline), (&whole.timeline, &timeline(&[0, 3, 4, 500])));
         assert_eq!((again.n_users_completed(), again.started), (2, whole.started));
     }
 }

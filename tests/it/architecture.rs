@@ -27,7 +27,7 @@ const CRATES: [(&str, &[&str]); 13] = [
 ];
 
 /// What is not async.
-const PURE: [&str; 26] = [
+const PURE: [&str; 30] = [
     "lambda/event.rs",
     "lambda/metrics.rs",
     "lambda/notice.rs",
@@ -41,9 +41,13 @@ const PURE: [&str; 26] = [
     "resolve/suggest.rs",
     "report/mod.rs",
     "report/causes.rs",
+    "report/details.rs",
+    "report/page.rs",
+    "report/pictures.rs",
     "report/plain.rs",
     "report/summary.rs",
     "report/table.rs",
+    "report/text.rs",
     "report/words.rs",
     "state/entry.rs",
     "state/record.rs",

@@ -124,7 +124,7 @@ async fn the_end_of_an_import_that_succeeded_is_told() {
     assert_eq!(notice.subject, "agents.csv: succeeded");
     let expected = format!(
         "The import of s3://imports/incoming/team/agents.csv: succeeded.\n3 rows: 3 added.\n\nThe report: \
-         s3://imports/{}\n\nWhat to do next: There is nothing to do. (To undo the import, upload undo.csv to s3://imports/incoming/.)\n",
+         s3://imports/{}\n\nWhat to do next: There is nothing to do. To undo what was done, upload undo.csv to s3://imports/incoming/.\n",
         report.folder
     );
     assert_eq!(notice.text, expected);
@@ -155,7 +155,7 @@ async fn the_end_of_an_import_with_errors_is_told_with_its_three_commonest_cause
 
         The report: ...
 
-        What to do next: Correct the rows in your file, and import it again. Nothing was written.
+        What to do next: Correct the rows in your file, and upload it to s3://imports/incoming/dry-run=true/.
     "#]]
     .assert_eq(&notice.text.replace(&format!("s3://imports/{}", report.folder), "..."));
 }
@@ -212,7 +212,7 @@ async fn the_end_of_an_import_that_was_cancelled_is_told() {
     let report = world.report(&answer.unwrap()["imports"][0]);
     let notice = assert_told(&world, &report.summary, &report.folder, "WARN");
     assert!(notice.subject.starts_with("a.csv: cancelled, "), "{}", notice.subject);
-    assert!(notice.text.contains(": The import was cancelled. Drop retry.csv to go on."), "{}", notice.text);
+    assert!(notice.text.contains(": The import was cancelled before these rows had their turn."), "{}", notice.text);
 }
 
 #[tokio::test(start_paused = true)]
