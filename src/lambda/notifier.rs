@@ -63,7 +63,7 @@ fn warn_of(what: impl fmt::Display, told: anyhow::Result<()>) {
     }
 }
 
-/// Its level, as the log writes it.
+/// The level of the line that tells an end.
 fn level(status: ImportStatus) -> Level {
     match status {
         ImportStatus::Succeeded | ImportStatus::InProgress => Level::INFO,
