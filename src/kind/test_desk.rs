@@ -164,7 +164,7 @@ pub(super) fn table(kind: FileKind, n: usize, rows: &[&str]) -> String {
     format!("{}\n{rows}", header.join(","))
 }
 
-fn visit(kind: FileKind, csv: &str, mut each: impl FnMut(&Header, &Record<'_>)) {
+pub(super) fn visit(kind: FileKind, csv: &str, mut each: impl FnMut(&Header, &Record<'_>)) {
     let mut visit = |header: &Header, record: Record<'_>| {
         assert_eq!(FileKind::of(header), kind);
         each(header, &record);

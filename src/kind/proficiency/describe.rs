@@ -102,13 +102,15 @@ impl ProficiencyRows {
         checked: Result<CheckedProficiency<'_>, Problem<Code>>,
         context: ReportContext<'_, Catalog>,
     ) -> (String, String) {
+        // What an earlier delivery found is told, also where this one could not ask the instance what would be right.
+        let in_words = || outcome.code.in_words().to_owned();
         let message = match (outcome.code, outcome.note(), checked) {
             (_, Note::Message(id), _) => return self.ledger().messages.get(id),
             (_, _, Err(problem)) => problem.message,
-            (Code::UnknownUser, _, Ok(row)) => context.users.map_or_else(String::new, |users| users.why(row.user)),
-            (Code::UnknownAttribute | Code::UnknownValue, _, Ok(row)) => context
-                .reference
-                .map_or_else(String::new, |catalog| catalog.why(row.attribute.trim(), row.value.trim())),
+            (Code::UnknownUser, _, Ok(row)) => context.users.map_or_else(in_words, |users| users.why(row.user)),
+            (Code::UnknownAttribute | Code::UnknownValue, _, Ok(row)) => {
+                context.reference.map_or_else(in_words, |catalog| catalog.why(row.attribute.trim(), row.value.trim()))
+            }
             (Code::DuplicateRow, Note::Line(line), _) => format!("Duplicate of line {line}."),
             (_, Note::Line(line), _) => {
                 format!("Contradicts line {line}: same user, attribute and value, another level. Keep one of the two.")
@@ -153,7 +155,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::kind::test_desk::{APPLY, INSTANCE, read, report, table, user_id};
+    use crate::kind::test_desk::{APPLY, INSTANCE, read, report, table, user_id, visit};
     use crate::kind::{FileKind, ReconcileOptions, UserEffects};
     use crate::outcome::Line;
     use crate::resolve::Users;
@@ -216,6 +218,20 @@ mod tests {
         assert_eq!(told, [not_removed, &format!("The level 'six' is not 1, 2, 3, 4 or 5. {not_removed}")]);
         let told = messages(&rows, true, |rows| set_effects(rows, r#"{"r":[["Product","P01",3]]}"#));
         assert!(told[0].ends_with("and found none again, is in removed.csv."), "{told:?}");
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_row_is_said_even_where_the_instance_could_not_be_asked() {
+        let csv = table(FileKind::Proficiencies, 0, &["Language,Greek,1"]);
+        let mut rows: ProficiencyRows = read(FileKind::Proficiencies, &csv);
+        let nothing =
+            ReportContext { users: None, reference: None, max_proficiencies: 10, replaces: false, user_notes: None };
+        for code in [Code::UnknownUser, Code::UnknownAttribute, Code::UnknownValue] {
+            rows.ledger_mut().set(RowId(0), Outcome::invalid(code));
+            visit(FileKind::Proficiencies, &csv, |header, record| {
+                assert_eq!(rows.describe(RowId(0), header, record, nothing).message, code.in_words());
+            });
+        }
     }
 
     fn change_nothing(_: &mut ProficiencyRows) {}

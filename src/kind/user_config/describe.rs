@@ -63,7 +63,9 @@ impl UserConfigRows {
         let reason = match (outcome.code, outcome.note(), checked) {
             (_, Note::Message(id), _) => return self.ledger().messages.get(id),
             (_, _, Err(problem)) => problem.message,
-            (Code::UnknownUser, _, Ok(row)) => context.users.map_or_else(String::new, |users| users.why(row.user)),
+            (Code::UnknownUser, _, Ok(row)) => {
+                context.users.map_or_else(|| outcome.code.in_words().to_owned(), |users| users.why(row.user))
+            }
             (Code::DuplicateRow, Note::Line(line), _) => format!("This was said before: see line {line}."),
             (_, Note::Line(line), _) => {
                 format!("Contradicts line {line}: same user, channel and setting, another value. Keep one of the two.")
