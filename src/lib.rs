@@ -28,7 +28,7 @@
 //!    │       │
 //!    │    resolve      names in the file to users, attributes, and what was meant
 //!    │       │
-//!  settings report    tables and summary, as bytes and as objects
+//!  settings report    tables, summary and page, as bytes and as objects
 //!          state       what an import remembers: its record, its lease, its journal
 //!            │
 //!         connect      Amazon Connect at the pace of its quotas
@@ -45,7 +45,7 @@
 //! ## What holds everywhere
 //!
 //! - What is pure is not async and knows no service: [`input`], [`outcome`], the options, the guards, the triggers, the
-//!   tables of the report, and of each kind the checks of a row, the plan and the words.
+//!   tables and the page of the report, and of each kind the checks of a row, the plan and the words.
 //! - Adapters know no rules: only `aws`, `connect/sdk`, `store/s3`, three files of `lambda` (`queue`, `event_bus`, `topic`) and the
 //!   constructor of `Connect` name the AWS SDK. What a failure means is said in `connect/error.rs`, and it is tried again in `connect/lanes.rs`.
 //! - The engine knows no Lambda: without the feature `lambda` it builds without its crates.

@@ -10,7 +10,7 @@ use crate::input::{Header, Record};
 use crate::kind::{Describe, ProficiencyRows, ReportContext};
 use crate::options::Mode;
 use crate::outcome::{Problem, RowId, RowReport};
-use crate::report::{self, Details, Digest, RowSheets, Summary, write_table};
+use crate::report::{self, CauseCounter, Details, Digest, RowSheets, Summary, write_table};
 use crate::state::{FinishedImport, LeaseError};
 use crate::store::StoreError;
 
@@ -36,12 +36,12 @@ pub(super) async fn finish<R: Describe>(run: &Run<'_>, mut import: Imported<R>) 
             if let Some(problem) = problem {
                 import.verdict = Verdict::Failed(problem);
             }
-            (import.digest_without_file(), Vec::new())
+            (Digest::new(import.causes_without_file()), Vec::new())
         }
     };
     let objects = objects.into_iter().chain(tables).map(Into::into).collect();
     let (causes, details) = digest.finish(import.removed(), objects);
-    Ok(Finished { summary: run.finished(&import, causes), details, keeps_journal: false })
+    Ok(Finished { summary: run.finished(&import, causes, details.n_removed), details, keeps_journal: false })
 }
 
 /// What was written of a report.
@@ -102,7 +102,7 @@ async fn write_rows<R: Describe>(
         report
     };
     let mut sheets = RowSheets::new(&run.importer.store, &run.record().report, header);
-    let mut digest = Digest::new(import.verdict.stopped());
+    let mut digest = Digest::new(CauseCounter::new(import.verdict.stopped()));
     let (n_rows, read) = match copy_rows(run, header, &mut sheets, &mut digest, describe).await {
         Ok(copied) => copied,
         Err(error) => {
@@ -175,7 +175,7 @@ impl Finished {
     pub(super) fn without_report(run: &Run<'_>, verdict: Verdict) -> Self {
         let mut import = Imported::new(ProficiencyRows::default(), None, None);
         import.verdict = verdict;
-        Self { summary: run.finished(&import, Vec::new()), details: Details::default(), keeps_journal: true }
+        Self { summary: run.finished(&import, Vec::new(), 0), details: Details::default(), keeps_journal: true }
     }
 
     /// Writes the last summary, the page and the answer: from now on that is all that a delivery gets. Nothing if another delivery has

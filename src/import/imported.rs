@@ -4,7 +4,7 @@ use super::run::Verdict;
 use crate::input::Header;
 use crate::kind::Describe;
 use crate::outcome::{Counts, Line, Note, Outcome, Problem, Status};
-use crate::report::{Cause, Digest};
+use crate::report::{Cause, CauseCounter};
 use crate::resolve::Users;
 
 /// An import as far as it came.
@@ -50,38 +50,32 @@ impl<R: Describe> Imported<R> {
         })
     }
 
-    /// What the rows tell, as far as that is known without the file.
-    pub(super) fn digest_without_file(&self) -> Digest {
-        let mut digest = Digest::new(self.verdict.stopped());
-        if let Some(outcomes) = &self.outcomes_without_file {
-            for outcome in outcomes {
-                self.add_outcome(&mut digest, None, *outcome);
-            }
-        } else {
-            for (line, outcome) in self.rows.ledger().outcomes() {
-                self.add_outcome(&mut digest, Some(line), outcome);
-            }
+    /// Why rows are not as the file says, as far as that is known without the file.
+    pub(super) fn causes_without_file(&self) -> CauseCounter {
+        match &self.outcomes_without_file {
+            Some(outcomes) => self.count_causes(outcomes.iter().map(|outcome| (None, *outcome))),
+            None => self.count_causes(self.rows.ledger().outcomes().map(|(line, outcome)| (Some(line), outcome))),
         }
-        digest
     }
 
     /// Why rows are known to be wrong while the import runs. Their own sentences come with the report.
     pub(super) fn causes_so_far(&self) -> Vec<Cause> {
-        let mut digest = Digest::new(self.verdict.stopped());
-        for (line, outcome) in self.rows.ledger().outcomes().filter(|(_, outcome)| outcome.status != Status::Pending) {
-            self.add_outcome(&mut digest, Some(line), outcome);
-        }
-        digest.finish(std::iter::empty(), Vec::new()).0
+        let tried = self.rows.ledger().outcomes().filter(|(_, outcome)| outcome.status != Status::Pending);
+        self.count_causes(tried.map(|(line, outcome)| (Some(line), outcome))).into_causes()
     }
 
-    fn add_outcome(&self, digest: &mut Digest, line: Option<Line>, outcome: Outcome) {
-        match outcome.note() {
-            Note::Message(id) => {
-                let (code, sentence) = self.rows.ledger().messages.get(id);
-                digest.add(line, outcome.status, &code, &sentence);
+    fn count_causes(&self, outcomes: impl Iterator<Item = (Option<Line>, Outcome)>) -> CauseCounter {
+        let mut causes = CauseCounter::new(self.verdict.stopped());
+        for (line, outcome) in outcomes {
+            match outcome.note() {
+                Note::Message(id) => {
+                    let (code, sentence) = self.rows.ledger().messages.get(id);
+                    causes.add(line, outcome.status, &code, &sentence);
+                }
+                _ => causes.add(line, outcome.status, outcome.code.name(), outcome.code.in_words()),
             }
-            _ => digest.add(line, outcome.status, outcome.code.name(), outcome.code.in_words()),
         }
+        causes
     }
 
     /// What takes back what was done.

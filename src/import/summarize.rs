@@ -15,7 +15,12 @@ impl Run<'_> {
     }
 
     /// The summary of an import that is over.
-    pub(super) fn finished<R: Describe>(&self, import: &Imported<R>, causes: Vec<Cause>) -> Summary {
+    pub(super) fn finished<R: Describe>(
+        &self,
+        import: &Imported<R>,
+        causes: Vec<Cause>,
+        implied_removals: u64,
+    ) -> Summary {
         let rows = import.counts();
         let status = match &import.verdict {
             Verdict::Failed(_) => ImportStatus::Failed,
@@ -35,7 +40,7 @@ impl Run<'_> {
             code: problem.map(|problem| problem.code.clone().into_owned()),
             message: problem.map(|problem| problem.message.clone()),
             rows,
-            implied_removals: import.removed().count() as u64,
+            implied_removals,
             users: import.rows.users(import.users.as_ref()),
             finished_at: Some(self.deadlines.wall_clock()),
             causes,

@@ -87,6 +87,11 @@ impl Status {
         }
     }
 
+    /// As people read it.
+    pub fn in_words(self) -> String {
+        self.name().replace('_', " ")
+    }
+
     /// Whether the row must be mended and dropped again: it goes to `retry.csv`.
     pub const fn needs_retry(self) -> bool {
         matches!(self, Self::Invalid | Self::Failed | Self::Pending)

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use super::causes::{Cause, CauseCounter};
 use super::text::cut;
 use crate::input::{Header, Record};
-use crate::outcome::{LevelChange, Line, Problem, RowReport, Status};
+use crate::outcome::{LevelChange, Line, RowReport, Status};
 
 /// Rows to mend that the page tells.
 const MAX_ROWS: usize = 500;
@@ -26,6 +26,8 @@ pub(crate) struct Details {
     pub levels: Levels,
     /// The first removals that no row asked for.
     pub removed: Vec<Vec<String>>,
+    /// How many there are.
+    pub n_removed: u64,
     /// The names of the report's tables.
     pub objects: Vec<Cow<'static, str>>,
 }
@@ -71,9 +73,8 @@ pub(crate) struct Digest {
 }
 
 impl Digest {
-    /// No rows yet; `stopped` is why rows were not tried, if some were not.
-    pub(crate) fn new(stopped: Problem) -> Self {
-        let causes = CauseCounter::new(stopped);
+    /// No rows yet, but perhaps causes that are known without them.
+    pub(crate) fn new(causes: CauseCounter) -> Self {
         Self { causes, wrong: Vec::new(), pending: Vec::new(), levels: Levels::default() }
     }
 
@@ -91,21 +92,17 @@ impl Digest {
         }
     }
 
-    /// Takes a row of which no more is known than its line, if at all, its status, and why it has that.
-    pub(crate) fn add(&mut self, line: Option<Line>, status: Status, code: &str, sentence: &str) {
-        self.causes.add(line, status, code, sentence);
-    }
-
     /// All rows were taken. `removed` are the removals that no row asked for: user, attribute, value, level.
     pub(crate) fn finish(
         mut self,
         removed: impl Iterator<Item = Vec<String>>,
         objects: Vec<Cow<'static, str>>,
     ) -> (Vec<Cause>, Details) {
-        let mut told = Vec::new();
+        let (mut told, mut n_removed) = (Vec::new(), 0);
         // Without the file there is nothing to compare the removals with.
         let has_levels = self.levels != Levels::default();
         for removal in removed {
+            n_removed += 1;
             let level = removal.last().and_then(|level| level.parse::<f32>().ok()).unwrap_or_default();
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "levels are 1 to 5")]
             let before = level.round() as u8;
@@ -119,7 +116,7 @@ impl Digest {
         let mut to_mend = self.wrong;
         to_mend.extend(self.pending);
         to_mend.truncate(MAX_ROWS);
-        (self.causes.into_causes(), Details { to_mend, levels: self.levels, removed: told, objects })
+        (self.causes.into_causes(), Details { to_mend, levels: self.levels, removed: told, n_removed, objects })
     }
 }
 

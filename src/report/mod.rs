@@ -1,4 +1,5 @@
-//! What the person who dropped the file gets back: tables and a summary as bytes, and [`mod@write`], which stores them.
+//! What the person who dropped the file gets back: tables, a summary and a page as bytes, and [`mod@write`], which
+//! stores them.
 
 mod causes;
 mod details;
@@ -12,6 +13,7 @@ mod words;
 mod write;
 
 pub use causes::Cause;
+pub(crate) use causes::CauseCounter;
 pub(crate) use details::{Details, Digest};
 pub(crate) use page::{ReportPage, UsersDone};
 pub use summary::{Columns, Summary};

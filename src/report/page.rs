@@ -216,13 +216,15 @@ fn tone(status: ImportStatus) -> (&'static str, &'static str) {
     }
 }
 
+fn proficiencies(n: u64) -> String {
+    if n == 1 { "1 proficiency".to_owned() } else { format!("{} proficiencies", grouped(n)) }
+}
+
 /// Removals that no row asked for.
 fn removals(summary: &Summary) -> Option<String> {
     let n = Some(summary.implied_removals).filter(|n| *n > 0)?;
-    let (were, is_one) = (if summary.dry_run { "would be" } else { "were" }, n == 1);
-    let were = if is_one && !summary.dry_run { "was" } else { were };
-    let proficiencies = if is_one { "1 proficiency".to_owned() } else { format!("{} proficiencies", grouped(n)) };
-    Some(format!("{proficiencies} that the file does not name {were} removed."))
+    let removed = if summary.dry_run { "Would be removed" } else { "Removed" };
+    Some(format!("{removed}, because the file does not name it: {}.", proficiencies(n)))
 }
 
 /// What happened, in a sentence.
@@ -280,8 +282,7 @@ fn bars(summary: &Summary) -> Vec<Bar> {
             Status::Pending => ("warn", "\u{2026}"),
         };
         let n = summary.rows.of(status);
-        let name = status.name().replace('_', " ");
-        (n > 0).then(|| Bar { name, sign, tone, value: grouped(n), width: width(n, total) })
+        (n > 0).then(|| Bar { name: status.in_words(), sign, tone, value: grouped(n), width: width(n, total) })
     };
     Status::ALL.into_iter().filter_map(of).collect()
 }

@@ -23,7 +23,7 @@ impl Summary {
 
     /// Rows by status: `129 rows: 54 added, 75 unchanged`.
     pub fn rows_in_words(&self) -> String {
-        let of = |status: Status| (self.rows.of(status), status.name().replace('_', " "));
+        let of = |status: Status| (self.rows.of(status), status.in_words());
         let some = Status::ALL.into_iter().map(of).filter(|(n_rows, _)| *n_rows > 0);
         let some: Vec<_> = some.map(|(n_rows, name)| format!("{} {name}", grouped(n_rows))).collect();
         let counts = if some.is_empty() { String::new() } else { format!(": {}", some.join(", ")) };

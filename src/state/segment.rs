@@ -1,6 +1,6 @@
 //! The objects of a journal: segments `journal/<delivery>/<number>`, checkpoints `journal/<delivery>/checkpoint`, each of which
-//! says all that the deliveries before it wrote, and `journal/<delivery>/calls`, which is overwritten while nothing else is
-//! written.
+//! says all that the deliveries before it wrote, and `journal/<delivery>/calls`, what was called so far and when, which is
+//! overwritten every half minute.
 
 use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _, stream};

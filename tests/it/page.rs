@@ -179,3 +179,22 @@ async fn before_the_first_write_of_a_replacement_users_are_only_looked_at() {
     };
     tokio::join!(world.invoke(event), look).0.unwrap();
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_a_replacement_removed_is_told_by_name_and_counts_among_the_levels() {
+    let world = World::new(instance(1));
+    world.drop_file("incoming/a.csv", proficiencies("agent000,Product,P01,4\n")).await;
+    let report = world.drop_file("incoming/mode=replace/a.csv", proficiencies("agent000,Language,German,3\n")).await;
+    let text = text(&page(&world, &report)).join("\n");
+    for said in [
+        "Removed, because the file does not name it: 1 proficiency.",
+        "agent000\n,\nProduct\n,\nP01\n,\n4",
+        "All of them (1); removed.csv has them, too.",
+        "none\n1\n1",
+        "3\n0\n1",
+        "4\n1\n0",
+    ] {
+        assert!(text.contains(said), "{said:?} is missing in\n{text}");
+    }
+    assert_eq!(report.summary["implied_removals"], 1);
+}
