@@ -73,13 +73,18 @@ impl Lane {
     }
 
     /// Begins a delivery with what earlier ones of its import knew; a resumed import's with an empty bucket.
-    pub(super) fn begin(&self, is_resumed: bool, memory: &LaneMemory) {
-        self.breaker.replace(CircuitBreaker::restored(self.operation, memory));
-        self.answered_users.replace(memory.answered_users.clone());
+    pub(super) fn begin(&self, is_resumed: bool) {
+        self.restore(&LaneMemory::default());
         self.calls.take();
         if is_resumed {
             self.bucket.drain();
         }
+    }
+
+    /// Takes over what an earlier delivery of the import knew.
+    pub(super) fn restore(&self, memory: &LaneMemory) {
+        self.breaker.replace(CircuitBreaker::restored(self.operation, memory));
+        self.answered_users.replace(memory.answered_users.clone());
     }
 
     /// What the next delivery has to know.

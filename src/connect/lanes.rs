@@ -59,13 +59,22 @@ impl Lanes {
 
     /// Begins a delivery with what earlier deliveries of its import knew, by the names of the operations. A resumed import
     /// begins with empty buckets, for the delivery before it may have used the burst a moment ago.
-    pub fn begin(&self, is_resumed: bool, memory: &BTreeMap<String, LaneMemory>) {
+    pub fn begin(&self, is_resumed: bool) {
         self.gate.reset();
         if let Some(total) = self.total.as_ref().filter(|_| is_resumed) {
             total.drain();
         }
         for lane in &self.lanes {
-            lane.begin(is_resumed, memory.get(lane.operation.name()).unwrap_or(&LaneMemory::default()));
+            lane.begin(is_resumed);
+        }
+    }
+
+    /// Takes over what an earlier delivery of the import knew.
+    pub fn restore(&self, memory: &BTreeMap<String, LaneMemory>) {
+        for lane in &self.lanes {
+            if let Some(memory) = memory.get(lane.operation.name()) {
+                lane.restore(memory);
+            }
         }
     }
 
@@ -339,13 +348,15 @@ mod tests {
         let mut memory = BTreeMap::new();
         for minutes in [12, 12] {
             let (lanes, service) = (lanes(), Service::new(true));
-            lanes.begin(true, &memory);
+            lanes.begin(true);
+            lanes.restore(&memory);
             assert!(timeout(minutes * MINUTE, failing_write(&lanes, &service)).await.is_err());
             let json = serde_json::to_string(&lanes.memory()).unwrap();
             memory = serde_json::from_str(&json).unwrap();
         }
         let (lanes, service) = (lanes(), Service::new(true));
-        lanes.begin(true, &memory);
+        lanes.begin(true);
+        lanes.restore(&memory);
         assert!(timeout(13 * MINUTE, failing_write(&lanes, &service)).await.unwrap().is_err());
     }
 
@@ -357,7 +368,8 @@ mod tests {
             earlier.call(ListUserProficiencies, Some(&user), async || Ok(()), &service).await.unwrap();
         }
         let (later, service) = (lanes(), Service::new(true));
-        later.begin(true, &earlier.memory());
+        later.begin(true);
+        later.restore(&earlier.memory());
         let began = Instant::now();
         let ill = UserId::new("ill");
         let failing = async || Err::<(), _>(down(ListUserProficiencies));
@@ -380,7 +392,8 @@ mod tests {
             assert_eq!(deny(&lanes).await.stops_import, nth == 10, "refusal {nth}");
             assert_eq!(lanes.denied(), None);
             let later = self::lanes();
-            later.begin(true, &lanes.memory());
+            later.begin(true);
+            later.restore(&lanes.memory());
             lanes = later;
         }
         // Where it never succeeded, one refusal is told at the end, in whichever delivery that is.
@@ -388,9 +401,11 @@ mod tests {
         deny(&lanes).await;
         let json = serde_json::to_string(&lanes.memory()).unwrap();
         let later = self::lanes();
-        later.begin(true, &serde_json::from_str(&json).unwrap());
+        later.begin(true);
+        later.restore(&serde_json::from_str(&json).unwrap());
         assert_eq!(later.denied(), Some(denied(ListUserProficiencies)));
-        later.begin(false, &BTreeMap::new());
+        later.begin(false);
+        later.restore(&BTreeMap::new());
         assert_eq!(later.denied(), None, "another import");
     }
 
@@ -418,7 +433,8 @@ mod tests {
         lanes.permit_writes_until(Some(Instant::now()));
         let barred = timeout(MINUTE, succeed(&lanes, AssociateUserProficiencies));
         assert!(barred.await.is_err());
-        lanes.begin(true, &BTreeMap::new());
+        lanes.begin(true);
+        lanes.restore(&BTreeMap::new());
         timeout(MINUTE, succeed(&lanes, AssociateUserProficiencies)).await.unwrap().unwrap();
     }
 
@@ -454,7 +470,8 @@ mod tests {
         under_way.unwrap();
         assert_eq!(began.elapsed(), Duration::from_secs(3));
         assert_eq!(succeed(&lanes, ListUserProficiencies).await.unwrap_err().kind, ErrorKind::NotSent);
-        lanes.begin(true, &lanes.memory());
+        lanes.begin(true);
+        lanes.restore(&lanes.memory());
         succeed(&lanes, ListUserProficiencies).await.unwrap();
     }
 

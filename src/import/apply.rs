@@ -14,7 +14,7 @@ use super::run::Run;
 use crate::connect::{ConnectError, UserId};
 use crate::kind::{Describe, Prior, ReconcileOptions, Reconciled, Target, UserBatch, UserEffects, Writes, reconcile};
 use crate::options::Mode;
-use crate::outcome::{Outcome, RowId, Status};
+use crate::outcome::RowId;
 use crate::resolve::Users;
 use crate::state::Intent;
 
@@ -104,9 +104,9 @@ impl<'a, R: Describe> Apply<'a, R> {
 
     /// A user that this delivery has just seen to be right needs no second look.
     fn skip_right(&self, rows: &mut R, batch: UserBatch) -> bool {
-        let is_right = self.replaces() && !self.has_begun(batch) && self.previews.is_right(&self.users.id(batch.user));
+        let is_right = !self.has_begun(batch) && self.previews.is_right(&self.users.id(batch.user));
         if is_right {
-            rows.ledger_mut().set_all(batch, Outcome::plain(Status::Unchanged));
+            rows.record_right(batch);
             self.run.complete(rows, self.users, batch, None);
         }
         is_right

@@ -10,7 +10,7 @@ use crate::input::{Header, Record};
 use crate::kind::{Describe, ProficiencyRows, ReportContext};
 use crate::options::Mode;
 use crate::outcome::{Problem, RowId, RowReport};
-use crate::report::{self, CauseCounter, Details, Digest, RowSheets, Summary, write_table};
+use crate::report::{self, CauseCounter, Details, Digest, RowObject, RowSheets, Summary, write_table};
 use crate::state::{FinishedImport, LeaseError};
 use crate::store::StoreError;
 
@@ -97,11 +97,13 @@ async fn write_rows<R: Describe>(
         let mut report = import.rows.describe(row, header, record, context);
         // Dropped again, the rows to mend must be the whole truth for their users, too.
         report.needs_retry |= to_retry.as_ref().is_some_and(|(users, these)| ledger.is_one_of(row, users, these));
+        report.needs_retry &= R::may_be_retried(header, record, context.replaces);
         // A file that ends before its end must be mended itself: what was read of it is no file to drop.
         report.needs_retry &= import.unreadable.is_none();
         report
     };
-    let mut sheets = RowSheets::new(&run.importer.store, &run.record().report, header);
+    let columns = |object: &RowObject| import.rows.columns(header, object.name == report::RETRY && context.replaces);
+    let mut sheets = RowSheets::new(&run.importer.store, &run.record().report, header, columns);
     let mut digest = Digest::new(CauseCounter::new(import.verdict.stopped()));
     let (n_rows, read) = match copy_rows(run, header, &mut sheets, &mut digest, describe).await {
         Ok(copied) => copied,
@@ -143,7 +145,7 @@ async fn copy_rows(
     digest: &mut Digest,
     describe: impl Fn(RowId, &Header, &Record<'_>) -> RowReport,
 ) -> Result<(usize, Result<(), Problem>), CopyError> {
-    let source = RowReader::open(&run.importer.store, &run.record().read_from).await;
+    let source = RowReader::open(run).await;
     let (mut n_rows, mut reader) = (0_u32, source.map_err(CopyError::Source)?);
     loop {
         let mut push = |header: &Header, record: Record<'_>| {
@@ -155,8 +157,12 @@ async fn copy_rows(
         };
         let step = reader.step(&mut push).await.map_err(CopyError::Source)?;
         sheets.flush(header).await.map_err(CopyError::Report)?;
-        if let ReadStep::End(read) = step {
-            return Ok((n_rows as usize, read));
+        match (step, run.headings.get()) {
+            (ReadStep::End(read), _) => return Ok((n_rows as usize, read)),
+            (ReadStep::Sheet(_), Some(headings)) => reader.explain(headings),
+            // The first reading had no more rows either.
+            (ReadStep::Sheet(_), None) => return Ok((n_rows as usize, Ok(()))),
+            (ReadStep::More, _) => {}
         }
     }
 }

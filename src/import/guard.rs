@@ -40,16 +40,31 @@ pub(super) fn mostly_invalid(options: &Options, rows: Counts) -> Option<Problem>
     })
 }
 
+/// What a file would take away of what its users hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Removals {
+    /// What it does not name, where it is the whole truth.
+    pub(super) implied: u64,
+    /// What a sheet marks with `-` or `0`.
+    pub(super) named: u64,
+    /// What its users hold.
+    pub(super) held: u64,
+}
+
 /// The guard against a mass removal: what the file would remove without a row that says so, of what its users hold.
-pub(super) fn mass_removal(options: &Options, implied: u64, held: u64) -> Option<Problem> {
-    let most = options.max_removals_percent;
-    (implied >= GUARDED && most.is_exceeded_by(implied, held)).then(|| {
+pub(super) fn mass_removal(options: &Options, removals: Removals) -> Option<Problem> {
+    let Removals { implied, named, held } = removals;
+    let (most, removed) = (options.max_removals_percent, implied + named);
+    (removed >= GUARDED && most.is_exceeded_by(removed, held)).then(|| {
+        let of_held = format!("{} of the {} proficiencies that its users hold", grouped(removed), grouped(held));
+        let what = match (implied, named) {
+            (_, 0) => format!("The file does not name {of_held}, and mode=replace would remove them"),
+            (0, _) => format!("The file marks {of_held} with - or 0, and would remove them"),
+            _ => format!("The file does not name {of_held}, or marks them with - or 0, and would remove them"),
+        };
         let message = format!(
-            "The file does not name {} of the {} proficiencies that its users hold, and mode=replace would remove them: more \
-             than {most} percent, so nothing was written. If that is meant, import it with a new request that has \
-             \"max_removals_percent\": 100; to see what would be removed, add \"dry_run\": true.",
-            grouped(implied),
-            grouped(held)
+            "{what}: more than {most} percent, so nothing was written. If that is meant, import it with a new request that \
+             has \"max_removals_percent\": 100; to see what would be removed, add \"dry_run\": true.",
         );
         Problem::new("too_many_removals", message)
     })

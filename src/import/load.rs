@@ -2,11 +2,14 @@
 
 use bytes::{Buf as _, Bytes};
 
-use crate::input::{Header, Reader, Record, Visit};
+use super::headings::explained;
+use super::run::{Run, Verdict};
+use crate::input::{Header, Headings, Reader, Record, SheetHeader, Visit};
 use crate::kind::{AnyRows, FileKind, SCHEMAS};
+use crate::options::Mode;
 use crate::outcome::Problem;
 use crate::state::ImportRecord;
-use crate::store::{Body, Location, Store, StoreError};
+use crate::store::{Body, StoreError};
 
 /// A file as far as it could be read.
 #[derive(Debug)]
@@ -19,17 +22,40 @@ pub(super) struct File {
     pub(super) unreadable: Option<Problem>,
 }
 
+/// Why there is no file.
+#[derive(Debug)]
+pub(super) enum LoadError {
+    /// The object could not be read.
+    Store(StoreError),
+    /// The import ends: what the headings of the sheet mean is not known.
+    Ended(Verdict),
+    /// Whatever else failed.
+    Other(anyhow::Error),
+}
+
+impl From<StoreError> for LoadError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
 /// Reads an object's rows.
-pub(super) async fn load(store: &Store, from: &Location) -> Result<File, StoreError> {
+pub(super) async fn load(run: &Run<'_>) -> Result<File, LoadError> {
     let mut rows = None;
     let mut visit = |header: &Header, record: Record<'_>| {
         rows.get_or_insert_with(|| AnyRows::new(FileKind::of(header))).push(header, &record);
         Ok(())
     };
-    let mut reader = RowReader::open(store, from).await?;
+    let mut reader = RowReader::open(run).await?;
     let read = loop {
-        if let ReadStep::End(read) = reader.step(&mut visit).await? {
-            break read;
+        match reader.step(&mut visit).await? {
+            ReadStep::More => {}
+            ReadStep::End(read) => break read,
+            ReadStep::Sheet(sheet) => match explained(run, &sheet).await.map_err(LoadError::Other)? {
+                Ok(headings) => reader.explain(&headings),
+                Err(Verdict::Rejected(problem)) => break Err(problem),
+                Err(verdict) => return Err(LoadError::Ended(verdict)),
+            },
         }
     };
     let header = reader.header().cloned();
@@ -58,6 +84,7 @@ pub(super) struct RowReader {
     body: Body,
     reader: Reader,
     piece: Bytes,
+    is_read: bool,
 }
 
 /// How far a [`RowReader`] is.
@@ -65,15 +92,26 @@ pub(super) struct RowReader {
 pub(super) enum ReadStep {
     /// There may be more.
     More,
+    /// It is a sheet, and must be told what the headings mean before it goes on.
+    Sheet(Box<SheetHeader>),
     /// The file is read to its end, or cannot be read any further.
     End(Result<(), Problem>),
 }
 
 impl RowReader {
-    /// Begins to read an object.
-    pub(super) async fn open(store: &Store, from: &Location) -> Result<Self, StoreError> {
-        let body = store.read(from).await?.ok_or_else(|| StoreError::Gone(from.to_string()))?;
-        Ok(Self { body, reader: Reader::new(SCHEMAS), piece: Bytes::new() })
+    /// Begins to read the object of an import.
+    pub(super) async fn open(run: &Run<'_>) -> Result<Self, StoreError> {
+        let from = &run.record().read_from;
+        let body = run.importer.store.read(from).await?.ok_or_else(|| StoreError::Gone(from.to_string()))?;
+        // What a sheet says of its users is all of it where the mode says so: such a file can always be replaced.
+        let is_whole = run.record().options.mode == Mode::Replace;
+        let reader = Reader::with_whole_rows(SCHEMAS, is_whole);
+        Ok(Self { body, reader, piece: Bytes::new(), is_read: false })
+    }
+
+    /// Says what the headings of the sheet mean.
+    pub(super) fn explain(&mut self, headings: &Headings) {
+        self.reader.explain(headings);
     }
 
     /// The header, once it was read.
@@ -83,21 +121,28 @@ impl RowReader {
 
     /// Reads 64 KiB of text at most, and visits the rows in it.
     pub(super) async fn step(&mut self, visit: &mut Visit<'_>) -> Result<ReadStep, StoreError> {
-        if self.piece.is_empty() {
+        if self.piece.is_empty() && !self.is_read {
             match self.body.next().await? {
                 Some(piece) => self.piece = piece,
-                None => return Ok(ReadStep::End(self.reader.finish(visit))),
+                None => self.is_read = true,
             }
         } else {
             // One thread serves all: a large file must not keep the others from their turn.
             tokio::task::yield_now().await;
         }
-        match self.reader.step(&self.piece, visit) {
-            Ok(taken) => {
+        let read = if self.is_read {
+            self.reader.finish_step(visit)
+        } else {
+            self.reader.step(&self.piece, visit).map(|taken| {
                 self.piece.advance(taken);
-                Ok(ReadStep::More)
-            }
-            Err(problem) => Ok(ReadStep::End(Err(problem))),
-        }
+                true
+            })
+        };
+        let sheet = || self.reader.sheet().map(|sheet| ReadStep::Sheet(Box::new(sheet.clone())));
+        Ok(match read {
+            Ok(true) => sheet().unwrap_or(ReadStep::More),
+            Ok(false) => ReadStep::End(Ok(())),
+            Err(problem) => ReadStep::End(Err(problem)),
+        })
     }
 }

@@ -1,6 +1,7 @@
 //! The story of one import, from the trigger to the report:
 //!
-//! [`open`] finds or begins it and takes its lease → [`load`] reads the rows → [`resume`] says what earlier deliveries did →
+//! [`open`] finds or begins it and takes its lease → [`load`] reads the rows (of a sheet, once its [`headings`] are
+//! explained) → [`resume`] says what earlier deliveries did →
 //! the instance is asked whose the rows are and what they name → [`guard`]s → [`preview`] (where the file is the whole truth
 //! for its users) → [`apply`] brings each user to it, many at once → [`finish`] writes the report → the answer → its end is told.
 //!
@@ -13,6 +14,7 @@ mod end;
 mod error;
 mod finish;
 mod guard;
+mod headings;
 mod imported;
 mod importer;
 mod load;

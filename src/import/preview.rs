@@ -1,4 +1,4 @@
-//! Where a file is the whole truth for its users, all of them are looked at before the first write, and a guard is asked.
+//! Where a file may take much away, all its users are looked at before the first write, and a guard is asked.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,15 +6,16 @@ use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 use tokio::time::Instant;
 
-use super::guard;
+use super::guard::{self, Removals};
 use super::progress::Progress;
 use super::run::Run;
 use crate::connect::{ConnectError, ErrorKind, UserId};
 use crate::kind::{Describe, Target, UserBatch, preview};
+use crate::options::Mode;
 use crate::outcome::{Outcome, Preview, Problem, Status};
 use crate::resolve::Users;
 
-/// What replacing the users' sets would do.
+/// What bringing the users to their rows would do.
 #[derive(Debug, Default)]
 pub(super) struct Previews {
     known: BTreeMap<UserId, Preview>,
@@ -53,12 +54,14 @@ pub(super) async fn look_through<R: Describe>(
     if run.is_cancelled() {
         return Ok(None);
     }
-    let (mut implied, mut held) = (0, 0);
+    let (mut implied, mut named, mut held) = (0, 0, 0);
     for preview in previews.known.values() {
         held += u64::from(preview.held);
         implied += u64::from(preview.implied);
+        named += u64::from(preview.named);
     }
-    let refused = guard::mass_removal(&run.record().options, implied, held);
+    let counted = Removals { implied, named: if rows.counts_removals() { named } else { 0 }, held };
+    let refused = guard::mass_removal(&run.record().options, counted);
     // What a dry run would do is told, also where it would not be done.
     if refused.is_none() || run.record().options.dry_run {
         for (batch, error) in unread {
@@ -80,7 +83,7 @@ async fn read_all<R: Describe>(
     previews: &mut Previews,
     batches: &[UserBatch],
 ) -> Result<Vec<(UserBatch, ConnectError)>, ConnectError> {
-    let connect = &run.importer.connect;
+    let (connect, replaces) = (&run.importer.connect, run.mode.get() == Mode::Replace);
     let is_left = |batch: &&UserBatch| !previews.known.contains_key(&users.id(batch.user));
     let mut waiting = batches.iter().filter(is_left).copied().collect::<Vec<_>>().into_iter();
     let n_before = batches.len() - waiting.len();
@@ -100,7 +103,7 @@ async fn read_all<R: Describe>(
             let Some(batch) = waiting.next() else { break };
             let (user, items) = (users.id(batch.user), rows.items(batch));
             under_way.push(async move {
-                let previewed = preview::<R::Target>(connect, &user, &items).await;
+                let previewed = preview::<R::Target>(connect, &user, &items, replaces).await;
                 (user, batch, previewed)
             });
         }

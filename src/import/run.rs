@@ -1,6 +1,6 @@
 //! One delivery of an import: what it has to do, what it may not exceed, and what tells it to stop.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::convert::Infallible;
 use std::time::Duration;
 
@@ -12,7 +12,8 @@ use tracing::{info, warn};
 
 use super::importer::Importer;
 use super::progress::{History, Progress};
-use crate::connect::{ConnectError, Lanes, Operation};
+use crate::connect::{ConnectError, ErrorKind, Lanes, Operation};
+use crate::input::Headings;
 use crate::kind::{FileKind, Rows, UserBatch};
 use crate::options::Mode;
 use crate::outcome::{Counts, ImportStatus, Problem};
@@ -84,6 +85,14 @@ impl Verdict {
         }
     }
 
+    /// The instance could not be asked: because a person stopped the import, or because it refused.
+    pub(super) fn unasked(error: &ConnectError) -> Self {
+        match error.kind {
+            ErrorKind::NotSent => Self::Cancelled,
+            _ => Self::failed(error),
+        }
+    }
+
     /// A refusal of the service stops an import.
     pub(super) fn failed(error: &ConnectError) -> Self {
         Self::Failed(Problem::new(error.code.clone(), format!("{} ({})", error.user_message(), error.operation)))
@@ -101,6 +110,8 @@ pub(super) struct Run<'i> {
     pub(super) kind: Cell<Option<FileKind>>,
     pub(super) mode: Cell<Mode>,
     pub(super) columns: RefCell<Option<Columns>>,
+    /// What the headings of a sheet mean, once that is known.
+    pub(super) headings: OnceCell<Headings>,
     /// Why rows are known to be wrong, while the import runs.
     pub(super) causes: RefCell<Vec<Cause>>,
     /// What earlier deliveries did, once the journal was read.
@@ -118,7 +129,7 @@ impl<'i> Run<'i> {
         let record = lease.record();
         // What a warm process knows of the import before this one counts no more.
         importer.progress.send_replace(Progress::default());
-        importer.connect.lanes().begin(record.is_resumed(), &LanesByName::default());
+        importer.connect.lanes().begin(record.is_resumed());
         let age = (deadlines.wall_clock() - record.started_at).to_std().unwrap_or_default();
         importer.connect.lanes().begin_timeline(age);
         Self {
@@ -128,6 +139,7 @@ impl<'i> Run<'i> {
             kind: Cell::default(),
             mode: Cell::new(record.options.mode),
             columns: RefCell::default(),
+            headings: OnceCell::new(),
             causes: RefCell::default(),
             history: RefCell::default(),
             cancelled: watch::Sender::default(),
@@ -146,11 +158,10 @@ impl<'i> Run<'i> {
         self.importer.connect.lanes()
     }
 
-    /// Begins with the calls of this delivery: what is known of each operation is that of its import. A resumed one starts
-    /// with empty buckets, for the delivery before it may have used the burst a moment ago.
+    /// Takes over what earlier deliveries knew of each operation. From now on writes may go out.
     pub(super) fn begin_lanes(&self, known: &LanesByName) {
         self.knows_lanes.set(true);
-        self.lanes().begin(self.record().is_resumed(), known);
+        self.lanes().restore(known);
         self.lanes().permit_writes_until(Some(self.confirmed.get() + LEASE_TIME));
     }
 

@@ -7,7 +7,7 @@ use super::begin::is_overtaken;
 use super::finish::{Finished, finish};
 use super::guard;
 use super::imported::Imported;
-use super::load::{File, load, unreadable};
+use super::load::{File, LoadError, load, unreadable};
 use super::preview::{Previews, look_through};
 use super::resume::{Resumed, resume};
 use super::run::{Run, Verdict};
@@ -88,9 +88,11 @@ pub(super) async fn import(run: &Run<'_>) -> anyhow::Result<Finished> {
         }
     }
     let record = run.record();
-    let File { rows, header, unreadable } = match load(&run.importer.store, &record.read_from).await {
+    let File { rows, header, unreadable } = match load(run).await {
         Ok(file) => file,
-        Err(error) => match unreadable(record, &error) {
+        Err(LoadError::Ended(verdict)) => return without_file(run, verdict).await,
+        Err(LoadError::Other(error)) => return Err(error),
+        Err(LoadError::Store(error)) => match unreadable(record, &error) {
             Some(problem) => return without_file(run, Verdict::Failed(problem)).await,
             None => return Err(error).context("the object could not be read"),
         },
@@ -214,8 +216,8 @@ async fn apply_rows<R: Describe>(
     let is_ending = foregone.is_some();
 
     let (mut rejected, mut stopped) = (None, None);
-    let is_guarded = run.mode.get() == Mode::Replace && !resumed.replay.is_guard_passed;
-    if is_guarded && !is_ending {
+    let is_guarded = run.mode.get() == Mode::Replace || rows.counts_removals();
+    if is_guarded && !resumed.replay.is_guard_passed && !is_ending {
         match run.unless_abandoned(look_through(run, rows, users, &mut previews, &batches)).await {
             Some(Ok(problem)) => rejected = problem,
             Some(Err(error)) => stopped = Some(error),
@@ -261,17 +263,10 @@ async fn look_up<R: Describe>(
     let connect = &run.importer.connect;
     let wanted = import.rows.ledger().wanted_users(replaces);
     let users = Users::find(connect, &run.importer.settings.instance_id, &wanted, &resumed.recorded, replaces);
-    let users = import
-        .users
-        .insert(run.unless_abandoned(users).await.ok_or(Verdict::Cancelled)?.map_err(|error| stopped(&error))?);
+    let users = import.users.insert(
+        run.unless_abandoned(users).await.ok_or(Verdict::Cancelled)?.map_err(|error| Verdict::unasked(&error))?,
+    );
     let reference = run.unless_abandoned(import.rows.fetch_reference(connect)).await.ok_or(Verdict::Cancelled)?;
-    let reference = import.reference.insert(reference.map_err(|error| stopped(&error))?);
+    let reference = import.reference.insert(reference.map_err(|error| Verdict::unasked(&error))?);
     Ok(import.rows.resolve(users, reference, &resumed.replay.rows_under_way()))
-}
-
-fn stopped(error: &ConnectError) -> Verdict {
-    match error.kind {
-        ErrorKind::NotSent => Verdict::Cancelled,
-        _ => Verdict::failed(error),
-    }
 }

@@ -79,6 +79,15 @@ pub fn composed(text: &str) -> Cow<'_, str> {
     if text.is_ascii() || is_nfc(text) { Cow::Borrowed(text) } else { Cow::Owned(text.nfc().collect()) }
 }
 
+/// What texts have in common that are one and the same for Amazon Connect: neither case nor Unicode form counts.
+pub fn folded(text: &str) -> String {
+    if text.is_ascii() {
+        return text.to_ascii_lowercase();
+    }
+    // Composed again: a lower case letter may be spelled in another form than its upper case.
+    text.nfc().collect::<String>().to_lowercase().nfc().collect()
+}
+
 /// The text with U+FFFD for each control character that [`has_control`] finds.
 pub fn printable(text: &str) -> Cow<'_, str> {
     if has_control(text) {

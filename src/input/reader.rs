@@ -2,8 +2,12 @@
 
 use super::decode::Decoder;
 use super::header::{Header, Schema};
-use super::table::{TableParser, Visit};
+use super::record::Visit;
+use super::sheet::{Headings, SheetHeader};
+use super::sniff;
+use super::table::TableParser;
 use super::unpack::Decompressor;
+use super::workbook::{MAX_WORKBOOK_BYTES, Workbook};
 use crate::outcome::Problem;
 
 /// How much text a file may hold, unpacked: two million rows of a thousand letters. A gzip bomb holds more, and
@@ -13,31 +17,63 @@ const MAX_TEXT_BYTES: u64 = 2 << 30;
 /// How many bytes the object may have: UTF-16 takes two for a letter, and an archive may go on and hold nothing.
 const MAX_BYTES: u64 = 4 << 30;
 
+/// A step reads the rows of a workbook until they hold so many letters.
+const STEP_LETTERS: usize = 64 << 10;
+
 /// A reader of a file of one of these schemas, which takes bytes piece by piece.
+///
+/// If the file is a [sheet](Reader::sheet), it pauses behind the header until its headings are [explained](Reader::explain).
 #[derive(Debug)]
 pub struct Reader {
     unpacker: Decompressor,
-    decoder: Decoder,
+    content: Content,
     table: TableParser,
     n_bytes: u64,
     n_text_bytes: u64,
 }
 
+/// What the bytes are.
+#[derive(Debug)]
+enum Content {
+    /// Too few of them have come.
+    Unknown(Vec<u8>),
+    Text(Decoder),
+    /// All bytes so far: a workbook's directory is at its end.
+    Workbook(Vec<u8>),
+    /// All of them were read. Of a workbook rows are left.
+    Ended(Workbook),
+}
+
 impl Reader {
     /// A reader at the beginning of a file.
     pub fn new(schemas: &'static [Schema]) -> Self {
+        Self::with_whole_rows(schemas, false)
+    }
+
+    /// The same. Where `is_whole`, a row of a sheet that lacks cells is wrong: it cannot be the whole truth of its user.
+    pub fn with_whole_rows(schemas: &'static [Schema], is_whole: bool) -> Self {
         Self {
             unpacker: Decompressor::default(),
-            decoder: Decoder::default(),
-            table: TableParser::new(schemas),
+            content: Content::Unknown(Vec::new()),
+            table: TableParser::new(schemas, is_whole),
             n_bytes: 0,
             n_text_bytes: 0,
         }
     }
 
-    /// The header, once it was read.
+    /// The header, once it was read; of a sheet, once its headings were explained.
     pub fn header(&self) -> Option<&Header> {
         self.table.header()
+    }
+
+    /// The header of a sheet whose headings were not explained yet. It has no rows before they are.
+    pub fn sheet(&self) -> Option<&SheetHeader> {
+        self.table.sheet()
+    }
+
+    /// Says what the headings of the sheet mean.
+    pub fn explain(&mut self, headings: &Headings) {
+        self.table.explain(headings);
     }
 
     /// Takes some of the next bytes of the file and visits each row that they complete. Returns how many bytes it took: call
@@ -54,10 +90,43 @@ impl Reader {
         let (taken, plain) = self.unpacker.take(bytes)?;
         count(&mut self.n_bytes, taken, MAX_BYTES, "bytes")?;
         let is_empty = plain.is_empty();
-        let text = self.decoder.decode(plain)?;
+        match &mut self.content {
+            Content::Unknown(held) => {
+                held.extend_from_slice(plain);
+                if held.len() >= sniff::HEAD_BYTES {
+                    self.begin(visit)?;
+                }
+            }
+            Content::Text(decoder) => {
+                let text = decoder.decode(plain)?;
+                count(&mut self.n_text_bytes, text.len(), MAX_TEXT_BYTES, "text")?;
+                self.table.push(text, visit)?;
+            }
+            Content::Workbook(held) => {
+                held.extend_from_slice(plain);
+                check_size(held)?;
+            }
+            Content::Ended(_) => {}
+        }
+        Ok((taken, !is_empty))
+    }
+
+    /// Finds out from the first bytes what the file is.
+    fn begin(&mut self, visit: &mut Visit<'_>) -> Result<(), Problem> {
+        let Content::Unknown(held) = &mut self.content else { return Ok(()) };
+        let held = std::mem::take(held);
+        sniff::refuse(&held[..held.len().min(sniff::HEAD_BYTES)])?;
+        if sniff::may_be_workbook(&held) {
+            check_size(&held)?;
+            self.content = Content::Workbook(held);
+            return Ok(());
+        }
+        let mut decoder = Decoder::default();
+        let text = decoder.decode(&held)?;
         count(&mut self.n_text_bytes, text.len(), MAX_TEXT_BYTES, "text")?;
         self.table.push(text, visit)?;
-        Ok((taken, !is_empty))
+        self.content = Content::Text(decoder);
+        Ok(())
     }
 
     /// Takes all of the next bytes.
@@ -69,13 +138,57 @@ impl Reader {
         Ok(())
     }
 
-    /// The file ends here: visits the last rows.
-    pub fn finish(&mut self, visit: &mut Visit<'_>) -> Result<(), Problem> {
-        while self.advance(&[], visit)?.1 {}
+    /// The file ends here: visits some of the last rows, and says whether there are more. A sheet whose headings were not
+    /// explained has no more before they are.
+    pub fn finish_step(&mut self, visit: &mut Visit<'_>) -> Result<bool, Problem> {
+        if self.advance(&[], visit)?.1 {
+            return Ok(true);
+        }
         self.unpacker.finish()?;
-        self.table.push(self.decoder.finish()?, visit)?;
-        self.table.finish(visit)
+        if matches!(self.content, Content::Unknown(_)) {
+            self.begin(visit)?;
+        }
+        match &mut self.content {
+            Content::Unknown(_) => {}
+            Content::Text(decoder) => {
+                self.table.push(decoder.finish()?, visit)?;
+                self.content = Content::Ended(Workbook::default());
+            }
+            Content::Workbook(bytes) => {
+                let workbook = Workbook::read(&std::mem::take(bytes), &|cells| self.table.may_begin_with(cells))?;
+                self.content = Content::Ended(workbook);
+            }
+            Content::Ended(workbook) => {
+                let mut n_letters = 0;
+                while n_letters < STEP_LETTERS && self.table.sheet().is_none() {
+                    let Some((record, n_more)) = workbook.next() else {
+                        self.table.finish(visit)?;
+                        return Ok(self.table.sheet().is_some());
+                    };
+                    n_letters += n_more;
+                    self.table.push_record(record, visit)?;
+                }
+            }
+        }
+        Ok(true)
     }
+
+    /// The file ends here: visits the last rows. Of a sheet whose headings were not explained there are none.
+    pub fn finish(&mut self, visit: &mut Visit<'_>) -> Result<(), Problem> {
+        while self.finish_step(visit)? && self.sheet().is_none() {}
+        Ok(())
+    }
+}
+
+fn check_size(workbook: &[u8]) -> Result<(), Problem> {
+    if workbook.len() > MAX_WORKBOOK_BYTES {
+        let message = format!(
+            "The workbook has more than {} MiB. Save the sheet as \"CSV UTF-8\", or split it into smaller files.",
+            MAX_WORKBOOK_BYTES >> 20
+        );
+        return Err(Problem::new("file_too_large", message));
+    }
+    Ok(())
 }
 
 fn count(n: &mut u64, more: usize, most: u64, what: &str) -> Result<(), Problem> {

@@ -15,67 +15,9 @@
 
 use memchr::{memchr, memchr2_iter, memchr3_iter};
 
-use super::cell::{is_blank, is_visible, trimmed};
+use super::cell::is_blank;
+use super::record::{END_OF_FILE, MAX_CELLS, MAX_RECORD_BYTES, Record};
 use crate::outcome::Problem;
-
-/// Excel has 32,767 characters in a cell at most. A record larger than this is no row of a table.
-const MAX_RECORD_BYTES: usize = 1 << 20;
-/// Excel has 16,384 columns at most.
-const MAX_CELLS: usize = 16_384;
-/// Ctrl-Z, with which DOS ended its files.
-const END_OF_FILE: char = '\u{1a}';
-
-/// One record: its cells, and the line on which it begins.
-#[derive(Clone, Copy, Debug)]
-pub struct Record<'r> {
-    /// The line on which it begins, from 1 on, as an editor counts.
-    pub line: u32,
-    text: &'r str,
-    ends: &'r [usize],
-}
-
-impl<'r> Record<'r> {
-    /// The record on a line that holds nothing but this text.
-    pub(super) fn one_cell(line: u32, text: &'r str, end: &'r usize) -> Self {
-        Self { line, text, ends: std::slice::from_ref(end) }
-    }
-
-    /// A cell by its index, from 0 on.
-    pub fn get(&self, index: usize) -> Option<&'r str> {
-        let end = *self.ends.get(index)?;
-        let start = index.checked_sub(1).map_or(0, |before| self.ends[before]);
-        Some(&self.text[start..end])
-    }
-
-    /// How many cells there are.
-    pub fn len(&self) -> usize {
-        self.ends.len()
-    }
-
-    /// Whether no cell holds anything but white space.
-    #[inline]
-    pub fn is_empty(&self) -> bool {
-        trimmed(self.text).is_empty()
-    }
-
-    /// Whether the line holds nothing but Ctrl-Z, if it is one.
-    pub(super) fn end_of_file(&self) -> Option<&'r str> {
-        let is_one = self.len() == 1 && self.text.chars().all(|letter| letter == END_OF_FILE);
-        is_one.then_some(self.text)
-    }
-
-    /// Whether no cell holds a control character, not even a tab or a line break.
-    pub fn is_visible(&self) -> bool {
-        is_visible(self.text)
-    }
-
-    /// All cells.
-    pub fn cells(&self) -> impl Iterator<Item = &'r str> + use<'r> {
-        let Self { text, ends, .. } = *self;
-        let starts = std::iter::once(0).chain(ends.iter().copied());
-        starts.zip(ends).map(|(start, &end)| &text[start..end])
-    }
-}
 
 /// A parser that takes text piece by piece.
 #[derive(Debug)]
@@ -307,7 +249,7 @@ impl Records {
     }
 
     fn end_record(&mut self, each: &mut impl Each) -> Result<(), Problem> {
-        let handed_on = each(Record { line: self.began, text: &self.text, ends: &self.ends });
+        let handed_on = each(Record::new(self.began, &self.text, &self.ends));
         self.text.clear();
         self.ends.clear();
         self.state = CellState::Between;

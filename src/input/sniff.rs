@@ -6,11 +6,7 @@ use crate::outcome::Problem;
 pub(super) const HEAD_BYTES: usize = 128;
 
 /// How a file begins, and the sentence that refuses it.
-const KNOWN: [(&[u8], &str); 8] = [
-    (
-        b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",
-        "This is an old Excel workbook (.xls) or another Office file, not a CSV. Open it in Excel and save it as \"CSV UTF-8\".",
-    ),
+const KNOWN: [(&[u8], &str); 7] = [
     (b"\x1f\x8b", "This was packed with gzip twice. Unpack it once."),
     (b"BZh", "This is a bzip2 archive. Unpack it, and drop the CSV that is in it."),
     (b"7z\xbc\xaf\x27\x1c", "This is a 7-Zip archive. Unpack it, and drop the CSV that is in it."),
@@ -20,8 +16,14 @@ const KNOWN: [(&[u8], &str); 8] = [
     (b"PAR1", "This is a Parquet file, not a CSV. Save the table as CSV."),
 ];
 
-/// The first entries of files of Excel and other Office programs.
-const OFFICE_ENTRIES: [&[u8]; 5] = [b"[Content_Types].xml", b"_rels/", b"xl/", b"docProps/", b"customXml/"];
+/// How files of old Office programs begin, and those with a password.
+pub(super) const COMPOUND_FILE: &[u8] = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1";
+/// How a zip archive begins, as a workbook is one.
+const ZIP: &[u8] = b"PK\x03\x04";
+/// What is said of spreadsheets that are neither a workbook of Excel's nor text.
+pub(super) const OPEN_DOCUMENT_SENTENCE: &str = "This is a LibreOffice spreadsheet (.ods), not an Excel workbook. Open it in LibreOffice and save it as .xlsx or CSV.";
+pub(super) const NUMBERS_SENTENCE: &str = "This is a Numbers spreadsheet (.numbers), not an Excel workbook. Open it in Numbers and export it as Excel (.xlsx) or CSV.";
+pub(super) const ZIP_SENTENCE: &str = "This is a zip archive. Unpack it, and drop the file that is in it.";
 /// The first entries of files of Numbers.
 const NUMBERS_ENTRIES: [&[u8]; 5] = [b"Index/", b"Index.zip", b"preview", b"Metadata/", b"Data/PresetImageFill"];
 /// The first entry of files of LibreOffice: stored, not packed.
@@ -39,18 +41,23 @@ pub(super) fn refuse(head: &[u8]) -> Result<(), Problem> {
     }
 }
 
+/// Whether a file that was not refused may be a workbook: what it is stands further down.
+pub(super) fn may_be_workbook(head: &[u8]) -> bool {
+    head.starts_with(ZIP) || head.starts_with(COMPOUND_FILE)
+}
+
+/// An empty archive, or one that other programs make.
 fn zip(head: &[u8]) -> Option<&'static str> {
-    let [b'P', b'K', 3 | 5, 4 | 6, ..] = head else { return None };
     let name = head.get(ZIP_NAME_AT..).unwrap_or_default();
-    Some(if OFFICE_ENTRIES.iter().any(|entry| name.starts_with(entry)) {
-        "This is an Excel workbook (.xlsx) or another Office file, not a CSV. Open it in Excel and save it as \"CSV UTF-8\"."
-    } else if name.starts_with(OPEN_DOCUMENT) {
-        "This is a LibreOffice spreadsheet (.ods), not a CSV. Open it in LibreOffice and save it as CSV."
-    } else if NUMBERS_ENTRIES.iter().any(|entry| name.starts_with(entry)) {
-        "This is a Numbers spreadsheet (.numbers), not a CSV. Open it in Numbers and export it as CSV."
+    if head.starts_with(b"PK\x05\x06") {
+        Some(ZIP_SENTENCE)
+    } else if head.starts_with(ZIP) && name.starts_with(OPEN_DOCUMENT) {
+        Some(OPEN_DOCUMENT_SENTENCE)
+    } else if head.starts_with(ZIP) && NUMBERS_ENTRIES.iter().any(|entry| name.starts_with(entry)) {
+        Some(NUMBERS_SENTENCE)
     } else {
-        "This is a zip archive. Unpack it, and drop the CSV that is in it."
-    })
+        None
+    }
 }
 
 /// The first ASCII letters of a text, without what stands before the first of them that is no white space.
@@ -102,18 +109,13 @@ mod tests {
             format!("\u{feff}{text}").encode_utf16().flat_map(to_bytes).collect()
         };
         for (head, name) in [
-            (zip("[Content_Types].xml"), "Excel workbook (.xlsx)"),
-            (zip("xl/workbook.xml"), "Excel workbook (.xlsx)"),
             (zip("mimetypeapplication/vnd.oasis.opendocument.spreadsheet"), "LibreOffice"),
             (zip("Index/Document.iwa"), "Numbers spreadsheet (.numbers)"),
             (zip("Index.zip"), "Numbers spreadsheet (.numbers)"),
             (zip("preview.jpg"), "Numbers spreadsheet (.numbers)"),
             (zip("preview-micro.jpg"), "Numbers spreadsheet (.numbers)"),
             (zip("Metadata/Properties.plist"), "Numbers spreadsheet (.numbers)"),
-            (zip("agents.csv"), "zip archive"),
-            (zip("Data/agents.csv"), "zip archive"),
             (b"PK\x05\x06".to_vec(), "zip archive"),
-            (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\0\0".to_vec(), "old Excel workbook (.xls)"),
             (b"\x1f\x8b\x08".to_vec(), "gzip twice"),
             (b"%PDF-1.7".to_vec(), "PDF"),
             (b"\xef\xbb\xbf\r\n<!DOCTYPE html>".to_vec(), "web page"),
@@ -150,7 +152,10 @@ mod tests {
             b"\xff\xfe",
             b"<Errors>;user",
         ] {
-            assert_eq!(refuse(head), Ok(()), "{head:?}");
+            assert_eq!((refuse(head), may_be_workbook(head)), (Ok(()), false), "{head:?}");
+        }
+        for head in [zip("[Content_Types].xml"), zip("xl/workbook.xml"), zip("agents.csv"), COMPOUND_FILE.to_vec()] {
+            assert_eq!((refuse(&head), may_be_workbook(&head)), (Ok(()), true), "{head:?}");
         }
     }
 }

@@ -1,26 +1,25 @@
 //! A table: its delimiter and header first, then row after row.
 
 use super::cell::has_control;
-use super::header::{Header, Schema};
-use super::records::{Record, Records};
+use super::header::{Header, Schema, has_key};
+use super::record::{MAX_ROWS, Record, Visit};
+use super::records::Records;
+use super::sheet::{Headings, SheetHeader, SheetRows};
+use super::understand::{Understood, understand};
 use crate::outcome::Problem;
 
 /// What may separate cells, the likeliest first.
 const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
 /// The header is in this many of the first bytes: that is 16 letters for each of Excel's 16,384 columns.
 const HEAD_BYTES: usize = 256 << 10;
-/// Twice as many as are measured on every change. An import of proficiencies holds about 130 bytes a row, so that this fits
-/// into the function's default memory; at Connect's default quota it is more than a day's work.
-const MAX_ROWS: u32 = 2_000_000;
 const BOM: char = '\u{feff}';
 
-/// What to do with each row. Rows that hold nothing are none.
-pub type Visit<'v> = dyn FnMut(&Header, Record<'_>) -> Result<(), Problem> + 'v;
-
-/// A parser of a table of one of these schemas, which takes text piece by piece.
+/// A parser of a table of one of these schemas, which takes text piece by piece, or records.
 #[derive(Debug)]
 pub(super) struct TableParser {
     schemas: &'static [Schema],
+    /// Whether a sheet's rows must have all cells.
+    is_whole: bool,
     state: ParserStage,
 }
 
@@ -28,18 +27,31 @@ pub(super) struct TableParser {
 enum ParserStage {
     /// The first text, until it holds a header.
     Head(String),
+    /// The header of a sheet, and the first text: nobody has said yet what its headings mean.
+    Sheet(Box<PausedSheet>),
     Rows(Box<TableRows>),
+}
+
+#[derive(Debug)]
+struct PausedSheet {
+    header: SheetHeader,
+    is_workbook: bool,
+    head: String,
+    counter: RowCounter,
 }
 
 #[derive(Debug)]
 struct TableRows {
     header: Header,
+    sheet: Option<SheetRows>,
+    /// Text that came before the headings were understood.
+    head: String,
     records: Records,
     counter: RowCounter,
 }
 
 /// Which records are rows.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct RowCounter {
     /// How many records stand before the first row.
     n_before: u8,
@@ -48,22 +60,55 @@ struct RowCounter {
     end_of_file: Option<(u32, String)>,
 }
 
+/// Where rows go.
+struct RowSink<'s, 'v, 'w> {
+    header: &'s Header,
+    sheet: Option<&'s SheetRows>,
+    visit: &'v mut Visit<'w>,
+}
+
 impl TableParser {
-    pub(super) fn new(schemas: &'static [Schema]) -> Self {
-        Self { schemas, state: ParserStage::Head(String::new()) }
+    pub(super) fn new(schemas: &'static [Schema], is_whole: bool) -> Self {
+        Self { schemas, is_whole, state: ParserStage::Head(String::new()) }
     }
 
     pub(super) fn header(&self) -> Option<&Header> {
         match &self.state {
-            ParserStage::Head(_) => None,
+            ParserStage::Head(_) | ParserStage::Sheet(_) => None,
             ParserStage::Rows(rows) => Some(&rows.header),
         }
+    }
+
+    /// The header of a sheet whose headings nobody has explained.
+    pub(super) fn sheet(&self) -> Option<&SheetHeader> {
+        match &self.state {
+            ParserStage::Sheet(sheet) => Some(&sheet.header),
+            ParserStage::Head(_) | ParserStage::Rows(_) => None,
+        }
+    }
+
+    /// Says what the headings of the sheet mean.
+    pub(super) fn explain(&mut self, headings: &Headings) {
+        let ParserStage::Sheet(paused) = &mut self.state else { return };
+        let (header, sheet) = SheetRows::new(&paused.header, headings, paused.is_workbook, self.is_whole);
+        let (head, counter) = (std::mem::take(&mut paused.head), std::mem::take(&mut paused.counter));
+        let records = Records::new(header.delimiter);
+        self.state = ParserStage::Rows(Box::new(TableRows { header, sheet: Some(sheet), head, records, counter }));
+    }
+
+    /// Whether a record may be a header of one of the schemas.
+    pub(super) fn may_begin_with(&self, cells: &[String]) -> bool {
+        has_key(self.schemas, cells)
     }
 
     /// Takes the next text and visits each row that it completes.
     pub(super) fn push(&mut self, text: &str, visit: &mut Visit<'_>) -> Result<(), Problem> {
         match &mut self.state {
             ParserStage::Rows(rows) => rows.push(text, visit),
+            ParserStage::Sheet(sheet) => {
+                sheet.head.push_str(text);
+                Ok(())
+            }
             ParserStage::Head(head) => {
                 head.push_str(text);
                 let may_hold_header = text.contains(['\r', '\n']) || head.len() >= HEAD_BYTES;
@@ -72,13 +117,28 @@ impl TableParser {
         }
     }
 
-    /// The file ends here.
+    /// Takes the next record of a workbook. The first one is the header.
+    pub(super) fn push_record(&mut self, record: Record<'_>, visit: &mut Visit<'_>) -> Result<(), Problem> {
+        match &mut self.state {
+            ParserStage::Rows(rows) => rows.take(record, visit),
+            ParserStage::Sheet(_) => Ok(()),
+            ParserStage::Head(_) => {
+                let cells: Vec<String> = record.cells().map(str::to_owned).collect();
+                let understood = understand(self.schemas, DELIMITERS[0], &cells)?;
+                self.state = ParserStage::new(understood, true, String::new(), 0);
+                Ok(())
+            }
+        }
+    }
+
+    /// The file ends here. A sheet whose headings nobody has explained waits: say so, and finish again.
     pub(super) fn finish(&mut self, visit: &mut Visit<'_>) -> Result<(), Problem> {
         if matches!(self.state, ParserStage::Head(_)) {
             self.begin(true, visit)?;
         }
         match &mut self.state {
             ParserStage::Rows(rows) => rows.finish(visit),
+            ParserStage::Sheet(_) => Ok(()),
             ParserStage::Head(_) => {
                 Err(Problem::new("empty_file", "The file is empty. Its first row must name the columns."))
             }
@@ -89,32 +149,63 @@ impl TableParser {
     fn begin(&mut self, is_end: bool, visit: &mut Visit<'_>) -> Result<(), Problem> {
         let ParserStage::Head(head) = &mut self.state else { return Ok(()) };
         let Some(found) = find_header(self.schemas, head, is_end)? else { return Ok(()) };
-        let head = std::mem::take(head);
-        let records = Records::new(found.header.delimiter);
-        let counter = RowCounter { n_before: found.n_before, n_rows: 0, end_of_file: None };
-        let mut rows = TableRows { header: found.header, records, counter };
-        let begun = rows.push(without_mark(&head), visit);
-        self.state = ParserStage::Rows(Box::new(rows));
-        begun
+        let head = without_mark(head).to_owned();
+        self.state = ParserStage::new(found.understood, false, head, found.n_before);
+        self.push("", visit)
+    }
+}
+
+impl ParserStage {
+    fn new(understood: Understood, is_workbook: bool, head: String, n_before: u8) -> Self {
+        let counter = RowCounter { n_before, ..RowCounter::default() };
+        match understood {
+            Understood::Sheet(header) => Self::Sheet(Box::new(PausedSheet { header, is_workbook, head, counter })),
+            Understood::Rows(header) => {
+                let records = Records::new(header.delimiter);
+                Self::Rows(Box::new(TableRows { header, sheet: None, head, records, counter }))
+            }
+        }
     }
 }
 
 impl TableRows {
     fn push(&mut self, text: &str, visit: &mut Visit<'_>) -> Result<(), Problem> {
-        let Self { header, records, counter } = self;
-        records.push(text, |record| counter.take(header, record, visit))
+        let Self { header, sheet, head, records, counter } = self;
+        let mut sink = RowSink { header, sheet: sheet.as_ref(), visit };
+        let head = std::mem::take(head);
+        if !head.is_empty() {
+            records.push(&head, |record| counter.take(record, &mut sink))?;
+        }
+        records.push(text, |record| counter.take(record, &mut sink))
+    }
+
+    fn take(&mut self, record: Record<'_>, visit: &mut Visit<'_>) -> Result<(), Problem> {
+        let Self { header, sheet, counter, .. } = self;
+        counter.take(record, &mut RowSink { header, sheet: sheet.as_ref(), visit })
     }
 
     fn finish(&mut self, visit: &mut Visit<'_>) -> Result<(), Problem> {
-        let Self { header, records, counter } = self;
-        records.finish(|record| counter.take(header, record, visit))
+        self.push("", visit)?;
+        let Self { header, sheet, records, counter, .. } = self;
+        let mut sink = RowSink { header, sheet: sheet.as_ref(), visit };
+        records.finish(|record| counter.take(record, &mut sink))
+    }
+}
+
+impl RowSink<'_, '_, '_> {
+    #[inline]
+    fn take(&mut self, row: Record<'_>) -> Result<(), Problem> {
+        match self.sheet {
+            None => (self.visit)(self.header, row),
+            Some(sheet) => sheet.expand(self.header, &row, self.visit),
+        }
     }
 }
 
 impl RowCounter {
-    /// Visits a record if it is a row.
+    /// Hands on a record if it is a row.
     #[inline]
-    fn take(&mut self, header: &Header, record: Record<'_>, visit: &mut Visit<'_>) -> Result<(), Problem> {
+    fn take(&mut self, record: Record<'_>, sink: &mut RowSink<'_, '_, '_>) -> Result<(), Problem> {
         if record.is_empty() {
             return Ok(());
         }
@@ -122,30 +213,30 @@ impl RowCounter {
             self.n_before -= 1;
             return Ok(());
         }
-        if (record.len() == 1 || self.end_of_file.is_some()) && self.hold_back(header, record, visit)? {
+        if (record.len() == 1 || self.end_of_file.is_some()) && self.hold_back(record, sink)? {
             return Ok(());
         }
-        self.visit(header, record, visit)
+        self.hand_on(record, sink)
     }
 
-    /// Keeps a line of nothing but Ctrl-Z back, and visits the one that was kept back before.
+    /// Keeps a line of nothing but Ctrl-Z back, and hands on the one that was kept back before.
     #[cold]
-    fn hold_back(&mut self, header: &Header, record: Record<'_>, visit: &mut Visit<'_>) -> Result<bool, Problem> {
+    fn hold_back(&mut self, record: Record<'_>, sink: &mut RowSink<'_, '_, '_>) -> Result<bool, Problem> {
         if let Some((line, text)) = self.end_of_file.take() {
-            self.visit(header, Record::one_cell(line, &text, &text.len()), visit)?;
+            self.hand_on(Record::new(line, &text, &[text.len()]), sink)?;
         }
         self.end_of_file = record.end_of_file().map(|text| (record.line, text.to_owned()));
         Ok(self.end_of_file.is_some())
     }
 
     #[inline]
-    fn visit(&mut self, header: &Header, row: Record<'_>, visit: &mut Visit<'_>) -> Result<(), Problem> {
+    fn hand_on(&mut self, row: Record<'_>, sink: &mut RowSink<'_, '_, '_>) -> Result<(), Problem> {
         if self.n_rows == MAX_ROWS {
             let message = format!("The file has more than {MAX_ROWS} rows. Split it into smaller files.");
             return Err(Problem::new("too_many_rows", message));
         }
         self.n_rows += 1;
-        visit(header, row)
+        sink.take(row)
     }
 }
 
@@ -155,7 +246,7 @@ fn without_mark(text: &str) -> &str {
 }
 
 struct FoundHeader {
-    header: Header,
+    understood: Understood,
     /// How many records stand before the first row.
     n_before: u8,
 }
@@ -172,18 +263,18 @@ fn find_header(schemas: &[Schema], head: &str, is_end: bool) -> Result<Option<Fo
         Separator::Given(delimiter, text) => (vec![delimiter], 2, text),
         Separator::Unknown | Separator::Absent => (DELIMITERS.to_vec(), 1, head),
     };
-    let mut best: Option<Header> = None;
+    let mut best: Option<Understood> = None;
     let mut objection: Option<(usize, Problem)> = None;
     for delimiter in delimiters {
         let (n_cells, read) = match first_record(text, delimiter, is_end) {
-            First::Cells(cells) => (cells.len(), Header::understand(schemas, delimiter, &cells)),
+            First::Cells(cells) => (cells.len(), understand(schemas, delimiter, &cells)),
             First::Refused(n_cells, refusal) => (n_cells, Err(refusal)),
             First::Nothing if is_end => continue,
             First::Nothing if is_all => (0, Err(no_header())),
             First::Nothing => return Ok(None),
         };
         match read {
-            Ok(header) if best.as_ref().is_none_or(|best| header.n_found() > best.n_found()) => best = Some(header),
+            Ok(read) if best.as_ref().is_none_or(|best| read.n_found() > best.n_found()) => best = Some(read),
             // Of several ways to read a header that does not fit, the likeliest is the one with the most cells.
             Err(refusal) if objection.as_ref().is_none_or(|(most, _)| n_cells > *most) => {
                 objection = Some((n_cells, refusal));
@@ -192,7 +283,7 @@ fn find_header(schemas: &[Schema], head: &str, is_end: bool) -> Result<Option<Fo
         }
     }
     match (best, objection) {
-        (Some(header), _) => Ok(Some(FoundHeader { header, n_before })),
+        (Some(understood), _) => Ok(Some(FoundHeader { understood, n_before })),
         (None, Some((_, refusal))) => Err(refusal),
         (None, None) => Ok(None),
     }

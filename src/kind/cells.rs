@@ -5,7 +5,7 @@ use crate::outcome::{Code, Problem};
 
 /// The first column of every kind: the user.
 pub(super) const USER_COLUMN: Column =
-    Column { aliases: &["username", "userid", "agent", "agentid", "login"], ..Column::new("user", Presence::Required) };
+    Column { aliases: &["username", "userid", "agent", "agentid", "login"], ..Column::new("user", Presence::Key) };
 /// Its index in every schema.
 pub(super) const USER: usize = 0;
 /// A user is an ARN at the longest.
@@ -36,8 +36,16 @@ pub(super) fn user_of<'r>(header: &Header, record: &Record<'r>) -> Option<&'r st
     Some(cell(header, record, USER)).filter(|user| user.len() <= MAX_USER_LETTERS)
 }
 
-/// The row has no more cells than the header, not counting empty ones. Cells that it lacks at its end are empty.
+/// The row has no more cells than the header, not counting empty ones. Cells that it lacks at its end are empty, unless the
+/// file must say of each whether it is.
 pub(super) fn check_whole(header: &Header, record: &Record<'_>) -> Result<(), Problem<Code>> {
+    if header.needs_whole_rows() && record.n_cells_in_file() < header.n_named() {
+        let message = format!(
+            "{} With mode=replace a sheet must say of each skill whether the user has it. Is a delimiter missing?",
+            cell_counts(header, record)
+        );
+        return Err(Problem::new(Code::WrongCellCount, message));
+    }
     let mut beyond = (header.cells.len()..record.len()).filter_map(|index| record.get(index));
     if beyond.all(|cell| trimmed(cell).is_empty()) {
         return Ok(());
@@ -47,7 +55,8 @@ pub(super) fn check_whole(header: &Header, record: &Record<'_>) -> Result<(), Pr
 }
 
 fn cell_counts(header: &Header, record: &Record<'_>) -> String {
-    let (n_cells, plural) = (record.len(), if record.len() == 1 { "" } else { "s" });
+    let n_cells = record.n_cells_in_file();
+    let plural = if n_cells == 1 { "" } else { "s" };
     format!("The row has {n_cells} cell{plural} and the header {}.", header.n_named())
 }
 
@@ -81,7 +90,7 @@ pub(super) fn check_given(header: &Header, record: &Record<'_>, named: &[(&str, 
     let names = missing().map(|(_, (name, _))| *name).collect::<Vec<_>>().join(", ");
     let absent = missing().find(|(column, _)| header.index_of(*column).is_none());
     let absent = absent.map(|(_, (name, _))| format!("The file has no column `{name}`."));
-    let is_short = record.len() < header.n_named();
+    let is_short = record.n_cells_in_file() < header.n_named();
     let short = is_short.then(|| format!("{} Is a delimiter missing?", cell_counts(header, record)));
     let sentences = [Some(format!("These cells are empty: {names}.")), absent, short];
     Err(Problem::new(Code::MissingField, sentences.into_iter().flatten().collect::<Vec<_>>().join(" ")))

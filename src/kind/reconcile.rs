@@ -140,10 +140,15 @@ fn unread<T: Target>(items: &[T::Item], prior: Option<&Prior<T>>, error: Connect
     }
 }
 
-/// What replacing a user's set by these items would do. Nothing is written.
-pub async fn preview<T: Target>(connect: &Connect, user: &UserId, items: &[T::Item]) -> Result<Preview, ConnectError> {
+/// What bringing a user to these items would do, or replacing its set by them. Nothing is written.
+pub async fn preview<T: Target>(
+    connect: &Connect,
+    user: &UserId,
+    items: &[T::Item],
+    replaces: bool,
+) -> Result<Preview, ConnectError> {
     let now = T::read(connect, user).await?;
-    let options = ReconcileOptions { limit: usize::MAX, replaces: true, writes: Writes::Observe };
+    let options = ReconcileOptions { limit: usize::MAX, replaces, writes: Writes::Observe };
     Ok(T::new(items, now.clone(), now, &options).preview())
 }
 

@@ -10,7 +10,7 @@ use super::effects::{KeptEffects, UserEffects};
 use super::ledger::{Ledger, UserBatch};
 use crate::connect::{Connect, ConnectError, Operation, UserId};
 use crate::input::{Header, Record, Symbol};
-use crate::outcome::{Preview, RowId, RowReport, Status, UserCounts};
+use crate::outcome::{Outcome, Preview, RowId, RowReport, Status, UserCounts};
 use crate::resolve::{User, Users};
 
 /// All rows of one file of a kind. Pure, but for one fetch.
@@ -35,6 +35,11 @@ pub trait Rows: Default {
     /// Adds one row of the file. A row that is wrong by itself is kept as invalid.
     fn push(&mut self, header: &Header, record: &Record<'_>);
 
+    /// Whether the removals that rows ask for count for the guard against mass removals, as those do that a file implies.
+    fn counts_removals(&self) -> bool {
+        false
+    }
+
     /// Whether such a file may be the whole truth for its users, or why not.
     fn check_replaceable(header: &Header) -> Result<(), &'static str>;
 
@@ -54,6 +59,11 @@ pub trait Rows: Default {
 
     /// Keeps the outcomes of the rows of one user, in the order of [`Rows::items`].
     fn record(&mut self, batch: UserBatch, outcomes: Vec<<Self::Target as Target>::ItemOutcome>);
+
+    /// Keeps that the user of the batch has already what its rows say.
+    fn record_right(&mut self, batch: UserBatch) {
+        self.ledger_mut().set_all(batch, Outcome::plain(Status::Unchanged));
+    }
 
     /// Takes over the effects that an earlier delivery had on the user of the batch that began with this row.
     fn restore_effects(&mut self, row: RowId, effects: &UserEffects) -> serde_json::Result<()> {
@@ -90,7 +100,7 @@ pub trait Target: Sized {
     /// A user that had `before` when this import first wrote, and has `now`.
     fn new(items: &[Self::Item], before: Self::Current, now: Self::Current, options: &ReconcileOptions) -> Self;
 
-    /// What replacing the user's set would do, for the guard against mass removals.
+    /// What bringing the user to its rows would do, for the guard against mass removals.
     fn preview(&self) -> Preview;
 
     /// The next call; none once everything is in place or given up.
@@ -148,6 +158,20 @@ pub trait Describe: Rows {
         record: &Record<'_>,
         context: ReportContext<'_, Self::Reference>,
     ) -> RowReport;
+
+    /// The indices of the columns that a table of the report has. `is_truth` says whether, dropped again, it is to be the
+    /// whole truth for its users.
+    fn columns(&self, header: &Header, is_truth: bool) -> Vec<usize> {
+        let _ = is_truth;
+        header.carried.clone()
+    }
+
+    /// Whether a row may be dropped again. Where the file is to be the whole truth for its users, a row that says what is
+    /// not to be there says nothing.
+    fn may_be_retried(header: &Header, record: &Record<'_>, is_truth: bool) -> bool {
+        let _ = (header, record, is_truth);
+        true
+    }
 
     /// The rows of `undo.csv` that take back these effects.
     fn undo(user: &UserId, effects: &EffectsOf<Self>) -> Vec<Vec<String>>;

@@ -111,8 +111,11 @@ impl ImportStatus {
 pub struct Preview {
     /// How many the user has now.
     pub held: u32,
-    /// How many of them the file does not name.
+    /// How many of them the file does not name, where it is the whole truth.
     pub implied: u32,
+    /// How many of them rows take away.
+    #[serde(default)]
+    pub named: u32,
     /// Whether the user has already just what the file says.
     pub is_right: bool,
     /// Whether its rows were all that the file says of it. Of others, nothing is removed.

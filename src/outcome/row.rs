@@ -198,7 +198,7 @@ impl Code {
     pub const fn in_words(self) -> &'static str {
         match self {
             Self::None | Self::Text => "Why is not known.",
-            Self::WrongCellCount => "The row has more cells than the header.",
+            Self::WrongCellCount => "The row has more cells than the header, or lacks some.",
             Self::MissingField => "A cell that must hold something is empty.",
             Self::InvalidCharacter => "A cell holds a character that nobody can see.",
             Self::TooLong => "A cell is longer than Amazon Connect allows.",

@@ -28,9 +28,17 @@ pub(crate) struct RowSheets {
 }
 
 impl RowSheets {
-    /// Begins all of them.
-    pub(crate) fn new(store: &Store, folder: &Location, header: &Header) -> Self {
-        let sheet = |object| RowSheet::new(store, folder, object, header);
+    /// Begins all of them. `columns` are the indices of the file's own columns that an object has.
+    pub(crate) fn new(
+        store: &Store,
+        folder: &Location,
+        header: &Header,
+        columns: impl Fn(&RowObject) -> Vec<usize>,
+    ) -> Self {
+        let sheet = |object: RowObject| {
+            let columns = columns(&object);
+            RowSheet::new(store, folder, object, Table::with_columns(header, columns))
+        };
         Self { store: store.clone(), folder: folder.clone(), sheets: ROW_OBJECTS.map(sheet) }
     }
 
@@ -86,9 +94,9 @@ struct RowSheet {
 }
 
 impl RowSheet {
-    fn new(store: &Store, folder: &Location, object: RowObject, header: &Header) -> Self {
+    fn new(store: &Store, folder: &Location, object: RowObject, table: Table) -> Self {
         let upload = store.upload(at(folder, object.name));
-        Self { object, table: Table::new(header), upload, n_rows: 0 }
+        Self { object, table, upload, n_rows: 0 }
     }
 }
 

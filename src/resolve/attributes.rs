@@ -3,10 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use unicode_normalization::UnicodeNormalization;
-
 use super::suggest::{Suggester, did_you_mean};
 use crate::connect::{Connect, ConnectError, ErrorKind, PredefinedAttribute};
+use crate::input::folded;
 
 /// Names and values that begin so are the system's. The search does not list them; the service judges them.
 const SYSTEM: &str = "connect:";
@@ -49,28 +48,41 @@ struct Attribute {
 impl Catalog {
     /// Reads the catalogue, and asks by name for what the file names and the search, which lags, does not show.
     pub async fn read(connect: &Connect, wanted: &[(&str, &str)]) -> Result<Self, ConnectError> {
-        let mut catalog = Self::default();
-        connect.search_predefined_attributes().await?.into_iter().for_each(|attribute| catalog.add(attribute));
+        let mut catalog = Self::search(connect).await?;
         let missed =
             wanted.iter().filter(|(attribute, value)| !matches!(catalog.find(attribute, value), Match::Known { .. }));
         let names: BTreeSet<String> = missed.map(|(attribute, _)| catalog.spelling(attribute)).collect();
-        for name in names.into_iter().take(MAX_ASKED) {
-            match connect.describe_predefined_attribute(&name).await {
-                Ok(Some(attribute)) => {
-                    catalog.attributes.respell(&name, &attribute.name);
-                    catalog.add(attribute);
-                }
-                Ok(None) => {}
-                Err(error) if error.stops_import || error.kind == ErrorKind::NotSent => return Err(error),
-                // The other names are known or not all the same: only rows of this one have to fail.
-                Err(error) => _ = catalog.unread.insert(fold(&name), (error.code.clone(), error.user_message())),
-            }
-        }
+        catalog.ask(connect, names).await?;
+        Ok(catalog)
+    }
+
+    /// Reads what the search shows.
+    pub(super) async fn search(connect: &Connect) -> Result<Self, ConnectError> {
+        let mut catalog = Self::default();
+        connect.search_predefined_attributes().await?.into_iter().for_each(|attribute| catalog.add(attribute));
         catalog.suggester = Suggester::new(catalog.attributes.names().map(ToString::to_string));
         Ok(catalog)
     }
 
-    fn add(&mut self, PredefinedAttribute { name, values }: PredefinedAttribute) {
+    /// Asks for attributes by their names.
+    pub(super) async fn ask(&mut self, connect: &Connect, names: BTreeSet<String>) -> Result<(), ConnectError> {
+        for name in names.into_iter().take(MAX_ASKED) {
+            match connect.describe_predefined_attribute(&name).await {
+                Ok(Some(attribute)) => {
+                    self.attributes.respell(&name, &attribute.name);
+                    self.add(attribute);
+                }
+                Ok(None) => {}
+                Err(error) if error.stops_import || error.kind == ErrorKind::NotSent => return Err(error),
+                // The other names are known or not all the same: only rows of this one have to fail.
+                Err(error) => _ = self.unread.insert(folded(&name), (error.code.clone(), error.user_message())),
+            }
+        }
+        self.suggester = Suggester::new(self.attributes.names().map(ToString::to_string));
+        Ok(())
+    }
+
+    pub(super) fn add(&mut self, PredefinedAttribute { name, values }: PredefinedAttribute) {
         let mut known = Attribute { values: Spellings::default(), suggester: Suggester::default() };
         for value in &values {
             known.values.insert(value, ());
@@ -84,7 +96,7 @@ impl Catalog {
         if is_system(attribute) {
             return Match::Known { attribute: attribute.trim().into(), value: value.trim().into() };
         }
-        let unread = self.unread.get(fold(attribute).trim());
+        let unread = self.unread.get(folded(attribute).trim());
         let missing = |how| unread.map_or(how, |(code, sentence)| Match::Unread(code.clone(), sentence.clone()));
         let Some((name, known)) = self.attributes.find(attribute) else { return missing(Match::UnknownAttribute) };
         let value = match known.values.find(value) {
@@ -93,6 +105,27 @@ impl Catalog {
             None => return missing(Match::UnknownValue),
         };
         Match::Known { attribute: name.clone(), value }
+    }
+
+    /// All attributes, each with its values, in the instance's order.
+    pub(super) fn attributes(&self) -> impl Iterator<Item = (&Arc<str>, impl Iterator<Item = &Arc<str>>)> {
+        self.attributes.things.iter().map(|(name, attribute)| (name, attribute.values.names()))
+    }
+
+    /// The attribute of a name in the file's spelling, and its values.
+    pub(super) fn attribute(&self, name: &str) -> Option<(&Arc<str>, impl Iterator<Item = &Arc<str>>)> {
+        self.attributes.find(name).map(|(name, attribute)| (name, attribute.values.names()))
+    }
+
+    /// All pairs with this value, in the instance's spelling.
+    pub(super) fn pairs_with<'c>(&'c self, value: &'c str) -> impl Iterator<Item = (&'c Arc<str>, &'c Arc<str>)> {
+        let all = self.attributes.things.iter();
+        all.filter_map(move |(name, attribute)| Some((name, attribute.values.find(value)?.0)))
+    }
+
+    /// Why an attribute that the search does not show could not be asked for: a code and a sentence.
+    pub(super) fn unread(&self, name: &str) -> Option<&(String, String)> {
+        self.unread.get(folded(name).trim())
     }
 
     /// The name to ask for.
@@ -116,17 +149,8 @@ impl Catalog {
     }
 }
 
-fn is_system(text: &str) -> bool {
+pub(super) fn is_system(text: &str) -> bool {
     text.trim_start().get(..SYSTEM.len()).is_some_and(|start| start.eq_ignore_ascii_case(SYSTEM))
-}
-
-/// What names have in common that are one and the same: neither case nor Unicode form counts.
-fn fold(text: &str) -> String {
-    if text.is_ascii() {
-        return text.to_ascii_lowercase();
-    }
-    // Composed again: a lower case letter may be spelled in another form than its upper case.
-    text.nfc().collect::<String>().to_lowercase().nfc().collect()
 }
 
 /// Things by their names, which the instance spells its own way.
@@ -152,7 +176,7 @@ impl<T> Spellings<T> {
             *old = thing;
             return;
         }
-        let folded = fold(name);
+        let folded = folded(name);
         self.by_trimmed_fold.entry(folded.trim().to_owned()).or_default().push(self.things.len());
         self.by_fold.entry(folded).or_default().push(self.things.len());
         self.things.push((name.into(), thing));
@@ -161,14 +185,14 @@ impl<T> Spellings<T> {
     /// Takes another spelling for a thing that is in it.
     fn respell(&mut self, old: &str, new: &str) {
         let thing = self.things.iter_mut().find(|(name, _)| **name == *old);
-        if let Some((name, _)) = thing.filter(|_| fold(old) == fold(new)) {
+        if let Some((name, _)) = thing.filter(|_| folded(old) == folded(new)) {
             *name = new.into();
         }
     }
 
     /// The thing of a name: exactly as it stands, or but for case and Unicode form, or but for the spaces around too.
     fn find(&self, name: &str) -> Option<(&Arc<str>, &T)> {
-        let folded = fold(name);
+        let folded = folded(name);
         let trimmed = folded.trim();
         let places = self.by_fold.get(&folded).or_else(|| self.by_fold.get(trimmed));
         let places = places.or_else(|| self.by_trimmed_fold.get(trimmed))?;
@@ -276,7 +300,7 @@ mod tests {
     #[test]
     fn a_name_that_could_not_be_asked_for_is_unread_in_every_spelling() {
         let mut catalog = catalog(&[]);
-        catalog.unread.insert(fold("Sprache"), ("Timeout".into(), "No answer.".into()));
+        catalog.unread.insert(folded("Sprache"), ("Timeout".into(), "No answer.".into()));
         let unread = Match::Unread("Timeout".into(), "No answer.".into());
         assert_eq!(catalog.find(" SPRACHE ", "Deutsch"), unread);
     }

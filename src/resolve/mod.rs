@@ -2,8 +2,10 @@
 //! what is near.
 
 mod attributes;
+mod headings;
 mod suggest;
 mod users;
 
 pub(crate) use attributes::{Catalog, Match};
+pub(crate) use headings::explain;
 pub(crate) use users::{User, UserCell, Users};

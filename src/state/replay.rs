@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn a_checkpoint_says_the_same() {
-        let preview = Preview { held: 3, implied: 1, is_right: false, is_whole: true };
+        let preview = Preview { held: 3, implied: 1, named: 0, is_right: false, is_whole: true };
         let entries = [
             (1, Entry::Started { kind: "proficiencies".to_owned(), mode: Mode::Replace }),
             (1, Entry::Preview { user: UserId::new("done"), preview }),

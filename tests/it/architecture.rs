@@ -10,7 +10,7 @@ const LAYERS: [&str; 14] = [
 ];
 
 /// Who may name a crate: folders, or files.
-const CRATES: [(&str, &[&str]); 13] = [
+const CRATES: [(&str, &[&str]); 15] = [
     ("lambda_runtime", &["main.rs", "lambda/handler.rs"]),
     ("aws_lambda_events", &["lambda/event.rs"]),
     ("aws_config", &["main.rs"]),
@@ -22,6 +22,8 @@ const CRATES: [(&str, &[&str]); 13] = [
     ("json_subscriber", &["lambda/log.rs"]),
     ("tracing_subscriber", &["lambda/log.rs"]),
     ("governor", &["connect/rate.rs"]),
+    ("calamine", &["input/workbook.rs"]),
+    ("zip", &["input/workbook.rs"]),
     ("csv", &["report/plain.rs", "report/table.rs"]),
     ("tracing", &["main.rs", "lambda/", "import/", "report/write.rs"]),
 ];

@@ -11,15 +11,15 @@ use tokio::time::timeout;
 
 use crate::world::{BUCKET, Report, World, instance, run, user_id};
 
-const N_USERS: usize = 5;
-const N_PRODUCTS: usize = 12;
+pub const N_USERS: usize = 5;
+pub const N_PRODUCTS: usize = 12;
 
 /// Ends are told, and that takes as long as some calls do: so kills fall into it.
-const TOLD: [(&str, &str); 2] =
+pub const TOLD: [(&str, &str); 2] =
     [("EVENT_BUS_NAME", "law"), ("NOTICE_TOPIC_ARN", "arn:aws:sns:eu-central-1:111122223333:law")];
-const TOLD_LATENCY: Duration = Duration::from_millis(200);
+pub const TOLD_LATENCY: Duration = Duration::from_millis(200);
 
-type Sets = Vec<BTreeMap<String, u8>>;
+pub type Sets = Vec<BTreeMap<String, u8>>;
 
 /// A row as the file has it; some are wrong.
 #[derive(Clone, Debug)]
@@ -42,7 +42,7 @@ struct Case {
     lives: Vec<Duration>,
 }
 
-fn product(n: usize) -> String {
+pub fn product(n: usize) -> String {
     format!("P{n:02}")
 }
 
@@ -72,7 +72,7 @@ fn case() -> impl Strategy<Value = Case> {
     )
 }
 
-fn sets(world: &World) -> Sets {
+pub fn sets(world: &World) -> Sets {
     let of_user = |n| {
         let held = world.emulator.instance(|centre| centre.proficiencies(&user_id(n)));
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "levels are 1 to 5")]
@@ -114,7 +114,7 @@ async fn import(case: &Case) -> (World, Report) {
 }
 
 /// Whether the end of an import is told as its summary tells it: by metrics, by an event and by a notice.
-fn is_told(world: &World, report: &Report) -> bool {
+pub fn is_told(world: &World, report: &Report) -> bool {
     let is_event = |event: &Value| {
         let mut detail: Value = serde_json::from_str(event["Detail"].as_str().unwrap()).unwrap();
         detail.as_object_mut().unwrap().remove("report");

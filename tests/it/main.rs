@@ -23,6 +23,8 @@ mod replace;
 mod report;
 mod rows;
 mod services;
+mod sheet_laws;
+mod sheets;
 mod takeover;
 mod telling;
 mod world;

@@ -1,12 +1,12 @@
 //! What the report says of proficiencies, and what takes an import of them back. Pure.
 
 use super::effects::{BeforeImage, ProficiencyEffects};
-use super::row::{CheckedProficiency, check};
-use super::rows::ProficiencyRows;
+use super::row::{ACTION, CheckedProficiency, check};
+use super::rows::{ProficiencyRows, is_sheet_removal};
 use crate::connect::UserId;
 use crate::input::{Header, Record};
 use crate::kind::rows::{Describe, ReportContext, Rows as _};
-use crate::outcome::{Code, LevelChange, Note, Outcome, Problem, RowId, RowReport, Status};
+use crate::outcome::{Code, LevelChange, Line, Note, Outcome, Problem, RowId, RowReport, Status};
 use crate::resolve::Catalog;
 
 /// What rows have in common that contradict others.
@@ -53,7 +53,7 @@ impl Describe for ProficiencyRows {
         let outcome = self.ledger().outcome(row).unwrap_or(Outcome::PENDING);
         let checked = check(header, record);
         let levels = checked.as_ref().ok().and_then(|row| level_change(outcome, row));
-        let (code, message) = self.message(outcome, checked, context);
+        let (code, message) = self.message(outcome, Line(record.line), checked, context);
         let mut report = RowReport { levels, ..RowReport::new(outcome.status, code, message) };
         report.cause = match outcome.code {
             Code::ConflictingRows => Some(CONTRADICTION.to_owned()),
@@ -64,6 +64,16 @@ impl Describe for ProficiencyRows {
             report.remark(&surplus);
         }
         report
+    }
+
+    fn columns(&self, header: &Header, is_truth: bool) -> Vec<usize> {
+        let has_actions = !header.is_of_sheet() || (self.counts_removals() && !is_truth);
+        let is_there = |index: &usize| has_actions || header.index_of(ACTION) != Some(*index);
+        header.carried.iter().copied().filter(is_there).collect()
+    }
+
+    fn may_be_retried(header: &Header, record: &Record<'_>, is_truth: bool) -> bool {
+        !(is_truth && is_sheet_removal(header, record))
     }
 
     fn undo(user: &UserId, effects: &ProficiencyEffects) -> Vec<Vec<String>> {
@@ -99,11 +109,16 @@ impl ProficiencyRows {
     fn message(
         &self,
         outcome: Outcome,
+        own_line: Line,
         checked: Result<CheckedProficiency<'_>, Problem<Code>>,
         context: ReportContext<'_, Catalog>,
     ) -> (String, String) {
         // What an earlier delivery found is told, also where this one could not ask the instance what would be right.
         let in_words = || outcome.code.in_words().to_owned();
+        // A sheet's line has many entries.
+        let said = |line: Line| {
+            if line == own_line { "another entry of this line".to_owned() } else { format!("line {line}") }
+        };
         let message = match (outcome.code, outcome.note(), checked) {
             (_, Note::Message(id), _) => return self.ledger().messages.get(id),
             (_, _, Err(problem)) => problem.message,
@@ -111,9 +126,12 @@ impl ProficiencyRows {
             (Code::UnknownAttribute | Code::UnknownValue, _, Ok(row)) => {
                 context.reference.map_or_else(in_words, |catalog| catalog.why(row.attribute.trim(), row.value.trim()))
             }
-            (Code::DuplicateRow, Note::Line(line), _) => format!("Duplicate of line {line}."),
+            (Code::DuplicateRow, Note::Line(line), _) => format!("Duplicate of {}.", said(line)),
             (_, Note::Line(line), _) => {
-                format!("Contradicts line {line}: same user, attribute and value, another level. Keep one of the two.")
+                format!(
+                    "Contradicts {}: same user, attribute and value, another level. Keep one of the two.",
+                    said(line)
+                )
             }
             (_, Note::SetSize(size), _) => too_many(&format!("{size} proficiencies, more"), context.max_proficiencies),
             (_, Note::LevelBefore(hundredths), Ok(row))

@@ -61,11 +61,30 @@ pub fn check<'r>(header: &Header, record: &Record<'r>) -> Result<CheckedProficie
         }
     };
     let needed = if is_removal { &named[..3] } else { &named[..4] };
+    check_entry(record, attribute, value, level, is_removal)?;
     check_given(header, record, needed)?;
     // A file with actions may be one that takes an import back: to what the service held, whatever that was.
-    let is_whole = header.index_of(ACTION).is_none();
+    let is_whole = header.index_of(ACTION).is_none() || header.is_of_sheet();
     let level = if is_removal { None } else { Some(level_of(level, is_whole)?) };
     Ok(CheckedProficiency { user, attribute: attribute_name, value: value_name, level })
+}
+
+/// An entry of a list has a value and a level.
+fn check_entry(
+    record: &Record<'_>,
+    attribute: &str,
+    value: &str,
+    level: &str,
+    is_removal: bool,
+) -> Result<(), Problem<Code>> {
+    let message = match (record.column(), value.is_empty(), level.is_empty() && !is_removal) {
+        (Some(_), false, true) => format!("The entry '{value}' has no level. Write '{value} 3', for example."),
+        (Some(_), true, _) if !attribute.is_empty() => {
+            format!("The entry has no value of the attribute '{attribute}', only a level.")
+        }
+        _ => return Ok(()),
+    };
+    Err(Problem::new(Code::MissingField, message))
 }
 
 /// 1 to 5, whole: `3`, `3.0`, and `3,0` as a German Excel writes it. Where it need not be whole, `2.5` too.

@@ -7,7 +7,7 @@ use super::row::{ACTION, check};
 use super::target::{ProficiencyOutcome, ProficiencyTarget};
 use crate::connect::{Connect, ConnectError, Level, ProficiencyKey};
 use crate::input::{Header, Interner, Record, Symbol};
-use crate::kind::cells::user_of;
+use crate::kind::cells::{cell, user_of};
 use crate::kind::ledger::{Ledger, UserBatch};
 use crate::kind::rows::Rows;
 use crate::outcome::{Code, Line, Outcome, RowId, Status};
@@ -53,6 +53,8 @@ pub struct ProficiencyRows {
     value_texts: Interner<ValueText>,
     /// Rows that remove what the catalogue does not have: done if the user has it all the same, else they have this outcome.
     unknown_removals: BTreeMap<RowId, Outcome>,
+    /// Whether an entry of a sheet says that its user does not have something.
+    has_sheet_removals: bool,
 }
 
 impl ProficiencyRows {
@@ -75,12 +77,12 @@ impl ProficiencyRows {
             let pair = self.values[row.index()].pair();
             let found = *known.entry(pair).or_insert_with(|| self.find(pair, catalog, &mut spelled));
             match found {
-                // The service judges what an earlier delivery has begun with.
-                Err(_) if begun.contains(&row) => self.trim(row),
                 Err(outcome) if self.values[row.index()].want() == Want::Absent => {
                     self.unknown_removals.insert(row, outcome);
                     self.trim(row);
                 }
+                // The service judges what an earlier delivery has begun with.
+                Err(_) if begun.contains(&row) => self.trim(row),
                 Err(outcome) => self.ledger.set(row, outcome),
                 Ok((attribute, value)) => {
                     let values = &mut self.values[row.index()];
@@ -118,6 +120,10 @@ impl ProficiencyRows {
         }
     }
 
+    fn sets_something(&self, batch: UserBatch) -> bool {
+        self.ledger.rows(batch).iter().any(|row| self.values[row.index()].want() != Want::Absent)
+    }
+
     /// Of the rows of one user that name the same pair, keeps one pending if they agree, and none if they do not.
     fn compare(&mut self, batch: UserBatch) {
         let with_values = |&row: &RowId| (row, self.values[row.index()]);
@@ -139,6 +145,11 @@ impl ProficiencyRows {
             }
         }
     }
+}
+
+/// Whether a record is an entry of a sheet that says that the user does not have something.
+pub(super) fn is_sheet_removal(header: &Header, record: &Record<'_>) -> bool {
+    header.is_of_sheet() && !cell(header, record, ACTION).is_empty()
 }
 
 impl Rows for ProficiencyRows {
@@ -170,12 +181,19 @@ impl Rows for ProficiencyRows {
                 (user, RowValues::NOTHING, Outcome::invalid(problem.code))
             }
         };
+        self.has_sheet_removals |= is_sheet_removal(header, record);
         self.ledger.push(Line(record.line), user, outcome);
         self.values.push(values);
     }
 
+    fn counts_removals(&self) -> bool {
+        self.has_sheet_removals
+    }
+
     fn check_replaceable(header: &Header) -> Result<(), &'static str> {
         match header.index_of(ACTION) {
+            // A sheet's `-` is in its long form what the file does not name.
+            _ if header.is_of_sheet() => Ok(()),
             None => Ok(()),
             Some(_) => Err("The file has a column `action`, so it says itself what is to be removed"),
         }
@@ -192,7 +210,12 @@ impl Rows for ProficiencyRows {
         for batch in &batches {
             self.compare(*batch);
         }
-        self.ledger.retain_resolved(batches, users)
+        let mut batches = self.ledger.retain_resolved(batches, users);
+        for batch in &mut batches {
+            // Where nothing is set, nothing is the whole truth.
+            batch.is_complete &= self.sets_something(*batch);
+        }
+        batches
     }
 
     fn items(&self, batch: UserBatch) -> Vec<ProficiencyItem> {
@@ -203,6 +226,11 @@ impl Rows for ProficiencyRows {
             ProficiencyItem { pair, want: values.want() }
         };
         self.ledger.rows(batch).iter().map(item).collect()
+    }
+
+    fn record_right(&mut self, batch: UserBatch) {
+        let outcomes = vec![ProficiencyOutcome::Unchanged; self.ledger.rows(batch).len()];
+        self.record(batch, outcomes);
     }
 
     fn record(&mut self, batch: UserBatch, outcomes: Vec<ProficiencyOutcome>) {

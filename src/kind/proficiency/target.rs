@@ -112,7 +112,9 @@ impl Target for ProficiencyTarget {
     fn preview(&self) -> Preview {
         let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         let is_right = self.implied.is_empty() && self.outcomes().iter().all(|it| *it == ProficiencyOutcome::Unchanged);
-        Preview { held: count(self.before.len()), implied: count(self.implied.len()), is_right, is_whole: true }
+        let is_named = |item: &&ProficiencyItem| item.want == Want::Absent && self.before.contains_key(&item.pair);
+        let named = count(self.items.iter().filter(is_named).count());
+        Preview { held: count(self.before.len()), implied: count(self.implied.len()), named, is_right, is_whole: true }
     }
 
     /// The calls of a plan are made to its end, or to the first that fails.

@@ -100,7 +100,7 @@ impl Target for UserConfigTarget {
     fn preview(&self) -> Preview {
         let held = u32::try_from(self.before.len()).unwrap_or(u32::MAX);
         let is_right = self.items.iter().all(|item| self.missing(item).is_empty());
-        Preview { held, implied: 0, is_right, is_whole: true }
+        Preview { held, implied: 0, named: 0, is_right, is_whole: true }
     }
 
     /// All changes go in one call, or setting by setting after a refusal.
