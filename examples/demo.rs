@@ -2,8 +2,8 @@
 //!
 //! An S3 in a folder, Amazon Connect in an emulator at the documented quotas, and between them the function's own engine.
 //! It imports `examples/data/team.csv`, good rows and bad, into the centre of `examples/data/instance.json`; with
-//! `--kind user-config` it is `examples/data/channels.csv`, settings per channel. With `--kill` the function is killed twice
-//! on the way, and its next delivery goes on.
+//! `--kind user-config` it is `examples/data/channels.csv`, settings per channel; with `--file` any file, such as the skills
+//! matrix `examples/data/skills.xlsx`. With `--kill` the function is killed twice on the way, and its next delivery goes on.
 #![expect(clippy::print_stdout, reason = "this is what the demonstration shows")]
 #![allow(clippy::disallowed_types, reason = "the demonstration drops its file with a client of its own")]
 
@@ -26,12 +26,23 @@ use tokio::time::Instant;
 
 /// A file to be dropped, and when the function is killed if it is to be.
 struct Show {
-    file: &'static str,
+    file: PathBuf,
     kills: [Duration; 2],
 }
 
-const TEAM: Show = Show { file: "team.csv", kills: [Duration::from_secs(7), Duration::from_secs(9)] };
-const CHANNELS: Show = Show { file: "channels.csv", kills: [Duration::from_millis(1000), Duration::from_millis(1500)] };
+/// A file of the examples.
+fn example(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/data").join(name)
+}
+
+fn team() -> Show {
+    Show { file: example("team.csv"), kills: [Duration::from_secs(7), Duration::from_secs(9)] }
+}
+
+fn channels() -> Show {
+    Show { file: example("channels.csv"), kills: [Duration::from_millis(1000), Duration::from_millis(1500)] }
+}
+
 /// How long the emulator takes for a call, as the real service may.
 const LATENCY: Duration = Duration::from_millis(80);
 
@@ -54,15 +65,15 @@ async fn main() -> anyhow::Result<()> {
     let n_users = emulator.instance(|instance| instance.users().count());
     let (show, is_killed) = wanted(std::env::args().skip(1))?;
     let kills = if is_killed { &show.kills[..] } else { &[] };
-    let (file, key) = (show.file, format!("incoming/{}", show.file));
-
-    let csv = std::fs::read(here.join("examples/data").join(file))?;
+    let name = show.file.file_name().and_then(|name| name.to_str()).context("the file has no name")?;
+    let key = format!("incoming/{name}");
+    let bytes = std::fs::read(&show.file).with_context(|| format!("{} cannot be read", show.file.display()))?;
     println!(
         "Amazon Connect  an emulator with {n_users} users; each operation may be called twice a second, five at once"
     );
     println!("Amazon S3       {}", shown(&folder));
-    println!("The file        examples/data/{file}, dropped as s3://{}/{key}\n", stage::BUCKET);
-    s3.put_object().bucket(stage::BUCKET).key(&key).body(csv.into()).send().await?;
+    println!("The file        {}, dropped as s3://{}/{key}\n", shown(&show.file), stage::BUCKET);
+    s3.put_object().bucket(stage::BUCKET).key(&key).body(bytes.into()).send().await?;
 
     let began = Instant::now();
     let bar = ProgressBar::new(0).with_style(ProgressStyle::with_template(
@@ -93,28 +104,40 @@ async fn main() -> anyhow::Result<()> {
     println!("The import {} after {took:.1} s.\n", said(&summary));
     println!("{}\n", rows(&summary)?);
     println!("{}\n", calls(&summary));
-    println!("{}\n", to_mend(&report)?);
+    if let Some(message) = summary["message"].as_str() {
+        println!("{message}\n");
+    }
+    if report.join("retry.csv").exists() {
+        println!("{}\n", to_mend(&report)?);
+    }
     println!("The report for people: {}\n", shown(&report.join("report.html")));
     println!("Beside it lie, in {}:", shown(&report));
-    println!("  results.csv   every row of the file and what became of it");
-    println!("  retry.csv     the rows to mend and drop again");
-    println!("  undo.csv      what takes it all back: drop it to try");
-    println!("  summary.json  the import in numbers");
+    for (name, what) in [
+        ("results.csv", "every row of the file and what became of it"),
+        ("retry.csv", "the rows to mend and drop again"),
+        ("undo.csv", "what takes it all back: drop it to try"),
+        ("summary.json", "the import in numbers"),
+    ] {
+        if report.join(name).exists() {
+            println!("  {name:13} {what}");
+        }
+    }
     Ok(())
 }
 
 /// What the arguments ask for.
 fn wanted(mut arguments: impl Iterator<Item = String>) -> anyhow::Result<(Show, bool)> {
-    let (mut show, mut is_killed) = (TEAM, false);
+    let (mut show, mut is_killed) = (team(), false);
     while let Some(argument) = arguments.next() {
-        match (argument.as_str(), argument.as_str() == "--kind") {
-            ("--kill", _) => is_killed = true,
-            (_, true) => match arguments.next().as_deref() {
-                Some("proficiencies") => show = TEAM,
-                Some("user-config") => show = CHANNELS,
+        match argument.as_str() {
+            "--kill" => is_killed = true,
+            "--kind" => match arguments.next().as_deref() {
+                Some("proficiencies") => show = team(),
+                Some("user-config") => show = channels(),
                 _ => anyhow::bail!("--kind is proficiencies or user-config"),
             },
-            (other, _) => anyhow::bail!("there is no {other}; there are --kind and --kill"),
+            "--file" => show.file = arguments.next().context("--file needs a path")?.into(),
+            other => anyhow::bail!("there is no {other}; there are --file, --kind and --kill"),
         }
     }
     Ok((show, is_killed))
@@ -180,14 +203,21 @@ fn calls(summary: &Value) -> Table {
 }
 
 fn to_mend(report: &Path) -> anyhow::Result<Table> {
-    let mut table = table(&["line", "why", ""], &[0]);
+    let mut table = table(&["line", "column", "why", ""], &[0]);
     let mut retry = csv::Reader::from_path(report.join("retry.csv"))?;
     let header = retry.headers()?.clone();
     let place = |name: &str| header.iter().position(|cell| cell == name).with_context(|| format!("no column {name}"));
-    let places = [place("import_line")?, place("import_code")?, place("import_message")?];
+    // Only a sheet has columns.
+    let places = [
+        Some(place("import_line")?),
+        place("import_column").ok(),
+        Some(place("import_code")?),
+        Some(place("import_message")?),
+    ];
     for row in retry.records() {
         let row = row?;
-        table.add_row(places.map(|place| row.get(place).unwrap_or_default().to_owned()));
+        let cell = |place: Option<usize>| place.and_then(|place| row.get(place)).unwrap_or_default().to_owned();
+        table.add_row(places.map(cell));
     }
     Ok(table)
 }

@@ -1,7 +1,7 @@
 //! # Bulk import for Amazon Connect
 //!
-//! A CSV dropped into an S3 bucket brings every user that it names to the proficiencies, or the settings per channel, that
-//! it says, at the pace that the account's quotas allow, and a report accounts for every row.
+//! A CSV or an Excel workbook dropped into an S3 bucket brings every user that it names to the proficiencies, or the settings
+//! per channel, that it says, at the pace that the account's quotas allow, and a report accounts for every row.
 //!
 //! ```no_run
 //! # async fn example(settings: connect_bulk_import::Settings, connect: connect_bulk_import::Connect,
@@ -54,6 +54,8 @@
 //! - Nothing is spawned: all that an import does lives in one future, and ends when that is dropped. Lambda freezes a
 //!   process between invocations, and a task that was left would wake in the next one. (So nothing here need be `Send`.)
 //! - No row is held as text: [`input::Interner`] keeps each text once, and the file is read a second time for the report.
+//!   (Those of a workbook are, while it is read.)
+//! - What a sheet's headings mean is asked once in an import and kept: each delivery reads the same rows.
 //! - Time is tokio's; the wall clock is read once per delivery, by the front end.
 //!
 //! `tests/it/architecture.rs` holds the layers, the crates and the purity to this page.

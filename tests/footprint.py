@@ -7,6 +7,7 @@ Amazon Connect. Size and memory are the same on every machine and are held to; t
 """
 
 import hashlib
+import io
 import json
 import os
 import pathlib
@@ -16,6 +17,7 @@ import sys
 import threading
 import time
 import urllib.parse
+import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -30,6 +32,10 @@ MAX_PEAK_KIB = 220 << 10
 CONFIG_USERS = int(os.environ.get("CONFIG_USERS", "20000"))
 REPLACE_USERS = int(os.environ.get("REPLACE_USERS", "50000"))
 MAX_RESUMED_KIB = 200 << 10
+# A workbook: agents by skills, a level in every cell.
+SHEET_AGENTS = int(os.environ.get("SHEET_AGENTS", "25000"))
+SHEET_SKILLS = 60
+MAX_SHEET_KIB = 250 << 10
 MAX_PAGE_BYTES = 512 << 10
 
 
@@ -195,13 +201,50 @@ def start_time():
     return took
 
 
-def million():
+def million_rows():
+    rows = "".join(f"unknown.person.{n:07}@example.com,Language,German,3\n" for n in range(ROWS))
+    return ("user,attribute,value,level\n" + rows).encode()
+
+
+def workbook():
+    """A skills matrix of people whom nobody knows, as Excel saves it: texts in a table of their own."""
+    skills = ["German", "French", "Spanish"]
+    texts = ["user", *skills, *(f"note {n}" for n in range(SHEET_SKILLS - len(skills)))]
+    texts += [f"unknown.person.{n:07}@example.com" for n in range(SHEET_AGENTS)]
+    # Lists hold the other skills: an instance has fewer values than a sheet may have columns.
+    texts[len(skills) + 1 : SHEET_SKILLS + 1] = [f"Language: {skills[n % 3]}" for n in range(SHEET_SKILLS - len(skills))]
+    column = lambda n: (chr(64 + n // 26) if n >= 26 else "") + chr(65 + n % 26)
+    header = "".join(f'<c r="{column(n)}1" t="s"><v>{n}</v></c>' for n in range(SHEET_SKILLS + 1))
+    row = lambda n: f'<row r="{n + 2}"><c r="A{n + 2}" t="s"><v>{SHEET_SKILLS + 1 + n}</v></c>' + "".join(
+        f'<c r="{column(skill + 1)}{n + 2}"><v>{1 + n % 5}</v></c>' for skill in range(SHEET_SKILLS)
+    ) + "</row>"
+    rows = f'<row r="1">{header}</row>' + "".join(map(row, range(SHEET_AGENTS)))
+    main = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
+    office = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+    package = "http://schemas.openxmlformats.org/package/2006/relationships"
+    parts = {
+        "[Content_Types].xml": '<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types"/>',
+        "_rels/.rels": f'<Relationships xmlns="{package}"><Relationship Id="r" Type="{office}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
+        "xl/workbook.xml": f'<workbook {main} xmlns:r="{office}"><sheets><sheet name="Skills" sheetId="1" r:id="r1"/></sheets></workbook>',
+        "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{package}"><Relationship Id="r1" Type="{office}/worksheet" Target="worksheets/sheet1.xml"/>'
+        f'<Relationship Id="r2" Type="{office}/sharedStrings" Target="sharedStrings.xml"/></Relationships>',
+        "xl/sharedStrings.xml": f"<sst {main}>" + "".join(f"<si><t>{text}</t></si>" for text in texts) + "</sst>",
+        "xl/worksheets/sheet1.xml": f"<worksheet {main}><sheetData>{rows}</sheetData></worksheet>",
+    }
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as book:
+        for name, part in parts.items():
+            book.writestr(name, part)
+    return archive.getvalue()
+
+
+def rejected(name, body):
+    """Imports a file of users whom nobody knows: its answer, what it wrote, and what it took."""
     connect_process, connect, instance = emulator("--users", "10000", "--rate", "1000")
     store = s3()
-    rows = "".join(f"unknown.person.{n:07}@example.com,Language,German,3\n" for n in range(ROWS))
-    store.objects["incoming/million.csv"] = ("user,attribute,value,level\n" + rows).encode()
+    store.objects[f"incoming/{name}"] = body
     store_server, store_at = serve(store)
-    handler = runtime([{"source": "s3://imports/incoming/million.csv"}])
+    handler = runtime([{"source": f"s3://imports/incoming/{name}"}])
     runtime_server, runtime_at = serve(handler)
     process = start(
         runtime_at,
@@ -320,10 +363,15 @@ def main():
     print(f"binary            {size / (1 << 20):8.2f} MiB   (at most {MAX_BYTES >> 20})")
     starts = sorted(start_time() for _ in range(9))
     print(f"start             {starts[4] * 1000:8.1f} ms    (median of 9, to the first ask for work; best {starts[0] * 1000:.1f})")
-    answer, lines, page_bytes, peak_kib, took, own = million()
+    answer, lines, page_bytes, peak_kib, took, own = rejected("million.csv", million_rows())
     print(f"{ROWS:,} rows    {peak_kib / 1024:8.1f} MiB   peak (at most {MAX_PEAK_KIB >> 10}), {took:.1f} s, of which {own:.1f} s our own")
     print(f"                  {json.dumps({'status': answer['status'], 'invalid': answer['rows']['invalid'], 'lines of results.csv': lines, 'KiB of report.html': page_bytes // 1024})}")
     is_right = answer["rows"]["invalid"] == ROWS and lines == ROWS + 1 and page_bytes <= MAX_PAGE_BYTES
+    book = workbook()
+    answer, lines, page_bytes, sheet_kib, took, own = rejected("skills.xlsx", book)
+    print(f"workbook          {sheet_kib / 1024:8.1f} MiB   peak (at most {MAX_SHEET_KIB >> 10}), {took:.1f} s, of which {own:.1f} s our own; {SHEET_AGENTS:,} agents by {SHEET_SKILLS} skills in {len(book) / (1 << 20):.1f} MiB")
+    print(f"                  {json.dumps({'status': answer['status'], 'invalid': answer['rows']['invalid'], 'lines of results.csv': lines})}")
+    is_right &= answer["rows"]["invalid"] == SHEET_AGENTS * SHEET_SKILLS and lines == SHEET_AGENTS * SHEET_SKILLS + 1 and sheet_kib <= MAX_SHEET_KIB
     is_right &= large("settings, killed", CONFIG_USERS, config_rows())
     is_right &= large("replace, killed", REPLACE_USERS, replace_rows(), mode="replace", max_removals_percent=100)
     return 0 if size <= MAX_BYTES and peak_kib <= MAX_PEAK_KIB and is_right else 1

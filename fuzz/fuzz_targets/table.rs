@@ -2,7 +2,7 @@
 //! back from the report that is written of them.
 #![no_main]
 
-use connect_bulk_import::input::{Header, Reader, Record, printable, trimmed, unescape_formula};
+use connect_bulk_import::input::{Header, Heading, Headings, Reader, Record, printable, trimmed, unescape_formula};
 use connect_bulk_import::kind::{FileKind, SCHEMAS, proficiency, user_config};
 use connect_bulk_import::outcome::{Problem, RowReport, Status};
 use connect_bulk_import::report::Table;
@@ -12,22 +12,25 @@ type Rows = Vec<(u32, Vec<String>)>;
 
 fuzz_target!(|data: (u8, u8, &[u8])| {
     let (size, form, body) = data;
-    let header: &[u8] = match form % 7 {
+    let header: &[u8] = match form % 9 {
         0 => b"",
         1 => b"user,attribute,value,level\n",
         2 => b"\xef\xbb\xbfUser;Skill;Value;Level;note\r\n",
         3 => b"sep=\t\ragent\tattribute\tvalue\tlevel\taction\r",
         4 => b"\n\n\"user\"|\"attribute\"|\"value\"|\"level\"|\"two\nlines\"\n",
         5 => b"Agent,Channel,auto_accept,after_contact_work_seconds,phone_type,phone_number\r\n",
+        6 => b"agent,German,Language,Note,Tier: 2\n",
+        7 => b"Agent;Language\n",
         _ => b"\xff\xfeu\0s\0e\0r\0,\0s\0k\0i\0l\0l\0,\0v\0a\0l\0u\0e\0,\0l\0e\0v\0e\0l\0\n\0",
     };
     let bytes = [header, body].concat();
     let whole = read(&bytes, usize::MAX);
     assert_eq!(read(&bytes, usize::from(size).max(1)), whole);
     let (rows, Ok((header, report))) = whole else { return };
-    assert!(rows.windows(2).all(|pair| pair[0].0 < pair[1].0), "lines go up");
+    let is_sheet = matches!(form % 9, 6 | 7);
+    assert!(rows.windows(2).all(|pair| pair[0].0 < pair[1].0 || (is_sheet && pair[0].0 == pair[1].0)), "lines go up");
 
-    if form % 7 == 1
+    if form % 9 == 1
         && let Ok(text) = std::str::from_utf8(&bytes)
         && !is_beyond_the_crate(text)
     {
@@ -61,6 +64,20 @@ fn is_beyond_the_crate(text: &str) -> bool {
     text.contains('\u{1a}') || text.split('"').rev().skip(1).any(|before| before.ends_with(is_space))
 }
 
+/// Says what the headings of a sheet mean, if the file is one.
+fn explain(reader: &mut Reader) {
+    let Some(sheet) = reader.sheet() else { return };
+    let value = |value: &str| Heading::Value { attribute: "Language".into(), value: value.into() };
+    let list = || Heading::List { attribute: "Language".into(), values: vec!["German".into(), "Tier; 2".into()] };
+    let heading = |(index, name): (usize, &str)| match name {
+        "German" => Some((index, value(name))),
+        "Language" => Some((index, list())),
+        _ => None,
+    };
+    let headings = Headings(sheet.headings().filter_map(heading).collect());
+    reader.explain(&headings);
+}
+
 fn read(bytes: &[u8], size: usize) -> (Rows, Result<(Header, Vec<u8>), Problem>) {
     let mut rows = Vec::new();
     let mut report: Option<Table> = None;
@@ -78,8 +95,20 @@ fn read(bytes: &[u8], size: usize) -> (Rows, Result<(Header, Vec<u8>), Problem>)
         rows.push((record.line, record.cells().map(str::to_owned).collect()));
         Ok(())
     };
-    let read = bytes.chunks(size).try_for_each(|piece| reader.push(piece, &mut visit));
-    let read = read.and_then(|()| reader.finish(&mut visit));
+    let mut read = Ok(());
+    for piece in bytes.chunks(size) {
+        read = read.and_then(|()| reader.push(piece, &mut visit));
+        explain(&mut reader);
+    }
+    while read.is_ok() {
+        match reader.finish_step(&mut visit) {
+            Ok(true) => explain(&mut reader),
+            ended => {
+                read = ended.map(drop);
+                break;
+            }
+        }
+    }
     let header = reader.header().cloned();
     (
         rows,

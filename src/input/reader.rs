@@ -208,7 +208,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::input::{Column, Presence, Record};
+    use crate::input::{Column, Heading, Presence, Record};
 
     const SCHEMA: Schema = &[
         Column { aliases: &["agent"], ..Column::new("user", Presence::Required) },
@@ -402,6 +402,125 @@ mod tests {
         reader.finish(&mut |_, _| Ok(())).unwrap();
         assert_eq!((n_rows, most), (500_000, (64 << 10) / 4));
         assert_eq!(Reader::new(&[SCHEMA]).step(&vec![b'a'; 100_000], &mut |_, _| Ok(())), Ok(64 << 10));
+    }
+
+    /// The schema of a long form, which sheets have.
+    const LONG: Schema = &[
+        Column::new("user", Presence::Key),
+        Column::new("attribute", Presence::Required),
+        Column::new("value", Presence::Required),
+        Column::new("level", Presence::Required),
+        Column::new("action", Presence::Optional),
+    ];
+
+    /// The lines, headings and cells of a sheet's entries, read in pieces of some size; every heading is a value.
+    fn read_sheet(bytes: &[u8], size: usize) -> Result<Vec<String>, Problem> {
+        let (mut entries, mut n_paused) = (Vec::new(), 0);
+        let mut reader = Reader::new(&[LONG]);
+        let mut visit = |_: &Header, record: Record<'_>| {
+            let cells = record.cells().collect::<Vec<_>>().join("/");
+            entries.push(format!("{} {}: {cells}", record.line, record.column().unwrap_or_default()));
+            Ok(())
+        };
+        let mut explain = |reader: &mut Reader| {
+            let Some(sheet) = reader.sheet() else { return };
+            let is_skill = |(_, name): &(usize, &str)| *name != "note";
+            let value = |(index, value): (usize, &str)| {
+                (index, Heading::Value { attribute: "A".to_owned(), value: value.to_owned() })
+            };
+            let headings = Headings(sheet.headings().filter(is_skill).map(value).collect());
+            reader.explain(&headings);
+            n_paused += 1;
+        };
+        for piece in bytes.chunks(size) {
+            reader.push(piece, &mut visit)?;
+            explain(&mut reader);
+        }
+        while reader.finish_step(&mut visit)? {
+            explain(&mut reader);
+        }
+        assert_eq!(n_paused, 1);
+        Ok(entries)
+    }
+
+    #[test]
+    fn a_sheet_reads_the_same_wherever_the_pieces_end() {
+        let text = "\u{feff}user,x,note,y,import_line\na,3,n1,-,9\n\nb,,\"two\nlines\",2\nc,,n\nd,1,n,2,3,extra\n";
+        let expected = [
+            "2 x: a/A/x/3//n1",
+            "2 y: a/A/y//remove/n1",
+            "4 y: b/A/y/2//two\nlines",
+            "7 x: d/A/x/1//n/extra",
+            "7 y: d/A/y/2//n/extra",
+        ];
+        let utf16: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        packed.write_all(text.as_bytes()).unwrap();
+        for bytes in [text.as_bytes().to_vec(), utf16, packed.finish().unwrap()] {
+            for size in [1, 2, 3, 7, 64, 127, 128, 129, 1 << 20] {
+                assert_eq!(read_sheet(&bytes, size).unwrap(), expected, "in pieces of {size}");
+            }
+        }
+        for text in ["user,x", "user,x\n", "user,x\n,\n"] {
+            assert_eq!(read_sheet(text.as_bytes(), 1).unwrap(), [""; 0], "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_workbook_reads_as_the_same_sheet_does_as_text() {
+        let table: Vec<Vec<String>> = (0..300)
+            .map(|n| {
+                if n == 0 {
+                    ["user", "x", "note", "y"].map(str::to_owned).to_vec()
+                } else {
+                    vec![format!("u{n}"), (n % 6).to_string(), String::new(), "x\"y".to_owned()]
+                }
+            })
+            .collect();
+        let mut writer = csv::Writer::from_writer(Vec::new());
+        for row in &table {
+            writer.write_record(row).unwrap();
+        }
+        let text = read_sheet(&writer.into_inner().unwrap(), 1000).unwrap();
+        assert_eq!(text.len(), 598, "0 takes away, and counts");
+        let book = import_testkit::workbook::workbook(&[("T", "visible", import_testkit::workbook::rows(&table))]);
+        let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        packed.write_all(&book).unwrap();
+        for bytes in [book, packed.finish().unwrap()] {
+            for size in [1, 100, 1 << 20] {
+                assert_eq!(read_sheet(&bytes, size).unwrap(), text, "in pieces of {size}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_step_through_a_workbook_is_as_small_as_one_through_text() {
+        let table: Vec<Vec<String>> = (0..20_000)
+            .map(|n| vec![if n == 0 { "user" } else { "u" }.to_owned(), if n == 0 { "x" } else { "3" }.to_owned()])
+            .collect();
+        let book = import_testkit::workbook::workbook(&[("T", "visible", import_testkit::workbook::rows(&table))]);
+        let mut reader = Reader::new(&[LONG]);
+        reader.push(&book, &mut |_, _| Ok(())).unwrap();
+        while reader.sheet().is_none() {
+            assert!(reader.finish_step(&mut |_, _| Ok(())).unwrap());
+        }
+        let value = Heading::Value { attribute: "A".to_owned(), value: "x".to_owned() };
+        reader.explain(&Headings([(1, value)].into()));
+        let (mut n_rows, mut n_steps, mut most) = (0, 0, 0);
+        loop {
+            let before = n_rows;
+            let mut visit = |_: &Header, _: Record<'_>| {
+                n_rows += 1;
+                Ok(())
+            };
+            let is_more = reader.finish_step(&mut visit).unwrap();
+            most = most.max(n_rows - before);
+            n_steps += 1;
+            if !is_more {
+                break;
+            }
+        }
+        assert!(n_rows == 19_999 && n_steps > 1 && most <= STEP_LETTERS / 4 + 1, "{n_rows} rows, {most} at once");
     }
 
     /// A form in which a table may come.

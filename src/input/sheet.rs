@@ -338,3 +338,87 @@ fn is_none(level: &str) -> bool {
     };
     level == "-" || is_zero()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn list(values: &[&str], splits_at_commas: bool) -> CellList {
+        CellList::new(&values.iter().map(ToString::to_string).collect::<Vec<_>>(), splits_at_commas)
+    }
+
+    fn split(list: &CellList, cell: &str) -> Vec<String> {
+        let mut entries = Vec::new();
+        let mut each = |value: &str, level: &str| {
+            entries.push(format!("{value}={level}"));
+            Ok(())
+        };
+        list.split(cell, &mut each).unwrap();
+        entries
+    }
+
+    #[test]
+    fn an_entry_is_a_value_and_its_level_in_any_of_the_ways_that_people_write_them() {
+        let plain = list(&["German", "Tier 2", "Sub: Level (1)"], true);
+        for (entry, expected) in [
+            ("German 4", "German=4"),
+            ("german:4", "german=4"),
+            ("German : 4", "German=4"),
+            ("German=4", "German=4"),
+            ("German (4)", "German=4"),
+            ("German(4)", "German=4"),
+            ("German\t4", "German=4"),
+            ("German -", "German=-"),
+            ("German: 0", "German=0"),
+            ("German", "German="),
+            ("German:", "German="),
+            ("German four", "German=four"),
+            ("German four five", "German=four five"),
+            ("Tier 2", "Tier 2="),
+            ("tier 2 3", "tier 2=3"),
+            ("Tier 2 (3)", "Tier 2=3"),
+            ("Sub: Level (1)", "Sub: Level (1)="),
+            ("Sub: Level (1): 5", "Sub: Level (1)=5"),
+            ("Klingon 3", "Klingon=3"),
+            ("Old Klingon 3", "Old Klingon=3"),
+            ("Klingon", "Klingon="),
+            ("4", "=4"),
+            ("-", "=-"),
+            ("(4)", "(4)="),
+        ] {
+            assert_eq!(split(&plain, entry), [expected], "{entry}");
+        }
+    }
+
+    #[test]
+    fn entries_end_at_what_people_put_between_them() {
+        let plain = list(&["German", "French"], false);
+        assert_eq!(
+            split(&plain, "German 4; French 2|German 1\nFrench 3\r\n"),
+            ["German=4", "French=2", "German=1", "French=3"]
+        );
+        assert_eq!(split(&plain, " ; ;German 4;;"), ["German=4"]);
+        assert_eq!(split(&plain, "German 4, French 2"), ["German=4, French 2"], "a comma separates cells here");
+        assert_eq!(split(&list(&["German"], true), "German 4, French 2"), ["German=4", "French=2"]);
+        let odd = list(&["Sales; EMEA", "Sales", "EMEA"], true);
+        assert_eq!(split(&odd, "Sales; EMEA 4; Sales 2; EMEA 3"), ["Sales; EMEA=4", "Sales=2", "EMEA=3"]);
+        assert_eq!(split(&odd, "Sales 2; EMEA"), ["Sales=2", "EMEA="]);
+    }
+
+    #[test]
+    fn a_cell_of_any_size_is_read_in_no_time() {
+        let odd = list(&["Sales; EMEA"], true);
+        assert_eq!(split(&odd, &"x; y; ".repeat(100_000)).len(), 200_000);
+        assert_eq!(split(&odd, &"x ".repeat(500_000)).len(), 1);
+    }
+
+    #[test]
+    fn a_dash_and_zeros_are_no_level() {
+        for none in ["-", "0", "0.0", "0,00"] {
+            assert!(is_none(none), "{none}");
+        }
+        for level in ["", "--", "0.", "0.5", "00", "10", "none", "."] {
+            assert!(!is_none(level), "{level}");
+        }
+    }
+}

@@ -188,14 +188,13 @@ impl Workbook {
 fn write_value(text: &mut String, value: &DataRef<'_>) {
     let written = match value {
         DataRef::Empty => Ok(()),
-        DataRef::String(value) => text.write_str(value),
+        DataRef::String(value) | DataRef::DateTimeIso(value) | DataRef::DurationIso(value) => text.write_str(value),
         DataRef::SharedString(value) => text.write_str(value),
         DataRef::Int(value) => write!(text, "{value}"),
         DataRef::Float(value) => write_number(text, *value),
         DataRef::Bool(value) => text.write_str(if *value { "TRUE" } else { "FALSE" }),
         DataRef::Error(error) => write!(text, "{error}"),
         DataRef::DateTime(value) => write_time(text, value),
-        DataRef::DateTimeIso(value) | DataRef::DurationIso(value) => text.write_str(value),
     };
     written.expect("a text takes all that is written to it");
 }

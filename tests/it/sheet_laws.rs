@@ -175,7 +175,7 @@ impl SheetCase {
                 (true, true) => {}
                 (true, false) => csv += &format!("{},Product,{product},,remove\n", row.user),
                 (false, _) => {
-                    csv += &format!("{},Product,{product},{level}{}\n", row.user, if self.replaces { "" } else { "," })
+                    csv += &format!("{},Product,{product},{level}{}\n", row.user, if self.replaces { "" } else { "," });
                 }
             }
         }

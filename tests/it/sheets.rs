@@ -1,6 +1,8 @@
 //! Sheets: a row for each user, a column for each skill; as CSV and as Excel workbooks.
 
-use connect_emulator::{Emulator, Instance, Operation, Quotas, Switches};
+use std::time::Duration;
+
+use connect_emulator::{Emulator, Fault, Faults, Instance, InstanceFile, Operation, Quotas, Rule, Switches};
 use import_testkit::workbook::{archive, rows, workbook, workbook_with_texts};
 use serde_json::json;
 
@@ -171,7 +173,7 @@ fn a_dash_and_a_zero_take_away_and_nothing_else_does() {
         );
         assert_eq!(world.held(1), ["Site=S01:1"]);
         let undone = world.drop_file("incoming/undo.csv", report.undo.unwrap()).await;
-        assert_eq!(undone.counts().into_iter().map(|(status, _)| status).collect::<Vec<_>>(), ["added", "removed"]);
+        assert_eq!(undone.counts().into_keys().collect::<Vec<_>>(), ["added", "removed"]);
         assert_eq!(world.held(1).len(), 4);
     });
 }
@@ -294,6 +296,7 @@ fn a_typo_in_a_heading_is_told_before_anything_is_written() {
             ("user,French,level", "unknown_column", "neither `attribute` nor `value`"),
             ("user,French,Proficiency Level", "unknown_column", "neither `attribute` nor `value`"),
             ("user,French,action", "unknown_column", "neither `attribute` nor `value`"),
+            ("user,French,if_level", "unknown_column", "no column `level`, but one named \"if_level\""),
             ("user,French,acton", "unknown_column", "no column `action`, but one named \"acton\""),
             ("user,French,atribute", "unknown_column", "no column `attribute`, but one named \"atribute\""),
             ("user,French,auto_acept", "unknown_column", "no column `auto_accept`"),
@@ -359,7 +362,7 @@ fn the_forms_of_a_file_are_told_apart_by_its_columns() {
             let world = World::new(centre(1));
             let report = world.drop_file("incoming/a.csv", format!("{header}\n{row}\n")).await;
             assert_eq!(code(&report).1, expected, "{header}: {}", message(&report));
-            assert!(world.calls().get("DescribePredefinedAttribute").is_none(), "{header}");
+            assert!(!world.calls().contains_key("DescribePredefinedAttribute"), "{header}");
         }
     });
 }
@@ -580,5 +583,143 @@ fn a_workbook_may_be_wide_and_long_and_full_of_nothing() {
         let bomb = workbook_with_texts(&[("Bomb", "visible", many)], &[&cell]);
         let report = world.drop_file("incoming/bomb.xlsx", bomb).await;
         assert_eq!(code(&report), ("rejected", "file_too_large"), "{}", message(&report));
+    });
+}
+
+/// What the README says of its sheet.
+const README: [&str; 6] = [
+    "2|German|jdoe|Language|German|4|added|",
+    "2|Product|jdoe|Product|Billing|2|added|",
+    "2|Product|jdoe|Product|Mobile|5|added|",
+    "3|German|asmith|Language|German||removed|",
+    "3|Language: French|asmith|Language|French|3|added|",
+    "3|Product|asmith|Product|Returns||invalid|missing_field",
+];
+
+/// The centre of the README's examples.
+fn readmes_centre() -> World {
+    let mut centre = Instance::new(crate::world::INSTANCE)
+        .with_attribute("Language", ["German", "French"])
+        .with_attribute("Product", ["Billing", "Mobile", "Returns"]);
+    centre.add_user(user_id(0), "jdoe", Vec::<(&str, &str, f32)>::new());
+    centre.add_user(user_id(1), "asmith", [("Language", "German", 3.0)]);
+    World::new(centre)
+}
+
+fn readmes_sheet() -> String {
+    let (_, example) = include_str!("../../README.md").split_once("```csv\nAgent,Team,").unwrap();
+    format!("Agent,Team,{}", example.split_once("```").unwrap().0)
+}
+
+#[test]
+fn the_readmes_sheet_does_what_it_says_whatever_program_saved_it() {
+    // As Google Sheets exports it: all texts in a table, styles on all cells, empty cells with a style.
+    let texts = [
+        "Agent",
+        "Team",
+        "German",
+        "Language: French",
+        "Product",
+        "jdoe",
+        "North",
+        "Billing 2; Mobile 5",
+        "asmith",
+        "South",
+        "-",
+        "Returns",
+    ];
+    let cell = |nth: usize| format!("<c s=\"1\" t=\"s\"><v>{nth}</v></c>");
+    let number = |level: u8| format!("<c s=\"0\"><v>{level}.0</v></c>");
+    let google = rows(&[
+        (0..5).map(cell).collect::<Vec<_>>(),
+        vec![cell(5), cell(6), number(4), "<c s=\"1\"/>".to_owned(), cell(7)],
+        vec![cell(8), cell(9), cell(10), number(3), cell(11)],
+    ]);
+    run(async {
+        for (program, bytes) in [
+            ("CSV", readmes_sheet().into_bytes()),
+            ("LibreOffice", include_bytes!("data/libreoffice.xlsx").to_vec()),
+            ("XlsxWriter, which writes as Excel does", include_bytes!("data/xlsxwriter.xlsx").to_vec()),
+            ("openpyxl", include_bytes!("data/openpyxl.xlsx").to_vec()),
+            ("Google Sheets", workbook_with_texts(&[("Sheet1", "visible", google)], &texts)),
+        ] {
+            let report = readmes_centre().drop_file("incoming/team.xlsx", bytes).await;
+            assert_eq!(told(&report), README, "{program}: {:?}", report.summary);
+        }
+    });
+}
+
+/// `cargo test --test it libreoffice -- --ignored`, with `soffice` on the path (Debian: `libreoffice-calc`).
+#[tokio::test]
+#[ignore = "needs LibreOffice, and takes a while"]
+async fn a_sheet_that_libreoffice_saved_as_a_workbook_does_what_the_readme_says() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("team.csv"), readmes_sheet()).unwrap();
+    let status = std::process::Command::new("soffice")
+        .arg(format!("-env:UserInstallation=file://{}", folder.path().join("profile").display()))
+        .args(["--headless", "--infilter=CSV:44,34,76,1", "--convert-to", "xlsx", "--outdir"])
+        .args([folder.path().join("saved"), folder.path().join("team.csv")])
+        .status()
+        .expect("LibreOffice is there");
+    assert!(status.success());
+    let workbook = std::fs::read(folder.path().join("saved/team.xlsx")).unwrap();
+    let report = readmes_centre().drop_file("incoming/team.xlsx", workbook).await;
+    assert_eq!(told(&report), README);
+}
+
+#[test]
+fn the_samples_say_the_same_as_csv_and_as_a_workbook() {
+    let centre: InstanceFile = serde_json::from_str(include_str!("../../examples/data/instance.json")).unwrap();
+    let centre = Instance::from(centre);
+    run(async {
+        let mut all = Vec::new();
+        for bytes in
+            [&include_bytes!("../../examples/data/sheet.csv")[..], include_bytes!("../../examples/data/skills.xlsx")]
+        {
+            let settings = [("REQUESTS_PER_SECOND", "1000"), ("CONNECT_INSTANCE_ID", centre.id())];
+            let world = World::built(Emulator::builder(centre.clone()).quotas(Quotas::unlimited()), &settings);
+            let report = world.drop_file("incoming/team", bytes).await;
+            assert_eq!(
+                (report.status(), report.summary["rows"]["invalid"].as_u64()),
+                ("completed_with_errors", Some(6))
+            );
+            all.push((told(&report), report.results.unwrap()));
+        }
+        assert_eq!(all[0], all[1]);
+    });
+}
+
+#[test]
+fn what_a_heading_means_is_kept_for_all_deliveries_of_an_import() {
+    run(async {
+        let mut world = World::built(
+            Emulator::builder(centre(40)).quotas(Quotas::all(5.0, 1)),
+            &[("REQUESTS_PER_SECOND", "5"), ("REQUEST_BURST", "1")],
+        );
+        let rows: String = (0..40).map(|n| format!("agent{n:03},3,S01 2\n")).collect();
+        let event = world.dropped("incoming/team.csv", format!("user,German,Site\n{rows}"));
+        let life = tokio::time::timeout(Duration::from_secs(6), world.invoke(event.clone())).await;
+        assert!(life.is_err(), "it is killed half-way");
+        world.restart();
+        // Meanwhile the value is there twice, and the other attribute is gone.
+        world.emulator.instance(|instance| {
+            instance.add_attribute("Nation", vec!["German".to_owned()]);
+        });
+        let report = world.import(event).await;
+        assert_eq!((report.status(), report.counts()["added"]), ("succeeded", 80));
+        assert_eq!(report.summary["deliveries"], 2);
+        assert_eq!(report.summary["calls"]["SearchPredefinedAttributes"]["attempts"], 3, "headings are asked once");
+    });
+}
+
+#[test]
+fn an_instance_that_cannot_be_asked_ends_a_sheet_with_its_reason() {
+    run(async {
+        let world = World::new(centre(1));
+        let denied = Rule::new(Fault::AccessDenied).on(Operation::SearchPredefinedAttributes);
+        world.emulator.set_faults(Faults::none().rule(denied));
+        let report = world.drop_file("incoming/team.csv", "user,German\nagent000,3\n").await;
+        assert_eq!(code(&report), ("failed", "AccessDeniedException"));
+        assert!(report.results.is_none() && message(&report).contains("SearchPredefinedAttributes"));
     });
 }

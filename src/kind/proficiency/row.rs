@@ -13,7 +13,11 @@ pub const SCHEMA: Schema = &[
     Column { aliases: &["attributename", "skill", "proficiency"], ..Column::new("attribute", Presence::Required) },
     Column { aliases: &["attributevalue"], ..Column::new("value", Presence::Required) },
     // A list of removals needs no levels.
-    Column { aliases: &["proficiencylevel"], ..Column::new("level", Presence::RequiredWithout("action")) },
+    Column {
+        aliases: &["proficiencylevel"],
+        mistaken: &["iflevel"],
+        ..Column::new("level", Presence::RequiredWithout("action"))
+    },
     Column { mistaken: &["operation", "delete", "remove"], ..Column::new("action", Presence::Optional) },
 ];
 

@@ -6,6 +6,11 @@
 //! There is no socket and no timer but tokio's, so everything here works in paused time
 //! (`#[tokio::test(start_paused = true)]`).
 #![allow(clippy::disallowed_types, reason = "it makes the clients of which the function knows only adapters")]
+#![allow(
+    clippy::format_push_string,
+    clippy::format_collect,
+    reason = "parts of a workbook are made here the plain way"
+)]
 
 pub mod clients;
 pub mod memory_s3;
