@@ -97,7 +97,7 @@ async fn write_rows<R: Describe>(
         let mut report = import.rows.describe(row, header, record, context);
         // Dropped again, the rows to mend must be the whole truth for their users, too.
         report.needs_retry |= to_retry.as_ref().is_some_and(|(users, these)| ledger.is_one_of(row, users, these));
-        report.needs_retry &= R::may_be_retried(header, record, context.replaces);
+        report.needs_retry &= import.rows.may_be_retried(row, header, record, context.replaces);
         // A file that ends before its end must be mended itself: what was read of it is no file to drop.
         report.needs_retry &= import.unreadable.is_none();
         report

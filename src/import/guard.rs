@@ -23,7 +23,8 @@ pub(super) fn mode<R: Rows>(options: &Options, header: &Header) -> Result<Mode, 
 
 /// A file without rows.
 pub(super) fn no_rows(rows: Counts) -> Option<Problem> {
-    (rows.total() == 0).then(|| Problem::new("no_rows", "The file has a header and no rows below it."))
+    (rows.total() == 0)
+        .then(|| Problem::new("no_rows", "The file has a header and no rows below it that say anything."))
 }
 
 /// The guard against a file that is mostly wrong.

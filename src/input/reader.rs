@@ -80,7 +80,7 @@ impl Reader {
     /// it again with the rest.
     ///
     /// A step reads 64 KiB of text at most, even from a packed file: a caller that collects rows holds no more than that
-    /// between two steps.
+    /// between two steps. (Only the one that finds the end of a workbook reads all of it, before its first row.)
     pub fn step(&mut self, bytes: &[u8], visit: &mut Visit<'_>) -> Result<usize, Problem> {
         self.advance(bytes, visit).map(|(taken, _)| taken)
     }
@@ -183,7 +183,7 @@ impl Reader {
 fn check_size(workbook: &[u8]) -> Result<(), Problem> {
     if workbook.len() > MAX_WORKBOOK_BYTES {
         let message = format!(
-            "The workbook has more than {} MiB. Save the sheet as \"CSV UTF-8\", or split it into smaller files.",
+            "The workbook, or other archive, has more than {} MiB. Save the sheet as \"CSV UTF-8\", or split it into smaller files.",
             MAX_WORKBOOK_BYTES >> 20
         );
         return Err(Problem::new("file_too_large", message));

@@ -19,6 +19,10 @@ const REMOVE: &str = "remove";
 const SEPARATORS: [char; 4] = [';', '|', '\n', '\r'];
 /// A value may itself hold what ends an entry: so many pieces of a cell are looked at as one.
 const MAX_PIECES: usize = 8;
+/// An attribute and a value have 100 letters each at most.
+const MAX_HEADING_LETTERS: usize = 250;
+/// What the entries of one row hold together in the report, where each has the cells that are carried through.
+const MAX_ROW_BYTES: usize = 16 << 20;
 /// A value has 100 letters at most. What is longer than this is no entry.
 const MAX_ENTRY_BYTES: usize = 600;
 
@@ -81,10 +85,14 @@ impl SheetHeader {
         shown(&self.cells[index])
     }
 
-    /// The headings that may be skills, with their indices: all but the key's, the report's own and empty ones.
+    /// The headings that may be skills, with their indices: all but the key's, the report's own, empty ones, and those that
+    /// are longer than any skill's.
     pub fn headings(&self) -> impl Iterator<Item = (usize, &str)> {
         let cells = self.cells.iter().enumerate().map(|(index, cell)| (index, heading(cell)));
-        cells.filter(|(index, cell)| *index != self.key && !cell.is_empty() && !is_ours(cell))
+        cells.filter(|(index, cell)| {
+            let may_be_one = *index != self.key && !cell.is_empty() && !is_ours(cell);
+            may_be_one && cell.chars().nth(MAX_HEADING_LETTERS).is_none()
+        })
     }
 
     /// No column that is no skill is probably meant for one of another form.
@@ -219,22 +227,36 @@ impl SheetRows {
         (header, Self { skills, key: *key, carried, n_columns: cells.len(), n_entries: Cell::new(0) })
     }
 
-    /// Visits each entry of a row, from left to right. A row that is wrong as a whole and has no entry is visited once.
+    /// Visits each entry of a row, from left to right.
+    ///
+    /// A row that lacks cells which it must have is wrong as a whole, and so is one with too many. The first is visited once
+    /// more, for a cell that it lacks: what is in its place in the report is wrong until somebody mends it. The second shows
+    /// what is too much in each of its entries, and is visited once if it has none.
     pub(super) fn expand(&self, header: &Header, row: &Record<'_>, visit: &mut Visit<'_>) -> Result<(), Problem> {
         let Self { skills, key, carried, n_columns, n_entries } = self;
         let (user, n_before) = (row.get(*key).unwrap_or_default(), n_entries.get());
+        let cells_of_all = carried.iter().copied().chain(*n_columns..row.len());
+        let bytes_of_all: usize = cells_of_all.filter_map(|index| row.get(index)).map(str::len).sum();
         let mut visit = |heading: &str, attribute: &str, value: &str, level: &str| {
             if n_entries.get() == MAX_ROWS {
                 let message = format!("The sheet has more than {MAX_ROWS} entries. Split it into smaller files.");
                 return Err(Problem::new("too_many_rows", message));
             }
             n_entries.set(n_entries.get() + 1);
+            if (n_entries.get() - n_before) as usize * bytes_of_all > MAX_ROW_BYTES {
+                let message = format!(
+                    "The row on line {} has many entries, and beside them more text than the report can repeat for each. Take \
+                     the columns with long texts out.",
+                    row.line
+                );
+                return Err(Problem::new("row_too_large", message));
+            }
             let (level, action) = if is_none(level) { ("", REMOVE) } else { (level, "") };
             let (carried, n_columns) = (carried.as_slice(), *n_columns);
             let entry = SheetEntry { row, heading, user, attribute, value, level, action, carried, n_columns };
             visit(header, Record::entry(row.line, &entry))
         };
-        for Skill { index, heading, means } in skills {
+        for Skill { index, heading, means } in skills.iter().take_while(|skill| skill.index < row.len()) {
             let cell = row.get(*index).map_or("", |cell| trimmed(unescape_formula(trimmed(cell))));
             match means {
                 _ if cell.is_empty() => {}
@@ -246,8 +268,17 @@ impl SheetRows {
         }
         let mut beyond = (*n_columns..row.len()).filter_map(|index| row.get(index));
         let is_short = header.needs_whole_rows() && row.len() < header.n_named();
-        let is_wrong = is_short || beyond.any(|cell| !trimmed(cell).is_empty());
-        if is_wrong && n_entries.get() == n_before { visit("", "", "", "") } else { Ok(()) }
+        let lacking = skills.iter().find(|skill| skill.index >= row.len()).or(skills.last());
+        match lacking.filter(|_| is_short) {
+            Some(Skill { heading, means: Meaning::Value { attribute, value }, .. }) => {
+                visit(heading, attribute, value, "")
+            }
+            Some(Skill { heading, means: Meaning::List { attribute, .. }, .. }) => visit(heading, attribute, "", ""),
+            None if n_entries.get() == n_before && beyond.any(|cell| !trimmed(cell).is_empty()) => {
+                visit("", "", "", "")
+            }
+            None => Ok(()),
+        }
     }
 }
 
@@ -264,6 +295,12 @@ impl CellList {
 
     fn is_separator(&self, letter: char) -> bool {
         SEPARATORS.contains(&letter) || (letter == ',' && self.splits_at_commas)
+    }
+
+    /// Where entries end.
+    fn separators<'t>(&self, text: &'t str) -> impl Iterator<Item = usize> + use<'t, '_> {
+        let all = text.match_indices(|letter| self.is_separator(letter)).map(|(at, _)| at);
+        all.filter(|&at| !is_decimal_comma(text, at))
     }
 
     /// Hands on each entry of a cell: its value and its level, of which one may be empty.
@@ -286,14 +323,14 @@ impl CellList {
 
     /// Where the first entry ends: at a separator, unless that is a part of the value.
     fn entry_end(&self, text: &str) -> usize {
-        let ends = || text.match_indices(|letter| self.is_separator(letter)).map(|(at, _)| at).chain([text.len()]);
+        let ends = || self.separators(text).chain([text.len()]);
         let first = ends().next().unwrap_or(text.len());
         if !self.has_separators {
             return first;
         }
         let is_one = |end: &usize| {
             let (value, level) = self.value_and_level(trimmed(&text[..*end]));
-            self.is_known(value) && !level.contains(|letter| self.is_separator(letter))
+            self.is_known(value) && self.separators(level).next().is_none()
         };
         ends().take(MAX_PIECES).filter(is_one).last().unwrap_or(first)
     }
@@ -321,6 +358,13 @@ impl CellList {
         let likeliest = likeliest.or_else(|| all.iter().find(|(_, level)| is_number(level))).or(all.first());
         likeliest.copied().unwrap_or(if is_number(entry) { ("", entry) } else { (entry, "") })
     }
+}
+
+/// Whether a comma stands between two digits, as in `3,0`.
+fn is_decimal_comma(text: &str, at: usize) -> bool {
+    let is_digit = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_digit);
+    let bytes = text.as_bytes();
+    bytes[at] == b',' && is_digit(at.checked_sub(1).and_then(|before| bytes.get(before))) && is_digit(bytes.get(at + 1))
 }
 
 /// Whether a text is a number or `-`, as a level is.
@@ -403,6 +447,11 @@ mod tests {
         let odd = list(&["Sales; EMEA", "Sales", "EMEA"], true);
         assert_eq!(split(&odd, "Sales; EMEA 4; Sales 2; EMEA 3"), ["Sales; EMEA=4", "Sales=2", "EMEA=3"]);
         assert_eq!(split(&odd, "Sales 2; EMEA"), ["Sales=2", "EMEA="]);
+        assert_eq!(split(&odd, "Sales 2, EMEA 3"), ["Sales=2", "EMEA=3"]);
+        assert_eq!(
+            split(&list(&["German"], true), "German 3,0, French 2,German 1"),
+            ["German=3,0", "French=2", "German=1"]
+        );
     }
 
     #[test]

@@ -20,16 +20,20 @@ use crate::outcome::Problem;
 pub(super) const MAX_WORKBOOK_BYTES: usize = 32 << 20;
 /// How many bytes it may have unpacked, and how many letters its sheet.
 const MAX_UNPACKED_BYTES: u64 = 128 << 20;
-/// How many tags its table of texts may have: each may be a text, however short.
+/// How many tags a part may have that is no sheet: each may be a text that is kept, however short.
 const MAX_TEXT_TAGS: u64 = 8 << 20;
 /// How many cells the sheet may have, empty ones among them.
 const MAX_SHEET_CELLS: u64 = 50_000_000;
 /// What is shown of a formula whose result was not stored.
-const NO_RESULT: &str = "=?";
+const NO_RESULT: &str = "=formula_without_a_stored_result";
 /// The part that each workbook has.
 const WORKBOOK_PART: &str = "xl/workbook.xml";
-/// Its table of texts.
-const TEXTS_PART: &str = "xl/sharedStrings.xml";
+/// Where its sheets are, which are read cell by cell.
+const SHEETS_FOLDER: &str = "/worksheets/";
+/// So much of a tag is looked at.
+const MAX_TAG_BYTES: usize = 1 << 10;
+/// So many sheets are looked at: each costs reading it.
+const MAX_SHEETS: usize = 100;
 /// The parts of other files of the same kind of archive, and what is said of them.
 const OTHER_PARTS: [(&str, &str); 5] = [
     (
@@ -89,8 +93,13 @@ impl Workbook {
         let mut workbook: Xlsx<_> = Xlsx::new(Cursor::new(bytes)).map_err(|error| unreadable(&error))?;
         let is_seen =
             |sheet: &&calamine::Sheet| sheet.visible == SheetVisible::Visible && sheet.typ == SheetType::WorkSheet;
-        let sheets: Vec<String> =
-            workbook.sheets_metadata().iter().filter(is_seen).map(|sheet| sheet.name.clone()).collect();
+        let sheets: Vec<String> = workbook
+            .sheets_metadata()
+            .iter()
+            .filter(is_seen)
+            .take(MAX_SHEETS)
+            .map(|sheet| sheet.name.clone())
+            .collect();
         let mut first = None;
         for sheet in &sheets {
             let mut reader = workbook.worksheet_cells_reader(sheet).map_err(|error| unreadable(&error))?;
@@ -145,7 +154,9 @@ impl Workbook {
         row.n_letters += len;
         self.n_cells += u64::from(column) + 1 - n_before;
         if column as usize >= MAX_CELLS || row.n_letters > MAX_RECORD_BYTES {
-            let message = format!("The row on line {line} is longer than a million letters. This is not a table.");
+            let message = format!(
+                "The row on line {line} is longer than a million letters, or has more than {MAX_CELLS} cells. This is not a table."
+            );
             return Err(Problem::new("row_too_large", message));
         }
         if self.text.len() as u64 > MAX_UNPACKED_BYTES || self.n_cells > MAX_SHEET_CELLS {
@@ -217,7 +228,7 @@ fn write_time(text: &mut String, value: &ExcelDateTime) -> std::fmt::Result {
     if value.is_duration() || (0.0..1.0).contains(&days) {
         #[expect(clippy::cast_possible_truncation, reason = "a sheet's times are no longer than its days")]
         let seconds = (days * SECONDS_PER_DAY).round() as i64;
-        let (sign, seconds) = (if seconds < 0 { "-" } else { "" }, seconds.abs());
+        let (sign, seconds) = (if seconds < 0 { "-" } else { "" }, seconds.unsigned_abs());
         return write!(text, "{sign}{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60);
     }
     let (year, month, day, hour, minute, second, _) = value.to_ymd_hms_milli();
@@ -236,30 +247,87 @@ fn check_archive(bytes: &[u8]) -> Result<(), Problem> {
     }
     let mut n_left = MAX_UNPACKED_BYTES;
     for index in 0..archive.len() {
-        let mut part = archive.by_index(index).map_err(|error| damaged(&error.to_string()))?;
-        if part.encrypted() {
+        if archive.by_index_raw(index).is_ok_and(|part| part.encrypted()) {
             return Err(with_password());
         }
+        let mut part = archive.by_index(index).map_err(|error| damaged(&error.to_string()))?;
         if part.size() > n_left {
             return Err(too_large());
         }
-        let is_texts = part.name().is_ok_and(|name| name.trim_start_matches('/').eq_ignore_ascii_case(TEXTS_PART));
-        let (mut piece, mut n_tags) = (vec![0; 64 << 10], 0);
+        let is_sheet = part.name().is_ok_and(|name| name.contains(SHEETS_FOLDER));
+        let (mut piece, mut seen) = (vec![0; 64 << 10], SeenTags::default());
         loop {
             let n_read = part.read(&mut piece).map_err(|error| damaged(&error.to_string()))?;
             if n_read == 0 {
                 break;
             }
             n_left = n_left.checked_sub(n_read as u64).ok_or_else(too_large)?;
-            if is_texts {
-                n_tags += memchr::memchr_iter(b'<', &piece[..n_read]).count() as u64;
-            }
-            if n_tags > MAX_TEXT_TAGS {
-                return Err(too_large());
+            if !is_sheet {
+                seen.take(&piece[..n_read])?;
             }
         }
+        seen.check_promise()?;
     }
     Ok(())
+}
+
+/// What a part that is no sheet has the parser keep: its tags, however little each takes in the file.
+#[derive(Debug, Default)]
+struct SeenTags {
+    n_tags: u64,
+    /// How many letters the longest one has, with the text behind it.
+    longest: u64,
+    /// How many formats of cells there are. Each keeps a copy of what it names.
+    n_formats: u64,
+    /// How many texts the part says that it has.
+    promised: Option<u64>,
+    /// The last tag, as far as it was read.
+    last: Vec<u8>,
+    len_of_last: u64,
+}
+
+impl SeenTags {
+    fn take(&mut self, piece: &[u8]) -> Result<(), Problem> {
+        let mut rest = piece;
+        loop {
+            let end = memchr::memchr(b'<', rest);
+            let text = &rest[..end.unwrap_or(rest.len())];
+            self.last.extend_from_slice(&text[..text.len().min(MAX_TAG_BYTES.saturating_sub(self.last.len()))]);
+            self.len_of_last += text.len() as u64;
+            self.longest = self.longest.max(self.len_of_last);
+            let Some(end) = end else { break };
+            self.end_tag();
+            self.n_tags += 1;
+            rest = &rest[end + 1..];
+        }
+        let is_too_much = self.n_tags > MAX_TEXT_TAGS || self.n_formats * self.longest > MAX_UNPACKED_BYTES;
+        if is_too_much { Err(too_large()) } else { Ok(()) }
+    }
+
+    fn end_tag(&mut self) {
+        const PROMISE: &[u8] = b"uniqueCount=";
+        self.n_formats += u64::from(self.last.starts_with(b"xf"));
+        if let Some(at) = memmem::find(&self.last, PROMISE) {
+            let digits = self
+                .last
+                .get(at + PROMISE.len() + 1..)
+                .unwrap_or_default()
+                .iter()
+                .take_while(|byte| byte.is_ascii_digit());
+            let number =
+                digits.fold(0, |number: u64, digit| number.saturating_mul(10).saturating_add(u64::from(digit - b'0')));
+            self.promised = self.promised.max(Some(number));
+        }
+        self.last.clear();
+        self.len_of_last = 0;
+    }
+
+    /// The parser makes room for as many texts as the part says.
+    fn check_promise(&mut self) -> Result<(), Problem> {
+        self.end_tag();
+        let is_kept = self.promised.is_none_or(|promised| promised <= self.n_tags);
+        if is_kept { Ok(()) } else { Err(damaged("it says that it has more texts than there are")) }
+    }
 }
 
 fn too_large() -> Problem {

@@ -168,8 +168,8 @@ pub trait Describe: Rows {
 
     /// Whether a row may be dropped again. Where the file is to be the whole truth for its users, a row that says what is
     /// not to be there says nothing.
-    fn may_be_retried(header: &Header, record: &Record<'_>, is_truth: bool) -> bool {
-        let _ = (header, record, is_truth);
+    fn may_be_retried(&self, row: RowId, header: &Header, record: &Record<'_>, is_truth: bool) -> bool {
+        let _ = (row, header, record, is_truth);
         true
     }
 

@@ -11,6 +11,10 @@ use crate::outcome::Problem;
 
 /// The name of an attribute has at most so many letters: what is longer is not asked for.
 const MAX_LETTERS: usize = 100;
+/// A heading is looked at in two at so many of its colons.
+const MAX_SPLITS: usize = 8;
+/// So many values may the attributes have together whose lists are columns.
+const MAX_VALUES: usize = 100_000;
 /// So many skills are named where a heading may be several.
 const MAX_NAMED: usize = 5;
 
@@ -39,12 +43,26 @@ fn understand(catalog: &Catalog, sheet: &SheetHeader) -> Result<Headings, Proble
         }
     }
     let headings = Headings(known);
+    check_size(&headings)?;
     sheet.check_mistaken(&headings)?;
     let near = Near::new(catalog, &headings);
     for (index, heading) in unknown {
         near.check(catalog, heading, &sheet.shown(index))?;
     }
     if headings.0.is_empty() { Err(sheet.without_skills()) } else { Ok(headings) }
+}
+
+/// All deliveries keep the values of the attributes whose lists are columns.
+fn check_size(headings: &Headings) -> Result<(), Problem> {
+    let n_values = |heading: &Heading| match heading {
+        Heading::List { values, .. } => values.len(),
+        Heading::Value { .. } => 0,
+    };
+    if headings.0.values().map(n_values).sum::<usize>() <= MAX_VALUES {
+        return Ok(());
+    }
+    let message = "The sheet has too many columns with lists. Put what one attribute holds into one column.";
+    Err(Problem::new("row_too_large", message))
 }
 
 /// All that a heading may mean: a pair, else an attribute, else a value. Of several values any may be meant.
@@ -77,7 +95,8 @@ fn system_pair(heading: &str) -> Option<(&str, &str)> {
 
 /// A heading in two at each of its colons.
 fn splits(heading: &str) -> impl Iterator<Item = (&str, &str)> {
-    let parts = heading.match_indices(':').map(|(at, _)| (heading[..at].trim(), heading[at + 1..].trim()));
+    let parts =
+        heading.match_indices(':').take(MAX_SPLITS).map(|(at, _)| (heading[..at].trim(), heading[at + 1..].trim()));
     parts.filter(|(attribute, value)| !attribute.is_empty() && !value.is_empty())
 }
 
@@ -159,13 +178,23 @@ impl Near {
         if let Some(name) = near {
             return unknown(format!("The heading {shown} is no skill of this instance; did you mean {name}?"));
         }
-        for (attribute, value) in splits(heading) {
-            if catalog.attribute(attribute).is_some() {
-                return unknown(format!("The heading {shown} is no skill. {}", catalog.why(attribute, value)));
+        for (left, right) in splits(heading) {
+            let of_value = |value: &str| -> Vec<_> {
+                let pairs = catalog.pairs_with(value).take(MAX_NAMED);
+                pairs.map(|(attribute, value)| format!("\"{attribute}: {value}\"")).collect()
+            };
+            let is_near = |name: &str| {
+                let name = normal(name);
+                [&self.attributes, &self.values].into_iter().any(|among| among.candidates(&name).next().is_some())
+            };
+            if catalog.attribute(left).is_none()
+                && let Some(named) = [right, left].map(of_value).into_iter().find(|named| !named.is_empty())
+            {
+                let named = named.join(" or ");
+                return unknown(format!("The heading {shown} is no skill of this instance; did you mean {named}?"));
             }
-            let is_near = |among: &Suggester, name: &str| among.candidates(&normal(name)).next().is_some();
-            if is_near(&self.attributes, attribute) || is_near(&self.values, value) {
-                return unknown(format!("The heading {shown} is no skill. {}", catalog.why(attribute, value)));
+            if [left, right].into_iter().any(|name| catalog.attribute(name).is_some() || is_near(name)) {
+                return unknown(format!("The heading {shown} is no skill. {}", catalog.why(left, right)));
             }
         }
         Ok(())

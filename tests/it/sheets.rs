@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use connect_emulator::{Emulator, Fault, Faults, Instance, InstanceFile, Operation, Quotas, Rule, Switches};
-use import_testkit::workbook::{archive, rows, workbook, workbook_with_texts};
+use import_testkit::workbook::{archive, parts, rows, workbook, workbook_with_texts};
 use serde_json::json;
 
 use crate::world::{Report, World, instance, run, user_id};
@@ -237,6 +237,7 @@ fn in_replace_an_empty_cell_is_not_named_and_a_row_without_entries_says_nothing(
                 "6|Product: P00|agent004|Product|P00|3|unchanged|",
                 "6|Product: P01|agent004|Product|P01|x|invalid|invalid_level",
                 "7|Product: P00|agent005|Product|P00|3|invalid|wrong_cell_count",
+                "7|Language: German|agent005|Language|German||invalid|wrong_cell_count",
             ]
         );
         assert_eq!(world.held(0), ["Language=German:4", "Product=P00:3"]);
@@ -247,7 +248,7 @@ fn in_replace_an_empty_cell_is_not_named_and_a_row_without_entries_says_nothing(
         let retry = report.retry.unwrap();
         let retry: Vec<_> = retry.lines().map(|line| line.split(",import").next().unwrap()).collect();
         assert_eq!(retry[0], "\u{feff}user,attribute,value,level,Team");
-        assert_eq!(retry.len(), 4, "all rows of users with an error: {retry:?}");
+        assert_eq!(retry.len(), 5, "all rows of users with an error: {retry:?}");
     });
 }
 
@@ -291,7 +292,9 @@ fn a_typo_in_a_heading_is_told_before_anything_is_written() {
             ("user,Language: Germn,French", "unknown_column", "did you mean \"Language: German\"?"),
             ("user,Language: Klingon,French", "unknown_column", "The attribute 'Language' has no value 'Klingon'"),
             ("user,Languages: Klingon,French", "unknown_column", "There is no predefined attribute 'Languages'"),
-            ("user,Sprache: German,French", "unknown_column", "There is no predefined attribute 'Sprache'"),
+            ("user,Sprache: German,French", "unknown_column", "did you mean \"Language: German\"?"),
+            ("user,German: level,French", "unknown_column", "did you mean \"Language: German\"?"),
+            ("user,Level: French,Spanish", "unknown_column", "did you mean \"Language: French\"?"),
             ("user,connect:Subtype,French", "unknown_column", "write \"connect:Attribute: Value\""),
             ("user,French,level", "unknown_column", "neither `attribute` nor `value`"),
             ("user,French,Proficiency Level", "unknown_column", "neither `attribute` nor `value`"),
@@ -505,7 +508,7 @@ fn what_a_cell_of_a_workbook_cannot_say_is_invalid_and_spoils_nothing() {
                 "2|German|agent000|Language|German|#N/A|invalid|invalid_level",
                 "2|French|agent000|Language|French|4|added|",
                 "2|Language|agent000|Language|#DIV/0!||invalid|missing_field",
-                "3|German|agent001|Language|German|'=?|invalid|invalid_level",
+                "3|German|agent001|Language|German|'=formula_without_a_stored_result|invalid|invalid_level",
                 "3|French|agent001|Language|French|2|added|",
                 "4|German|#NAME?|Language|German|1|invalid|unknown_user",
                 "5|German|Total|Language|German|12|invalid|invalid_level",
@@ -701,7 +704,7 @@ fn what_a_heading_means_is_kept_for_all_deliveries_of_an_import() {
         let life = tokio::time::timeout(Duration::from_secs(6), world.invoke(event.clone())).await;
         assert!(life.is_err(), "it is killed half-way");
         world.restart();
-        // Meanwhile the value is there twice, and the other attribute is gone.
+        // Meanwhile another attribute has such a value.
         world.emulator.instance(|instance| {
             instance.add_attribute("Nation", vec!["German".to_owned()]);
         });
@@ -722,4 +725,72 @@ fn an_instance_that_cannot_be_asked_ends_a_sheet_with_its_reason() {
         assert_eq!(code(&report), ("failed", "AccessDeniedException"));
         assert!(report.results.is_none() && message(&report).contains("SearchPredefinedAttributes"));
     });
+}
+
+#[test]
+fn what_is_to_be_mended_and_was_not_takes_nothing_away() {
+    run(async {
+        for sheet in [
+            // Torn in two, contradicted, too long: what the rows to mend leave out must not pass for what is not to be there.
+            "user,Product: P00,Product: P01,Language: German,Team\nagent000,3,\n",
+            "user,Product: P00,Product: P01,Team\nagent000,3,1\n",
+            "user,German,Language: German,Product: P00\nagent000,3,-,3\n",
+            "user,Product: P00,Product: P01\nagent000,3,2,5,1\n",
+            "user,Product: P00,Product\nagent000,3,P01\n",
+        ] {
+            let world = World::new(full());
+            let before = world.held(0);
+            let settings = json!({"mode": "replace", "max_removals_percent": 100, "max_invalid_percent": 100});
+            let request = |name: &str| {
+                let mut request = settings.clone();
+                request["source"] = format!("s3://imports/lists/{name}").into();
+                request
+            };
+            world.s3.put("imports", "lists/a.csv", sheet);
+            let report = world.import(request("a.csv")).await;
+            assert_eq!(report.status(), "completed_with_errors", "{sheet}");
+            world.s3.put("imports", "lists/retry.csv", report.retry.unwrap());
+            let again = world.import(request("retry.csv")).await;
+            assert!(again.summary["rows"]["invalid"].as_u64() > Some(0), "{sheet}: {:?}", again.rows());
+            assert_eq!(again.summary["implied_removals"], 0, "{sheet}: {:?}", again.rows());
+            assert!(before.iter().all(|held| world.held(0).iter().any(|now| now[..11] == held[..11])), "{sheet}");
+        }
+    });
+}
+
+#[test]
+fn a_hostile_sheet_or_workbook_ends_in_little_time_and_memory() {
+    run(async {
+        let long = format!("user,German,{}\nagent000,3,x\n", ":a".repeat(100_000));
+        let notes = format!("user,Language,note\nagent000,{},{}\n", "x;".repeat(100_000), "y".repeat(500_000));
+        let lists = format!("user{}\nagent000,P01 3\n", ",Product".repeat(10_000));
+        let sheet = text(&[&["user", "German"], &["agent000", "3"]]);
+        let promise = |n: &str| {
+            let texts = format!("<sst uniqueCount=\"{n}\"><si><t>x</t></si></sst>");
+            altered(&workbook(&[("Team", "visible", sheet.clone())]), "xl/sharedStrings.xml", &texts)
+        };
+        let font = format!("<fonts><font><name val=\"{}\"/></font></fonts>", "x".repeat(100_000));
+        let styles =
+            format!("<styleSheet>{font}<cellXfs>{}</cellXfs></styleSheet>", "<xf fontId=\"0\"/>".repeat(60_000));
+        let styles = altered(&workbook(&[("Team", "visible", sheet.clone())]), "xl/styles.xml", &styles);
+        for (name, bytes, expected) in [
+            ("long.csv", long.into_bytes(), ("succeeded", "")),
+            ("notes.csv", notes.into_bytes(), ("rejected", "row_too_large")),
+            ("lists.csv", lists.into_bytes(), ("rejected", "row_too_large")),
+            ("promise.xlsx", promise("18446744073709551615"), ("rejected", "not_csv")),
+            ("promise.xlsx", promise("4000000000"), ("rejected", "not_csv")),
+            ("styles.xlsx", styles, ("rejected", "file_too_large")),
+        ] {
+            let world = World::new(centre(1));
+            let report = world.drop_file(&format!("incoming/{name}"), bytes).await;
+            assert_eq!(code(&report), expected, "{name}: {}", message(&report));
+        }
+    });
+}
+
+/// A workbook with another part in place of one.
+fn altered(book: &[u8], name: &str, part: &str) -> Vec<u8> {
+    let mut parts = parts(book);
+    parts.iter_mut().filter(|(other, _)| other == name).for_each(|(_, text)| part.clone_into(text));
+    archive(&parts)
 }

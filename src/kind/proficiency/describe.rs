@@ -72,8 +72,10 @@ impl Describe for ProficiencyRows {
         header.carried.iter().copied().filter(is_there).collect()
     }
 
-    fn may_be_retried(header: &Header, record: &Record<'_>, is_truth: bool) -> bool {
-        !(is_truth && is_sheet_removal(header, record))
+    fn may_be_retried(&self, row: RowId, header: &Header, record: &Record<'_>, is_truth: bool) -> bool {
+        // Without its contradiction a row would be right: it stays, without a level, until somebody decides.
+        let is_contradiction = || self.ledger().outcome(row).is_some_and(|of| of.code == Code::ConflictingRows);
+        !(is_truth && is_sheet_removal(header, record)) || is_contradiction()
     }
 
     fn undo(user: &UserId, effects: &ProficiencyEffects) -> Vec<Vec<String>> {

@@ -1,9 +1,9 @@
 //! Excel workbooks, made part by part, so that a test can say what a spreadsheet program would not.
 
-use std::io::{Cursor, Write as _};
+use std::io::{Cursor, Read as _, Write as _};
 
-use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
+use zip::{ZipArchive, ZipWriter};
 
 /// A workbook of these sheets: for each its name, `visible`, `hidden` or `veryHidden`, and the XML of its rows, as
 /// [`rows`] makes it. Style 1 is a day, style 2 a day and a time, style 3 a time.
@@ -69,6 +69,21 @@ pub fn archive(parts: &[(String, String)]) -> Vec<u8> {
         archive.write_all(text.as_bytes()).expect("an archive takes a part's bytes");
     }
     archive.finish().expect("an archive ends").into_inner()
+}
+
+/// The parts of an archive, to be made anew with others.
+///
+/// # Panics
+/// When it is none of ours.
+pub fn parts(archive: &[u8]) -> Vec<(String, String)> {
+    let mut archive = ZipArchive::new(Cursor::new(archive)).expect("it is an archive");
+    let names: Vec<String> = archive.file_names().map(|name| name.expect("it is text").into_owned()).collect();
+    let part = |name: String| {
+        let mut text = String::new();
+        archive.by_name(&name).expect("it is there").read_to_string(&mut text).expect("it is text");
+        (name, text)
+    };
+    names.into_iter().map(part).collect()
 }
 
 /// Rows of cells: what is a number from 1 on becomes one, what is empty no cell, and what begins with `<c` is a cell already.
