@@ -49,7 +49,7 @@ fn main() -> anyhow::Result<()> {
     let csv_sheet: String = sheet.iter().map(|row| row.join(",") + "\n").collect();
     let workbook = workbook(&[("Skills", "visible", rows(&sheet))]);
     drop(sheet);
-    let forms: [Form<'_>; 13] = [
+    let forms: [Form<'_>; 15] = [
         ("csv::ByteRecord alone", text.as_bytes(), &bare, 0),
         ("... from quoted cells", quoted.as_bytes(), &bare, 1),
         ("records", text.as_bytes(), &|bytes| read(bytes, |_, record| record.len()), 0),
@@ -60,12 +60,14 @@ fn main() -> anyhow::Result<()> {
         ("... from UTF-16", &utf16, &|bytes| read(bytes, is_right), 0),
         ("... from gzip", &packed, &|bytes| read(bytes, is_right), 0),
         ("csv alone, a sheet", csv_sheet.as_bytes(), &bare, 9),
-        ("... its entries, checked", csv_sheet.as_bytes(), &|bytes| read(bytes, is_right), 9),
-        ("calamine alone, a workbook", &workbook, &bare_workbook, 11),
-        ("... its entries, checked", &workbook, &|bytes| read(bytes, is_right), 11),
+        ("... its entries", csv_sheet.as_bytes(), &|bytes| read(bytes, |_, record| record.len()), 9),
+        ("... checked", csv_sheet.as_bytes(), &|bytes| read(bytes, is_right), 9),
+        ("calamine alone, a workbook", &workbook, &bare_workbook, 12),
+        ("... its entries", &workbook, &|bytes| read(bytes, |_, record| record.len()), 12),
+        ("... checked", &workbook, &|bytes| read(bytes, is_right), 12),
     ];
     // In turns, so that what else the machine does meets all of them.
-    let mut best = [Duration::MAX; 13];
+    let mut best = [Duration::MAX; 15];
     for _ in 0..ROUNDS {
         for (best, (_, bytes, run, _)) in best.iter_mut().zip(&forms) {
             let began = Instant::now();

@@ -43,6 +43,7 @@ pub fn unescape_formula(cell: &str) -> &str {
 pub fn trimmed(cell: &str) -> &str {
     match cell.as_bytes() {
         [first, .., last] if first.is_ascii_graphic() && last.is_ascii_graphic() => cell,
+        [only] if only.is_ascii_graphic() => cell,
         [] => cell,
         _ => without_blanks(cell),
     }

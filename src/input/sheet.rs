@@ -375,7 +375,11 @@ fn is_number(level: &str) -> bool {
 }
 
 /// `-` and `0`: the user does not have it.
+#[inline]
 fn is_none(level: &str) -> bool {
+    if let [only] = level.as_bytes() {
+        return matches!(only, b'-' | b'0');
+    }
     let is_zero = || {
         let (whole, fraction) = level.split_once(['.', ',']).unwrap_or((level, "0"));
         whole == "0" && !fraction.is_empty() && fraction.bytes().all(|digit| digit == b'0')

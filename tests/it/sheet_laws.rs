@@ -98,7 +98,7 @@ fn sheet_case() -> impl Strategy<Value = SheetCase> {
     (prop::collection::vec(set, N_USERS), table, how, lives(), lives()).prop_map(
         |(held, (columns, mut rows), (is_workbook, replaces, (_, switches), seed, fault), first, second)| {
             if replaces {
-                leave_out_contradictions(&mut rows);
+                leave_out_the_unsaid(&mut rows);
             }
             SheetCase { held, columns, rows, is_workbook, replaces, switches, seed, fault, lives: [first, second] }
         },
@@ -110,9 +110,9 @@ fn owner(row: &SheetRow) -> Option<usize> {
     (0..N_USERS).find(|&n| row.user == user_id(n) || row.user == format!("agent{n:03}"))
 }
 
-/// Takes out entries that say that a user does not have what another entry says it has: the long form of a file that is the
-/// whole truth cannot say that.
-fn leave_out_contradictions(rows: &mut [SheetRow]) {
+/// Takes out entries that the long form of a file which is the whole truth cannot say: that a user does not have what another
+/// entry says it has, and what somebody does not have whom nobody knows.
+fn leave_out_the_unsaid(rows: &mut [SheetRow]) {
     let mut set = BTreeSet::new();
     for row in rows.iter() {
         let entries = row.cells.iter().flatten().filter(|(_, level)| !is_none(level));
@@ -120,7 +120,9 @@ fn leave_out_contradictions(rows: &mut [SheetRow]) {
     }
     for row in rows {
         let of = owner(row);
-        row.cells.iter_mut().for_each(|cell| cell.retain(|(n, level)| !is_none(level) || !set.contains(&(of, *n))));
+        row.cells
+            .iter_mut()
+            .for_each(|cell| cell.retain(|(n, level)| !is_none(level) || (of.is_some() && !set.contains(&(of, *n)))));
     }
 }
 
