@@ -380,11 +380,8 @@ fn is_none(level: &str) -> bool {
     if let [only] = level.as_bytes() {
         return matches!(only, b'-' | b'0');
     }
-    let is_zero = || {
-        let (whole, fraction) = level.split_once(['.', ',']).unwrap_or((level, "0"));
-        whole == "0" && !fraction.is_empty() && fraction.bytes().all(|digit| digit == b'0')
-    };
-    level == "-" || is_zero()
+    let Some((whole, fraction)) = level.split_once(['.', ',']) else { return false };
+    whole == "0" && !fraction.is_empty() && fraction.bytes().all(|digit| digit == b'0')
 }
 
 #[cfg(test)]
