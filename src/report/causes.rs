@@ -142,13 +142,17 @@ fn sorted(held: Held) -> Vec<((String, String), Seen)> {
 impl Seen {
     fn add(&mut self, line: Option<Line>) {
         self.rows += 1;
-        self.lines.extend(line.filter(|_| self.lines.len() < MAX_LINES));
+        // A line of a sheet has many rows.
+        let is_new = |line: &Line| self.lines.len() < MAX_LINES && !self.lines.contains(line);
+        let line = line.filter(is_new);
+        self.lines.extend(line);
     }
 
     fn absorb(&mut self, other: Self) {
         self.rows += other.rows;
         self.lines.extend(other.lines);
         self.lines.sort_unstable();
+        self.lines.dedup();
         self.lines.truncate(MAX_LINES);
     }
 }

@@ -115,6 +115,9 @@ fn every_entry_is_accounted_for_and_a_bad_one_spoils_no_other() {
                 "5|Tier|agent001|Tier|Sales||invalid|wrong_cell_count",
             ]
         );
+        let causes = report.summary["causes"].as_array().unwrap();
+        let torn = causes.iter().find(|cause| cause["code"] == "wrong_cell_count").unwrap();
+        assert_eq!((&torn["rows"], &torn["lines"]), (&json!(3), &json!([5])), "a line is named once");
         let messages: Vec<_> = report.rows().into_iter().map(|[.., message]| message).collect();
         assert_eq!(messages[1], "The attribute 'Language' has no value 'Frensh'; did you mean 'French'?");
         assert_eq!(messages[2], "The entry 'English' has no level. Write 'English 3', for example.");
