@@ -747,6 +747,7 @@ fn what_is_to_be_mended_and_was_not_takes_nothing_away() {
             let request = |name: &str| {
                 let mut request = settings.clone();
                 request["source"] = format!("s3://imports/lists/{name}").into();
+                request["import_id"] = name.into();
                 request
             };
             world.s3.put("imports", "lists/a.csv", sheet);
