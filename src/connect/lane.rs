@@ -72,7 +72,7 @@ impl Lane {
         }
     }
 
-    /// Begins a delivery with what earlier ones of its import knew; a resumed import's with an empty bucket.
+    /// Begins a delivery; a resumed import's with an empty bucket.
     pub(super) fn begin(&self, is_resumed: bool) {
         self.restore(&LaneMemory::default());
         self.calls.take();
@@ -81,7 +81,7 @@ impl Lane {
         }
     }
 
-    /// Takes over what an earlier delivery of the import knew.
+    /// Takes over what earlier deliveries of the import knew.
     pub(super) fn restore(&self, memory: &LaneMemory) {
         self.breaker.replace(CircuitBreaker::restored(self.operation, memory));
         self.answered_users.replace(memory.answered_users.clone());

@@ -160,7 +160,7 @@ async fn copy_rows(
         match (step, run.headings.get()) {
             (ReadStep::End(read), _) => return Ok((n_rows as usize, read)),
             (ReadStep::Sheet(_), Some(headings)) => reader.explain(headings),
-            // The first reading had no more rows either.
+            // What was read before was no sheet: the numbers of rows differ, which is an error.
             (ReadStep::Sheet(_), None) => return Ok((n_rows as usize, Ok(()))),
             (ReadStep::More, _) => {}
         }

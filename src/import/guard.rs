@@ -52,7 +52,7 @@ pub(super) struct Removals {
     pub(super) held: u64,
 }
 
-/// The guard against a mass removal: what the file would remove without a row that says so, of what its users hold.
+/// The guard against a mass removal. What rows of the long form remove by their action does not count.
 pub(super) fn mass_removal(options: &Options, removals: Removals) -> Option<Problem> {
     let Removals { implied, named, held } = removals;
     let (most, removed) = (options.max_removals_percent, implied + named);

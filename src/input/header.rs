@@ -80,12 +80,12 @@ pub struct Header {
     /// The index of the schema that it fits.
     pub schema: usize,
     /// Where the records are the entries of a sheet: what the sheet is like.
-    pub(super) sheet: Option<SheetWidth>,
+    pub(super) sheet: Option<SheetColumns>,
 }
 
-/// What a header of a long form still has of its sheet.
+/// What the header of a long form still has of its sheet.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct SheetWidth {
+pub(super) struct SheetColumns {
     /// The sheet's own names of the columns that mean something.
     pub(super) used: Vec<String>,
     /// The index of the last column with a name, and one more.
@@ -96,7 +96,7 @@ pub(super) struct SheetWidth {
 
 impl Header {
     /// The header of the long form of a sheet: the columns of a schema that it has, and those that are carried through.
-    pub(super) fn of_sheet(delimiter: u8, schema: (usize, Schema), carried: Vec<String>, sheet: SheetWidth) -> Self {
+    pub(super) fn of_sheet(delimiter: u8, schema: (usize, Schema), carried: Vec<String>, sheet: SheetColumns) -> Self {
         let (nth, schema) = schema;
         let names: Vec<String> = LONG_FORM.iter().map(|&name| name.to_owned()).chain(carried).collect();
         let place = |column: &Column| LONG_FORM.iter().position(|name| *name == column.name);
@@ -187,6 +187,17 @@ impl Column {
             shown(&cells[second])
         );
         Err(Problem::new("duplicate_column", message))
+    }
+
+    /// What is said of a cell that is nearly this column's name.
+    pub(super) fn mistyped(&self, cell: &str) -> Problem {
+        let message = format!(
+            "The file has no column `{0}`, but one named {1}. If {1} is meant for `{0}`, name it so; if not, give it a name \
+             that is less like it, or take it out.",
+            self.name,
+            shown(cell)
+        );
+        Problem::new("unknown_column", message)
     }
 
     /// The indices of a column among these names: by its plain name, else by another.

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashSet};
 use serde::{Deserialize, Serialize};
 
 use super::cell::{folded, trimmed, unescape_formula};
-use super::header::{Header, LONG_FORM, Presence, Schema, SheetWidth, all_shown, is_ours, n_named, shown};
+use super::header::{Column, Header, LONG_FORM, Presence, Schema, SheetColumns, all_shown, is_ours, n_named, shown};
 use super::record::{MAX_ROWS, Record, SheetEntry, Visit};
 use crate::outcome::Problem;
 
@@ -43,7 +43,7 @@ pub struct SheetHeader {
 #[derive(Clone, Debug)]
 struct Mistaken {
     index: usize,
-    column: &'static str,
+    column: &'static Column,
     /// Whether that is its very name.
     is_exact: bool,
 }
@@ -66,17 +66,15 @@ impl SheetHeader {
         if let Err(problem) = key.check_once(&found, cells) {
             return Some(Err(problem));
         }
-        let of_others = |index: &usize| *index != first && !names[*index].is_empty();
-        let mistaken = (0..names.len()).filter(of_others).filter_map(|index| {
-            let mut columns = schemas.iter().flat_map(|schema| schema.iter());
-            let exact = columns
-                .clone()
-                .find(|column| column.presence != Presence::Key && !column.find(&names[index..=index]).is_empty());
-            let column = exact
-                .or_else(|| columns.find(|column| column.presence != Presence::Key && column.is_near(&names[index])))?;
-            Some(Mistaken { index, column: column.name, is_exact: exact.is_some() })
-        });
-        let mistaken = mistaken.collect();
+        let columns: Vec<&'static Column> = schemas.iter().flat_map(|schema| schema.iter()).collect();
+        let others = || columns.iter().filter(|column| column.presence != Presence::Key);
+        let mistaken = |index: usize| {
+            let exact = others().find(|column| !column.find(&names[index..=index]).is_empty());
+            let column = exact.or_else(|| others().find(|column| column.is_near(&names[index])))?;
+            Some(Mistaken { index, column, is_exact: exact.is_some() })
+        };
+        let is_other = |index: &usize| *index != first && !names[*index].is_empty();
+        let mistaken = (0..names.len()).filter(is_other).filter_map(mistaken).collect();
         Some(Ok(Self { delimiter, schema: (nth, schema), cells: cells.to_vec(), key: first, mistaken }))
     }
 
@@ -103,19 +101,15 @@ impl SheetHeader {
         else {
             return Ok(());
         };
+        if !is_exact {
+            return Err(column.mistyped(&self.cells[*index]));
+        }
         let name = shown(&self.cells[*index]);
-        let message = if *is_exact {
-            format!(
-                "The file has a column {name}, but neither `attribute` nor `value`, so it is taken for a sheet with a row for \
-                 each user and a column for each skill, where levels stand below the skills. Name the columns `user`, \
-                 `attribute`, `value`, `level`; or, if it is a sheet, give {name} another name, or take it out."
-            )
-        } else {
-            format!(
-                "The file has no column `{column}`, but one named {name}. If {name} is meant for `{column}`, name it so; if \
-                 not, give it a name that is less like it, or take it out."
-            )
-        };
+        let message = format!(
+            "The file has a column {name}, but neither `attribute` nor `value`, so it is taken for a sheet with a row for each \
+             user and a column for each skill, where levels stand below the skills. Name the columns `user`, `attribute`, \
+             `value`, `level`; or, if it is a sheet, give {name} another name, or take it out."
+        );
         Err(Problem::new("unknown_column", message))
     }
 
@@ -158,6 +152,16 @@ pub enum Heading {
         /// The values that it has.
         values: Vec<String>,
     },
+}
+
+impl Heading {
+    /// The attribute, and the value unless it is a list.
+    pub fn pair(&self) -> (&str, Option<&str>) {
+        match self {
+            Self::Value { attribute, value } => (attribute, Some(value)),
+            Self::List { attribute, .. } => (attribute, None),
+        }
+    }
 }
 
 impl Headings {
@@ -208,10 +212,13 @@ impl SheetRows {
         let SheetHeader { delimiter, schema, cells, key, .. } = sheet;
         let mut skills = Vec::new();
         for (index, means) in &headings.0 {
-            let means = match means.clone() {
-                Heading::Value { attribute, value } => Meaning::Value { attribute, value },
+            let splits_at_commas = is_workbook || *delimiter != b',';
+            let means = match means {
+                Heading::Value { attribute, value } => {
+                    Meaning::Value { attribute: attribute.clone(), value: value.clone() }
+                }
                 Heading::List { attribute, values } => {
-                    Meaning::List { attribute, list: CellList::new(&values, is_workbook || *delimiter != b',') }
+                    Meaning::List { attribute: attribute.clone(), list: CellList::new(values, splits_at_commas) }
                 }
             };
             let heading = cells.get(*index).map_or("", |cell| heading(cell)).to_owned();
@@ -222,7 +229,7 @@ impl SheetRows {
             (0..cells.len()).filter(|&index| !is_used(index) && !is_ours(&cells[index])).collect();
         let names = carried.iter().map(|&index| cells[index].clone()).collect();
         let used = (0..cells.len()).filter(|&index| is_used(index)).map(|index| cells[index].clone()).collect();
-        let width = SheetWidth { used, n_named: n_named(cells), needs_whole_rows: is_whole && !is_workbook };
+        let width = SheetColumns { used, n_named: n_named(cells), needs_whole_rows: is_whole && !is_workbook };
         let header = Header::of_sheet(*delimiter, *schema, names, width);
         (header, Self { skills, key: *key, carried, n_columns: cells.len(), n_entries: Cell::new(0) })
     }

@@ -1,6 +1,6 @@
 //! The first row of a file: which columns it names, and what kind and form of file that makes.
 
-use super::header::{Column, Header, Presence, Schema, all_shown, is_ours, normal, shown};
+use super::header::{Column, Header, Presence, Schema, all_shown, is_ours, normal};
 use super::sheet::SheetHeader;
 use crate::outcome::Problem;
 
@@ -124,14 +124,7 @@ fn check_mistyped(schema: Schema, found: &[Vec<usize>], names: &[String], cells:
     let is_used = |index: &usize| found.iter().any(|found| found.contains(index));
     let mut unused = (0..names.len()).filter(|index| !is_used(index));
     let near = unused.find_map(|index| Some((index, lacking().find(|column| column.is_near(&names[index]))?)));
-    let Some((index, column)) = near else { return Ok(()) };
-    let message = format!(
-        "The file has no column `{0}`, but one named {1}. If {1} is meant for `{0}`, name it so; if not, give it a name \
-         that is less like it, or take it out.",
-        column.name,
-        shown(&cells[index])
-    );
-    Err(Problem::new("unknown_column", message))
+    near.map_or(Ok(()), |(index, column)| Err(column.mistyped(&cells[index])))
 }
 
 #[cfg(test)]

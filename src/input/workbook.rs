@@ -20,16 +20,16 @@ use crate::outcome::Problem;
 pub(super) const MAX_WORKBOOK_BYTES: usize = 32 << 20;
 /// How many bytes it may have unpacked, and how many letters its sheet.
 const MAX_UNPACKED_BYTES: u64 = 128 << 20;
-/// How many tags a part may have that is no sheet: each may be a text that is kept, however short.
-const MAX_TEXT_TAGS: u64 = 8 << 20;
+/// How many tags a part may have beside those of cells: each may be a text that the parser keeps, however short.
+const MAX_KEPT_TAGS: u64 = 2 << 20;
+/// The tags of cells, which are read one by one.
+const CELL_TAGS: [&[u8]; 7] = [b"row", b"c", b"v", b"f", b"is", b"t", b"r"];
 /// How many cells the sheet may have, empty ones among them.
 const MAX_SHEET_CELLS: u64 = 50_000_000;
 /// What is shown of a formula whose result was not stored.
 const NO_RESULT: &str = "=formula_without_a_stored_result";
 /// The part that each workbook has.
 const WORKBOOK_PART: &str = "xl/workbook.xml";
-/// Where its sheets are, which are read cell by cell.
-const SHEETS_FOLDER: &str = "/worksheets/";
 /// So much of a tag is looked at.
 const MAX_TAG_BYTES: usize = 1 << 10;
 /// So many sheets are looked at: each costs reading it.
@@ -254,7 +254,6 @@ fn check_archive(bytes: &[u8]) -> Result<(), Problem> {
         if part.size() > n_left {
             return Err(too_large());
         }
-        let is_sheet = part.name().is_ok_and(|name| name.contains(SHEETS_FOLDER));
         let (mut piece, mut seen) = (vec![0; 64 << 10], SeenTags::default());
         loop {
             let n_read = part.read(&mut piece).map_err(|error| damaged(&error.to_string()))?;
@@ -262,25 +261,24 @@ fn check_archive(bytes: &[u8]) -> Result<(), Problem> {
                 break;
             }
             n_left = n_left.checked_sub(n_read as u64).ok_or_else(too_large)?;
-            if !is_sheet {
-                seen.take(&piece[..n_read])?;
-            }
+            seen.take(&piece[..n_read])?;
         }
         seen.check_promise()?;
     }
     Ok(())
 }
 
-/// What a part that is no sheet has the parser keep: its tags, however little each takes in the file.
+/// What a part has the parser keep, however little it takes in the file.
 #[derive(Debug, Default)]
 struct SeenTags {
-    n_tags: u64,
-    /// How many letters the longest one has, with the text behind it.
-    longest: u64,
+    /// How many tags there are that are no cell's.
+    n_kept: u64,
     /// How many formats of cells there are. Each keeps a copy of what it names.
     n_formats: u64,
+    /// How many letters the longest tag has, with the text behind it.
+    longest: u64,
     /// How many texts the part says that it has.
-    promised: Option<u64>,
+    promised: u64,
     /// The last tag, as far as it was read.
     last: Vec<u8>,
     len_of_last: u64,
@@ -294,38 +292,44 @@ impl SeenTags {
             let text = &rest[..end.unwrap_or(rest.len())];
             self.last.extend_from_slice(&text[..text.len().min(MAX_TAG_BYTES.saturating_sub(self.last.len()))]);
             self.len_of_last += text.len() as u64;
-            self.longest = self.longest.max(self.len_of_last);
             let Some(end) = end else { break };
             self.end_tag();
-            self.n_tags += 1;
             rest = &rest[end + 1..];
         }
-        let is_too_much = self.n_tags > MAX_TEXT_TAGS || self.n_formats * self.longest > MAX_UNPACKED_BYTES;
+        let is_too_much = self.n_kept > MAX_KEPT_TAGS || self.n_formats * self.longest > MAX_UNPACKED_BYTES;
         if is_too_much { Err(too_large()) } else { Ok(()) }
     }
 
     fn end_tag(&mut self) {
-        const PROMISE: &[u8] = b"uniqueCount=";
-        self.n_formats += u64::from(self.last.starts_with(b"xf"));
-        if let Some(at) = memmem::find(&self.last, PROMISE) {
-            let digits = self
-                .last
-                .get(at + PROMISE.len() + 1..)
-                .unwrap_or_default()
-                .iter()
-                .take_while(|byte| byte.is_ascii_digit());
-            let number =
-                digits.fold(0, |number: u64, digit| number.saturating_mul(10).saturating_add(u64::from(digit - b'0')));
-            self.promised = self.promised.max(Some(number));
+        self.longest = self.longest.max(self.len_of_last);
+        let end = self.last.iter().position(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | b'/' | b'>'));
+        let name = &self.last[..end.unwrap_or(self.last.len())];
+        // What closes a tag begins with `/`, and has no name here.
+        let name = memchr::memrchr(b':', name).map_or(name, |at| &name[at + 1..]);
+        self.n_kept += u64::from(!name.is_empty() && !CELL_TAGS.contains(&name));
+        self.n_formats += u64::from(name == b"xf");
+        if name == b"sst" {
+            self.promised = self.promised.max(self.promise());
         }
         self.last.clear();
         self.len_of_last = 0;
     }
 
+    /// How many texts the last tag, which begins their table, says that there are. What stands too far back counts as too many.
+    fn promise(&self) -> u64 {
+        const NAME: &[u8] = b"uniqueCount";
+        let Some(at) = memmem::find(&self.last, NAME) else {
+            return if self.last.len() < MAX_TAG_BYTES { 0 } else { u64::MAX };
+        };
+        let is_before = |byte: &&u8| byte.is_ascii_whitespace() || matches!(byte, b'=' | b'"' | b'\'');
+        let number = self.last[at + NAME.len()..].iter().skip_while(is_before).take_while(|byte| byte.is_ascii_digit());
+        number.fold(0, |so_far: u64, digit| so_far.saturating_mul(10).saturating_add(u64::from(digit - b'0')))
+    }
+
     /// The parser makes room for as many texts as the part says.
     fn check_promise(&mut self) -> Result<(), Problem> {
         self.end_tag();
-        let is_kept = self.promised.is_none_or(|promised| promised <= self.n_tags);
+        let is_kept = self.promised <= self.n_kept;
         if is_kept { Ok(()) } else { Err(damaged("it says that it has more texts than there are")) }
     }
 }

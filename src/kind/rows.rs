@@ -161,15 +161,13 @@ pub trait Describe: Rows {
 
     /// The indices of the columns that a table of the report has. `is_truth` says whether, dropped again, it is to be the
     /// whole truth for its users.
-    fn columns(&self, header: &Header, is_truth: bool) -> Vec<usize> {
-        let _ = is_truth;
+    fn columns(&self, header: &Header, _is_truth: bool) -> Vec<usize> {
         header.carried.clone()
     }
 
     /// Whether a row may be dropped again. Where the file is to be the whole truth for its users, a row that says what is
     /// not to be there says nothing.
-    fn may_be_retried(&self, row: RowId, header: &Header, record: &Record<'_>, is_truth: bool) -> bool {
-        let _ = (row, header, record, is_truth);
+    fn may_be_retried(&self, _row: RowId, _header: &Header, _record: &Record<'_>, _is_truth: bool) -> bool {
         true
     }
 

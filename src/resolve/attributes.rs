@@ -118,9 +118,9 @@ impl Catalog {
     }
 
     /// All pairs with this value, in the instance's spelling.
-    pub(super) fn pairs_with<'c>(&'c self, value: &'c str) -> impl Iterator<Item = (&'c Arc<str>, &'c Arc<str>)> {
+    pub(super) fn pairs_with<'c>(&'c self, value: &'c str) -> impl Iterator<Item = (&'c str, &'c str)> {
         let all = self.attributes.things.iter();
-        all.filter_map(move |(name, attribute)| Some((name, attribute.values.find(value)?.0)))
+        all.filter_map(move |(name, attribute)| Some((&**name, &**attribute.values.find(value)?.0)))
     }
 
     /// Why an attribute that the search does not show could not be asked for: a code and a sentence.

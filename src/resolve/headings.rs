@@ -1,7 +1,7 @@
 //! What the headings of a sheet mean: a value of an attribute, an attribute, or nothing; and what was meant by one that
 //! means nothing, but nearly something.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::attributes::{Catalog, Match, is_system};
 use super::suggest::Suggester;
@@ -67,12 +67,11 @@ fn check_size(headings: &Headings) -> Result<(), Problem> {
 
 /// All that a heading may mean: a pair, else an attribute, else a value. Of several values any may be meant.
 fn meanings(catalog: &Catalog, heading: &str) -> Vec<Heading> {
-    let value = |(attribute, value): (&str, &str)| Heading::Value { attribute: attribute.into(), value: value.into() };
     if let Some(pair) = system_pair(heading) {
-        return vec![value(pair)];
+        return vec![value_of(pair)];
     }
     let of_attribute = |(attribute, of): (&str, &str)| match catalog.find(attribute, of) {
-        Match::Known { attribute, value: of } => Some(value((&attribute, &of))),
+        Match::Known { attribute, value: of } => Some(value_of((&attribute, &of))),
         _ => None,
     };
     let pairs: Vec<_> = splits(heading).filter(|(name, _)| !is_system(name)).filter_map(of_attribute).collect();
@@ -83,7 +82,11 @@ fn meanings(catalog: &Catalog, heading: &str) -> Vec<Heading> {
         let values = values.map(ToString::to_string).collect();
         return vec![Heading::List { attribute: attribute.to_string(), values }];
     }
-    catalog.pairs_with(heading).map(|(attribute, of)| value((attribute, of))).collect()
+    catalog.pairs_with(heading).map(value_of).collect()
+}
+
+fn value_of((attribute, value): (&str, &str)) -> Heading {
+    Heading::Value { attribute: attribute.to_owned(), value: value.to_owned() }
 }
 
 /// `connect:Attribute: Value`: a pair of the system's, which no catalogue has.
@@ -110,9 +113,9 @@ fn ambiguous(heading: &str, meanings: &[Heading]) -> Problem {
 
 /// What a column is to be named.
 fn name(meaning: &Heading) -> String {
-    match meaning {
-        Heading::Value { attribute, value } => format!("\"{attribute}: {value}\""),
-        Heading::List { attribute, .. } => format!("\"{attribute}\""),
+    match meaning.pair() {
+        (attribute, Some(value)) => format!("\"{attribute}: {value}\""),
+        (attribute, None) => format!("\"{attribute}\""),
     }
 }
 
@@ -127,25 +130,18 @@ struct Near {
 
 impl Near {
     fn new(catalog: &Catalog, headings: &Headings) -> Self {
-        let has_column = |meant: &dyn Fn(&Heading) -> bool| headings.0.values().any(meant);
+        // The columns that there are, by attribute and, unless it is a list, value.
+        let columns: HashSet<(&str, Option<&str>)> = headings.0.values().map(Heading::pair).collect();
         let mut names = HashMap::new();
         let (mut all_values, mut attributes) = (BTreeSet::new(), Vec::new());
-        let mut columns: BTreeSet<(&str, &str)> = BTreeSet::new();
-        for heading in headings.0.values() {
-            if let Heading::Value { attribute, value } = heading {
-                columns.insert((attribute, value));
-            }
-        }
         for (attribute, values) in catalog.attributes() {
             attributes.push(normal(attribute));
-            let is_list =
-                |heading: &Heading| matches!(heading, Heading::List { attribute: of, .. } if **of == **attribute);
-            if !has_column(&is_list) {
+            if !columns.contains(&(attribute, None)) {
                 names.entry(normal(attribute)).or_insert_with(|| format!("\"{attribute}\""));
             }
             for value in values {
                 all_values.insert(normal(value));
-                if !columns.contains(&(attribute.as_ref(), value.as_ref())) {
+                if !columns.contains(&(attribute, Some(value))) {
                     let pair = format!("{attribute}: {value}");
                     names.entry(normal(value)).or_insert_with(|| format!("\"{pair}\""));
                     names.entry(normal(&pair)).or_insert_with(|| format!("\"{pair}\""));
@@ -180,8 +176,7 @@ impl Near {
         }
         for (left, right) in splits(heading) {
             let of_value = |value: &str| -> Vec<_> {
-                let pairs = catalog.pairs_with(value).take(MAX_NAMED);
-                pairs.map(|(attribute, value)| format!("\"{attribute}: {value}\"")).collect()
+                catalog.pairs_with(value).take(MAX_NAMED).map(|pair| name(&value_of(pair))).collect()
             };
             let is_near = |name: &str| {
                 let name = normal(name);

@@ -777,12 +777,28 @@ fn a_hostile_sheet_or_workbook_ends_in_little_time_and_memory() {
         let styles =
             format!("<styleSheet>{font}<cellXfs>{}</cellXfs></styleSheet>", "<xf fontId=\"0\"/>".repeat(60_000));
         let styles = altered(&workbook(&[("Team", "visible", sheet.clone())]), "xl/styles.xml", &styles);
+        // Wherever the part stands, and however its tag is written.
+        let book = workbook(&[("Team", "visible", sheet.clone())]);
+        let mut parts = parts(&book);
+        let padding = "x".repeat(3000);
+        parts.push((
+            "xl/worksheets/other.xml".to_owned(),
+            format!("<x:sst pad='{padding}' uniqueCount = '4000000000'/>"),
+        ));
+        let elsewhere = archive(&parts);
+        let tags = altered(&book, "xl/sharedStrings.xml", &format!("<sst>{}</sst>", "<si/>".repeat(3 << 20)));
+        let told = text(&[&["user", "German", "note"], &["agent000", "3", "uniqueCount=\"4000000000\""]]);
+        let told = workbook(&[("Team", "visible", told)]);
         for (name, bytes, expected) in [
             ("long.csv", long.into_bytes(), ("succeeded", "")),
             ("notes.csv", notes.into_bytes(), ("rejected", "row_too_large")),
             ("lists.csv", lists.into_bytes(), ("rejected", "row_too_large")),
             ("promise.xlsx", promise("18446744073709551615"), ("rejected", "not_csv")),
             ("promise.xlsx", promise("4000000000"), ("rejected", "not_csv")),
+            ("promise.xlsx", promise("5000\" count=\"1"), ("rejected", "not_csv")),
+            ("hidden.xlsx", elsewhere, ("rejected", "not_csv")),
+            ("tags.xlsx", tags, ("rejected", "file_too_large")),
+            ("text.xlsx", told, ("succeeded", "")),
             ("styles.xlsx", styles, ("rejected", "file_too_large")),
         ] {
             let world = World::new(centre(1));
