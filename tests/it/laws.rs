@@ -15,9 +15,9 @@ pub const N_USERS: usize = 5;
 pub const N_PRODUCTS: usize = 12;
 
 /// Ends are told, and that takes as long as some calls do: so kills fall into it.
-pub const TOLD: [(&str, &str); 2] =
+const TOLD: [(&str, &str); 2] =
     [("EVENT_BUS_NAME", "law"), ("NOTICE_TOPIC_ARN", "arn:aws:sns:eu-central-1:111122223333:law")];
-pub const TOLD_LATENCY: Duration = Duration::from_millis(200);
+const TOLD_LATENCY: Duration = Duration::from_millis(200);
 
 pub type Sets = Vec<BTreeMap<String, u8>>;
 
@@ -82,35 +82,82 @@ pub fn sets(world: &World) -> Sets {
     (0..N_USERS).map(of_user).collect()
 }
 
-async fn import(case: &Case) -> (World, Report) {
-    let mut centre = instance(0).with_max_proficiencies(10);
-    for (n, held) in case.held.iter().enumerate() {
-        let held = held.iter().map(|(value, level)| ("Product", value.clone(), f32::from(*level)));
-        centre.add_user(user_id(n), format!("agent{n:03}"), held);
-    }
-    let fault = |fault| Rule::new(fault).randomly(case.fault / 4.0);
-    let faults = [Fault::Throttle, Fault::InternalError, Fault::CutBefore, Fault::CutAfter];
-    let faults = faults.map(fault).into_iter().fold(Faults::seeded(case.seed), Faults::rule);
-    let emulator = Emulator::builder(centre).switches(case.switches.clone()).faults(faults);
-    let s3 = MemoryS3::new().with_bucket(BUCKET, Versioning::Enabled);
-    s3.set_latency(Duration::from_millis(15));
-    let settings = [&[("REQUESTS_PER_SECOND", "20"), ("REQUEST_BURST", "5")], &TOLD[..]].concat();
-    let emulator = emulator.latency(Duration::from_millis(40)).quotas(Quotas::all(20.0, 5));
-    let mut world = World::over(emulator, &s3, &settings);
-    world.told.set_latency(TOLD_LATENCY);
+/// A file of some kind, the centre that it is dropped into, and what befalls its import.
+#[derive(Clone, Debug)]
+pub struct Dropped {
+    pub held: Sets,
+    /// What a user may have.
+    pub limit: usize,
+    pub replaces: bool,
+    pub switches: Switches,
+    pub seed: u64,
+    pub fault: f64,
+    pub lives: Vec<Duration>,
+    pub bytes: Vec<u8>,
+    /// The file that overtakes it, if one does.
+    pub newer: Vec<u8>,
+    pub n_rows: usize,
+}
 
-    let mut csv = format!("user,attribute,value,level{}\n", if case.has_actions { ",action" } else { "" });
-    for Row { user, product, level, action } in &case.rows {
-        let action = if case.has_actions { format!(",{action}") } else { String::new() };
-        csv.push_str(&format!("{user},Product,{product},{level}{action}\n"));
+impl Dropped {
+    fn of(case: &Case) -> Self {
+        let mut csv = format!("user,attribute,value,level{}\n", if case.has_actions { ",action" } else { "" });
+        for Row { user, product, level, action } in &case.rows {
+            let action = if case.has_actions { format!(",{action}") } else { String::new() };
+            csv.push_str(&format!("{user},Product,{product},{level}{action}\n"));
+        }
+        Self {
+            held: case.held.clone(),
+            limit: 10,
+            replaces: case.replaces,
+            switches: case.switches.clone(),
+            seed: case.seed,
+            fault: case.fault,
+            lives: case.lives.clone(),
+            newer: csv.replace(",1\n", ",2\n").replace(",5\n", ",4\n").into_bytes(),
+            bytes: csv.into_bytes(),
+            n_rows: case.rows.len(),
+        }
     }
-    world.s3.put(BUCKET, "lists/a.csv", csv);
-    let request = json!({
-        "source": "s3://imports/lists/a.csv", "import_id": "law", "mode": if case.replaces { "replace" } else { "merge" },
-        "max_removals_percent": 100, "max_invalid_percent": 100,
-    });
-    let report = world.import_killed(request, &case.lives).await;
-    (world, report)
+
+    /// The centre and the bucket, at so many requests a second.
+    fn world(&self, rate: u32, burst: u32, faults: Faults) -> World {
+        let mut centre = instance(0).with_max_proficiencies(self.limit);
+        for (n, held) in self.held.iter().enumerate() {
+            let held = held.iter().map(|(value, level)| ("Product", value.clone(), f32::from(*level)));
+            centre.add_user(user_id(n), format!("agent{n:03}"), held);
+        }
+        let s3 = MemoryS3::new().with_bucket(BUCKET, Versioning::Enabled);
+        s3.set_latency(Duration::from_millis(15));
+        let (limit, rate_text, burst_text) = (self.limit.to_string(), rate.to_string(), burst.to_string());
+        let settings = [
+            ("REQUESTS_PER_SECOND", rate_text.as_str()),
+            ("REQUEST_BURST", burst_text.as_str()),
+            ("MAX_PROFICIENCIES_PER_USER", limit.as_str()),
+            ("MAX_REMOVALS_PERCENT", "100"),
+        ];
+        let emulator = Emulator::builder(centre).switches(self.switches.clone()).faults(faults);
+        let emulator = emulator.latency(Duration::from_millis(40)).quotas(Quotas::all(f64::from(rate), burst));
+        let world = World::over(emulator, &s3, &[&settings, &TOLD[..]].concat());
+        world.told.set_latency(TOLD_LATENCY);
+        world
+    }
+
+    /// Imports it under faults, and killed after each of its lives.
+    pub async fn import(&self) -> (World, Report) {
+        let fault = |fault| Rule::new(fault).randomly(self.fault / 4.0);
+        let faults = [Fault::Throttle, Fault::InternalError, Fault::CutBefore, Fault::CutAfter];
+        let faults = faults.map(fault).into_iter().fold(Faults::seeded(self.seed), Faults::rule);
+        let mut world = self.world(20, 5, faults);
+        world.s3.put(BUCKET, "lists/a.csv", self.bytes.clone());
+        let request = json!({
+            "source": "s3://imports/lists/a.csv", "import_id": "law",
+            "mode": if self.replaces { "replace" } else { "merge" },
+            "max_removals_percent": 100, "max_invalid_percent": 100,
+        });
+        let report = world.import_killed(request, &self.lives).await;
+        (world, report)
+    }
 }
 
 /// Whether the end of an import is told as its summary tells it: by metrics, by an event and by a notice.
@@ -127,7 +174,7 @@ pub fn is_told(world: &World, report: &Report) -> bool {
 }
 
 async fn check(case: Case) {
-    let (world, report) = import(&case).await;
+    let (world, report) = Dropped::of(&case).import().await;
     let after = sets(&world);
     report.counts();
     let rows = report.rows();
@@ -199,7 +246,7 @@ proptest! {
 
 /// What befalls an import for good, some time after it began.
 #[derive(Clone, Debug)]
-enum Trouble {
+pub enum Trouble {
     /// The permission for an operation is taken away.
     Denied(Operation),
     /// A person cancels it.
@@ -212,7 +259,7 @@ enum Trouble {
     Overtaken,
 }
 
-fn trouble() -> impl Strategy<Value = (Duration, Trouble)> {
+pub fn trouble() -> impl Strategy<Value = (Duration, Trouble)> {
     let operations = [
         Operation::ListUsers,
         Operation::SearchPredefinedAttributes,
@@ -232,37 +279,13 @@ fn trouble() -> impl Strategy<Value = (Duration, Trouble)> {
     ((1_u64..2500).prop_map(Duration::from_millis), trouble)
 }
 
-/// The file of a case, and the world that it is dropped into.
-fn dropped(case: &Case) -> (World, String) {
-    let mut centre = instance(0).with_max_proficiencies(10);
-    for (n, held) in case.held.iter().enumerate() {
-        let held = held.iter().map(|(value, level)| ("Product", value.clone(), f32::from(*level)));
-        centre.add_user(user_id(n), format!("agent{n:03}"), held);
-    }
-    let s3 = MemoryS3::new().with_bucket(BUCKET, Versioning::Enabled);
-    s3.set_latency(Duration::from_millis(15));
-    let settings = [("REQUESTS_PER_SECOND", "5"), ("REQUEST_BURST", "3"), ("MAX_REMOVALS_PERCENT", "100")];
-    let settings = [&settings, &TOLD[..]].concat();
-    let emulator = Emulator::builder(centre).switches(case.switches.clone()).latency(Duration::from_millis(40));
-    let mut csv = format!("user,attribute,value,level{}\n", if case.has_actions { ",action" } else { "" });
-    for Row { user, product, level, action } in &case.rows {
-        let action = if case.has_actions { format!(",{action}") } else { String::new() };
-        csv.push_str(&format!("{user},Product,{product},{level}{action}\n"));
-    }
-    let world = World::over(emulator.quotas(Quotas::all(5.0, 3)), &s3, &settings);
-    world.told.set_latency(TOLD_LATENCY);
-    (world, csv)
-}
-
 /// Whatever stops an import, it ends; each row is told once and as it is; and undo.csv takes back all of it.
-async fn check_in_trouble(case: Case, (after, trouble): (Duration, Trouble)) {
-    let (mut world, csv) = dropped(&case);
+pub async fn check_in_trouble(case: Dropped, (after, trouble): (Duration, Trouble)) {
+    let mut world = case.world(5, 3, Faults::none());
     let key = if case.replaces { "incoming/mode=replace/a.csv" } else { "incoming/a.csv" };
-    let event = world.dropped(key, &csv);
-    let newer = matches!(trouble, Trouble::Overtaken).then(|| {
-        let levels = csv.replace(",1\n", ",2\n").replace(",5\n", ",4\n");
-        (World::beside(&world.emulator, &world.s3, &world.settings()), world.dropped(key, levels))
-    });
+    let event = world.dropped(key, &case.bytes);
+    let newer = matches!(trouble, Trouble::Overtaken)
+        .then(|| (World::beside(&world.emulator, &world.s3, &world.settings()), world.dropped(key, &case.newer)));
     let (emulator, s3) = (world.emulator.clone(), world.s3.clone());
     let version = event["detail"]["object"]["version-id"].as_str().unwrap().to_owned();
     let befalls = async {
@@ -309,7 +332,7 @@ async fn check_in_trouble(case: Case, (after, trouble): (Duration, Trouble)) {
     // Of a file that is gone an earlier delivery may have written the rows; the summary has what the journal knows.
     if report.results.is_some() && report.summary["code"] != "object_gone" {
         report.counts();
-        assert_eq!(total, case.rows.len() as u64, "each row is told once");
+        assert_eq!(total, case.n_rows as u64, "each row is told once");
     }
     let statuses = ["succeeded", "completed_with_errors", "failed", "cancelled", "rejected"];
     assert!(statuses.contains(&report.status()), "{}", report.summary);
@@ -327,6 +350,6 @@ proptest! {
     #![proptest_config(crate::world::cases(96))]
     #[test]
     fn whatever_stops_it_the_undo_takes_back_all_of_it(case in case(), trouble in trouble()) {
-        run(check_in_trouble(case, trouble));
+        run(check_in_trouble(Dropped::of(&case), trouble));
     }
 }

@@ -3,14 +3,12 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use connect_emulator::{Emulator, Fault, Faults, Quotas, Rule, Switches};
+use connect_emulator::{Faults, Switches};
 use import_testkit::workbook::{rows, workbook};
-use import_testkit::{MemoryS3, Versioning};
 use proptest::prelude::*;
-use serde_json::json;
 
-use crate::laws::{N_PRODUCTS, N_USERS, Sets, TOLD, TOLD_LATENCY, is_told, product, sets};
-use crate::world::{BUCKET, Report, World, instance, run, user_id};
+use crate::laws::{Dropped, N_PRODUCTS, N_USERS, Sets, check_in_trouble, is_told, product, sets, trouble};
+use crate::world::{run, user_id};
 
 /// What a column's heading is, and of its cells.
 #[derive(Clone, Copy, Debug)]
@@ -159,6 +157,34 @@ impl SheetCase {
         table.iter().map(|row| row.join(",") + "\n").collect::<String>().into_bytes()
     }
 
+    /// A file that says this, to be imported in so many lives.
+    fn dropped(&self, bytes: Vec<u8>, lives: &[Duration]) -> Dropped {
+        Dropped {
+            held: self.held.clone(),
+            limit: 20,
+            replaces: self.replaces,
+            switches: self.switches.clone(),
+            seed: self.seed,
+            fault: self.fault,
+            lives: lives.to_vec(),
+            bytes,
+            newer: self.with_other_levels().sheet(),
+            n_rows: self.entries().len(),
+        }
+    }
+
+    /// The same sheet, in which some levels are others.
+    fn with_other_levels(&self) -> Self {
+        let mut other = self.clone();
+        let entries = other.rows.iter_mut().flat_map(|row| row.cells.iter_mut().flatten());
+        entries.for_each(|(_, level)| match *level {
+            "1" => *level = "2",
+            "5" => *level = "4",
+            _ => {}
+        });
+        other
+    }
+
     /// All entries: the user and what is said of it, and the line.
     fn entries(&self) -> Vec<(&SheetRow, Entry, usize)> {
         let of_row = |(line, row): (usize, _)| {
@@ -190,36 +216,8 @@ fn product_or_none(n: usize) -> String {
     if n < N_PRODUCTS { product(n) } else { "P99".to_owned() }
 }
 
-async fn import(case: &SheetCase, name: &str, bytes: Vec<u8>, lives: &[Duration]) -> (World, Report) {
-    let mut centre = instance(0).with_max_proficiencies(20);
-    for (n, held) in case.held.iter().enumerate() {
-        let held = held.iter().map(|(value, level)| ("Product", value.clone(), f32::from(*level)));
-        centre.add_user(user_id(n), format!("agent{n:03}"), held);
-    }
-    let fault = |fault| Rule::new(fault).randomly(case.fault / 4.0);
-    let faults = [Fault::Throttle, Fault::InternalError, Fault::CutBefore, Fault::CutAfter];
-    let faults = faults.map(fault).into_iter().fold(Faults::seeded(case.seed), Faults::rule);
-    let emulator = Emulator::builder(centre).switches(case.switches.clone()).faults(faults);
-    let s3 = MemoryS3::new().with_bucket(BUCKET, Versioning::Enabled);
-    s3.set_latency(Duration::from_millis(15));
-    let settings =
-        [&[("REQUESTS_PER_SECOND", "20"), ("REQUEST_BURST", "5"), ("MAX_PROFICIENCIES_PER_USER", "20")], &TOLD[..]]
-            .concat();
-    let emulator = emulator.latency(Duration::from_millis(40)).quotas(Quotas::all(20.0, 5));
-    let mut world = World::over(emulator, &s3, &settings);
-    world.told.set_latency(TOLD_LATENCY);
-    world.s3.put(BUCKET, &format!("lists/{name}"), bytes);
-    let request = json!({
-        "source": format!("s3://imports/lists/{name}"), "import_id": "law",
-        "mode": if case.replaces { "replace" } else { "merge" },
-        "max_removals_percent": 100, "max_invalid_percent": 100,
-    });
-    let report = world.import_killed(request, lives).await;
-    (world, report)
-}
-
 async fn check(case: SheetCase) {
-    let (sheet, told) = import(&case, "team.xlsx", case.sheet(), &case.lives[0]).await;
+    let (sheet, told) = case.dropped(case.sheet(), &case.lives[0]).import().await;
     let entries = case.entries();
     if entries.is_empty() {
         assert_eq!(told.summary["code"], "no_rows");
@@ -234,7 +232,7 @@ async fn check(case: SheetCase) {
     let statuses = told.statuses();
     let long = case.long_form();
     if long.lines().count() > 1 {
-        let (other, long) = import(&case, "long.csv", long.into_bytes(), &case.lives[1]).await;
+        let (other, long) = case.dropped(long.into_bytes(), &case.lives[1]).import().await;
         let is_in_both =
             |((_, (_, level), _), _): &(&(&SheetRow, Entry, usize), &String)| !(case.replaces && is_none(level));
         let mine: Vec<_> = entries.iter().zip(&statuses).filter(is_in_both).map(|(_, status)| status.clone()).collect();
@@ -283,5 +281,10 @@ proptest! {
     #[test]
     fn a_sheet_does_what_its_long_form_would_do(case in sheet_case()) {
         run(check(case));
+    }
+
+    #[test]
+    fn whatever_stops_a_sheet_the_undo_takes_back_all_of_it(case in sheet_case(), trouble in trouble()) {
+        run(check_in_trouble(case.dropped(case.sheet(), &case.lives[0]), trouble));
     }
 }
