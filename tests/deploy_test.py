@@ -410,7 +410,10 @@ class Deployment:
 
     def drop(self, key, *rows):
         text = "user,attribute,value,level\n" + "".join(f"{row}\n" for row in rows)
-        self.cloud.s3.put_object(Bucket=self.bucket, Key=key, Body=text.encode())
+        self.drop_bytes(key, text.encode())
+
+    def drop_bytes(self, key, body):
+        self.cloud.s3.put_object(Bucket=self.bucket, Key=key, Body=body)
 
     def report(self, folder):
         """The one report in this folder: its objects by name."""
@@ -478,8 +481,8 @@ class Deployed(unittest.TestCase):
         # A message that a failed test left in flight would block the message group.
         self.cloud.sqs.purge_queue(QueueUrl=self.mapping.url)
 
-    def check_report(self, folder, status, n_rows):
-        """Each input row is in the report once, and the counts add up."""
+    def check_report(self, folder, status, n_rows, lines=None):
+        """Each input row is in the report once, in the order of its line, and the counts add up."""
         report = self.deployment.report(folder)
         summary = json.loads(report["summary.json"])
         self.assertEqual(summary["status"], status, summary)
@@ -487,7 +490,7 @@ class Deployed(unittest.TestCase):
         self.assertEqual(counts.pop("total"), n_rows)
         self.assertEqual(sum(counts.values()), n_rows, counts)
         results = list(csv.DictReader(io.StringIO(report["results.csv"])))
-        self.assertEqual([int(row["import_line"]) for row in results], list(range(2, n_rows + 2)))
+        self.assertEqual([int(row["import_line"]) for row in results], lines or list(range(2, n_rows + 2)))
         tally = collections.Counter(row["import_status"] for row in results)
         self.assertEqual(dict(tally), {status: n for status, n in counts.items() if n})
         return report, summary, results
@@ -512,6 +515,16 @@ class Importing(Deployed):
         self.assertEqual(codes[2:], ["unknown_value", "unknown_user"])
         self.assertEqual([self.deployment.level(n, "German") for n in (1, 2)], [4, 2])
         self.assertEqual(report["retry.csv"].count("\n"), 3)
+
+    def test_a_dropped_workbook_is_imported(self):
+        sheet = [["Agent", "Team", "Language: German", "Language"], ["agent-00007", "North", 4, "French 2; Klingon 1"]]
+        self.deployment.drop_bytes("incoming/Skills.xlsx", footprint.as_workbook(sheet))
+        self.assertEqual(self.mapping.poll(), [1])
+        _, summary, results = self.check_report("reports/Skills.xlsx/", "completed_with_errors", 3, lines=[2, 2, 2])
+        self.assertEqual([row["import_column"] for row in results], ["Language: German", "Language", "Language"])
+        self.assertEqual([row["import_code"] for row in results], ["", "", "unknown_value"])
+        self.assertEqual(summary["columns"]["carried"], ["Team"])
+        self.assertEqual([self.deployment.level(7, language) for language in ("German", "French")], [4, 2])
 
     def test_names_may_have_any_letters(self):
         # LocalStack's EventBridge percent-encodes the key. AWS's does not.

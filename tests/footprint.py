@@ -206,29 +206,36 @@ def million_rows():
     return ("user,attribute,value,level\n" + rows).encode()
 
 
-def workbook():
-    """A skills matrix of people whom nobody knows, as Excel saves it: texts in a table of their own."""
-    skills = ["German", "French", "Spanish"]
-    texts = ["user", *skills, *(f"note {n}" for n in range(SHEET_SKILLS - len(skills)))]
-    texts += [f"unknown.person.{n:07}@example.com" for n in range(SHEET_AGENTS)]
-    # Lists hold the other skills: an instance has fewer values than a sheet may have columns.
-    texts[len(skills) + 1 : SHEET_SKILLS + 1] = [f"Language: {skills[n % 3]}" for n in range(SHEET_SKILLS - len(skills))]
+def as_workbook(table):
+    """A sheet as Excel saves it: texts in a table of their own, numbers in their cells."""
+    texts = {}
+    number = lambda text: texts.setdefault(text, len(texts))
     column = lambda n: (chr(64 + n // 26) if n >= 26 else "") + chr(65 + n % 26)
-    header = "".join(f'<c r="{column(n)}1" t="s"><v>{n}</v></c>' for n in range(SHEET_SKILLS + 1))
-    row = lambda n: f'<row r="{n + 2}"><c r="A{n + 2}" t="s"><v>{SHEET_SKILLS + 1 + n}</v></c>' + "".join(
-        f'<c r="{column(skill + 1)}{n + 2}"><v>{1 + n % 5}</v></c>' for skill in range(SHEET_SKILLS)
-    ) + "</row>"
-    rows = f'<row r="1">{header}</row>' + "".join(map(row, range(SHEET_AGENTS)))
+
+    def cell(line, n, value):
+        if isinstance(value, int):
+            return f'<c r="{column(n)}{line}"><v>{value}</v></c>'
+        return f'<c r="{column(n)}{line}" t="s"><v>{number(value)}</v></c>' if value else ""
+
+    rows = "".join(
+        f'<row r="{line}">{"".join(cell(line, n, value) for n, value in enumerate(row))}</row>'
+        for line, row in enumerate(table, 1)
+    )
     main = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
     office = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
-    package = "http://schemas.openxmlformats.org/package/2006/relationships"
+    package = "http://schemas.openxmlformats.org/package/2006"
+    relation = lambda n, kind, target: f'<Relationship Id="r{n}" Type="{office}/{kind}" Target="{target}"/>'
+    relations = lambda *inner: f'<Relationships xmlns="{package}/relationships">{"".join(inner)}</Relationships>'
     parts = {
-        "[Content_Types].xml": '<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types"/>',
-        "_rels/.rels": f'<Relationships xmlns="{package}"><Relationship Id="r" Type="{office}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
+        "[Content_Types].xml": f'<Types xmlns="{package}/content-types"/>',
+        "_rels/.rels": relations(relation(1, "officeDocument", "xl/workbook.xml")),
         "xl/workbook.xml": f'<workbook {main} xmlns:r="{office}"><sheets><sheet name="Skills" sheetId="1" r:id="r1"/></sheets></workbook>',
-        "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{package}"><Relationship Id="r1" Type="{office}/worksheet" Target="worksheets/sheet1.xml"/>'
-        f'<Relationship Id="r2" Type="{office}/sharedStrings" Target="sharedStrings.xml"/></Relationships>',
-        "xl/sharedStrings.xml": f"<sst {main}>" + "".join(f"<si><t>{text}</t></si>" for text in texts) + "</sst>",
+        "xl/_rels/workbook.xml.rels": relations(
+            relation(1, "worksheet", "worksheets/sheet1.xml"), relation(2, "sharedStrings", "sharedStrings.xml")
+        ),
+        "xl/sharedStrings.xml": f'<sst {main} uniqueCount="{len(texts)}">'
+        + "".join(f"<si><t>{text}</t></si>" for text in texts)
+        + "</sst>",
         "xl/worksheets/sheet1.xml": f"<worksheet {main}><sheetData>{rows}</sheetData></worksheet>",
     }
     archive = io.BytesIO()
@@ -236,6 +243,13 @@ def workbook():
         for name, part in parts.items():
             book.writestr(name, part)
     return archive.getvalue()
+
+
+def workbook():
+    """A skills matrix of people whom nobody knows. The emulator has fewer languages than it has columns: they repeat."""
+    headings = [f"Language: {['German', 'French', 'Spanish'][n % 3]}" for n in range(SHEET_SKILLS)]
+    rows = ([f"unknown.person.{n:07}@example.com"] + [1 + n % 5] * SHEET_SKILLS for n in range(SHEET_AGENTS))
+    return as_workbook([["user", *headings], *rows])
 
 
 def rejected(name, body):

@@ -143,6 +143,15 @@ class KillTest(unittest.TestCase):
         self.assertEqual(again, before)
         self.assertGreater(removed.count("\n"), 10)
 
+    def test_nor_for_a_sheet(self):
+        """Everybody's first language is taken away, the others are set, some by lists."""
+        header = "Agent,Team," + ",".join(f"Language: {language}" for language in LANGUAGES[:2]) + ",Language"
+        some = [f"agent-{n:05},North,-,{1 + n % 5},{LANGUAGES[2]} {1 + n % 3}; {LANGUAGES[3]} 2; Klingon 1" for n in range(1, SOME + 1)]
+        text = header + "\n" + "\n".join(some) + "\n"
+        before, again, removed = self.drop_twice(text, 4, Centre.held, max_removals_percent=100)
+        self.assertEqual(again, before)
+        self.assertIsNone(removed)
+
     def test_nor_for_settings_per_channel(self):
         some = [f"agent-{n:05},{channel},{'yes' if n % 3 else 'no'},{n}" for n in range(1, SOME + 1)
                 for channel in ["VOICE", "CHAT"]]
