@@ -31,6 +31,29 @@ impl FromStr for Mode {
     }
 }
 
+/// What rows protect that cannot be assigned to a user, where the file is the whole truth for its users.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum UnassignedRows {
+    /// What they may name is removed from nobody by implication.
+    #[default]
+    Protect,
+    /// The same, but for whole rows of people whom the instance does not have, nor anybody of nearly that name.
+    Ignore,
+}
+
+impl FromStr for UnassignedRows {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "protect" => Ok(Self::Protect),
+            "ignore" => Ok(Self::Ignore),
+            _ => Err(format!("'{text}' is neither 'protect' nor 'ignore'")),
+        }
+    }
+}
+
 /// A share in percent, 0 to 100.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize)]
 #[serde(try_from = "f64")]
@@ -74,6 +97,9 @@ pub struct Options {
     pub max_removals_percent: Percent,
     /// The largest final set of a user.
     pub max_proficiencies_per_user: usize,
+    /// What rows protect that cannot be assigned to a user.
+    #[serde(default)]
+    pub unassigned_rows: UnassignedRows,
 }
 
 impl Options {
@@ -192,6 +218,7 @@ mod tests {
         max_invalid_percent: Percent(50.0),
         max_removals_percent: Percent(20.0),
         max_proficiencies_per_user: 10,
+        unassigned_rows: UnassignedRows::Protect,
     };
 
     /// Mode, whether it is explicit, and whether it is a dry run; or the message.

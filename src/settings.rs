@@ -13,7 +13,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::connect::{Operation, Rate, Rates};
-use crate::options::{Mode, Options, Percent, Prefixes};
+use crate::options::{Mode, Options, Percent, Prefixes, UnassignedRows};
 
 /// The instance, as id or ARN.
 pub const CONNECT_INSTANCE_ID: &str = "CONNECT_INSTANCE_ID";
@@ -41,6 +41,8 @@ pub const TOTAL_REQUESTS_PER_SECOND: &str = "TOTAL_REQUESTS_PER_SECOND";
 pub const MAX_INVALID_PERCENT: &str = "MAX_INVALID_PERCENT";
 /// Guard against a mass removal.
 pub const MAX_REMOVALS_PERCENT: &str = "MAX_REMOVALS_PERCENT";
+/// `protect` or `ignore`.
+pub const UNASSIGNED_ROWS: &str = "UNASSIGNED_ROWS";
 /// Connect's quota of proficiencies per agent.
 pub const MAX_PROFICIENCIES_PER_USER: &str = "MAX_PROFICIENCIES_PER_USER";
 /// Kept back before Lambda's deadline.
@@ -167,6 +169,7 @@ impl Settings {
                     .get()
                     .try_into()
                     .unwrap_or(usize::MAX),
+                unassigned_rows: read.or(UNASSIGNED_ROWS, "protect", UnassignedRows::from_str),
             },
             rates: Rates {
                 default,

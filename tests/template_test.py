@@ -125,6 +125,7 @@ EVERYTHING = {
     "RequestRates": '{"ListUsers":{"rate":1}}',
     "TotalRequestsPerSecond": "10",
     "ScheduleExpression": "rate(1 day)",
+    "ScheduleUnassignedRows": "ignore",
     "ScheduleDryRun": "true",
     "ScheduleMaxAgeHours": "36.5",
     "RetainFilesDays": "365",
@@ -384,6 +385,8 @@ class Permissions(unittest.TestCase):
                     "/reports/*/retry.csv",
                     "/reports/*/undo.csv",
                     "/reports/*/removed.csv",
+                    "/reports/*/plan.csv",
+                    "/reports/*/withheld.csv",
                 ],
             }
             expected = {action: [in_bucket(path, bucket) for path in paths[action]] for action in paths}
@@ -591,9 +594,12 @@ class Schedule(unittest.TestCase):
         self.assertIs(self.request(ScheduleDryRun="true")["dry_run"], True)
         self.assertIs(self.request(ScheduleDryRun="false")["dry_run"], False)
         self.assertEqual(self.request(ScheduleMaxAgeHours="36.5")["max_age_hours"], 36.5)
-        both = self.request(ScheduleDryRun="true", ScheduleMaxAgeHours="0.5", ExistingBucketName="hr-files")
-        self.assertEqual(set(both), members | {"dry_run", "max_age_hours"})
-        self.assertEqual(both["source"], "s3://hr-files/hr/")
+        for rows in ("protect", "ignore"):
+            self.assertEqual(self.request(ScheduleUnassignedRows=rows)["unassigned_rows"], rows)
+        options = {"ScheduleUnassignedRows": "ignore", "ScheduleDryRun": "true", "ScheduleMaxAgeHours": "0.5"}
+        every = self.request(ExistingBucketName="hr-files", **options)
+        self.assertEqual(set(every), members | {"unassigned_rows", "dry_run", "max_age_hours"})
+        self.assertEqual(every["source"], "s3://hr-files/hr/")
 
     def test_every_age_that_is_accepted_is_a_number_of_json(self):
         for hours in filter(None, TABLE["ScheduleMaxAgeHours"]["good"]):

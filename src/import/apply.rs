@@ -12,7 +12,9 @@ use super::preview::Previews;
 use super::progress::Progress;
 use super::run::Run;
 use crate::connect::{ConnectError, UserId};
-use crate::kind::{Describe, Prior, ReconcileOptions, Reconciled, Target, UserBatch, UserEffects, Writes, reconcile};
+use crate::kind::{
+    Describe, Prior, Protected, ReconcileOptions, Reconciled, Target, UserBatch, UserEffects, Writes, reconcile,
+};
 use crate::options::Mode;
 use crate::outcome::RowId;
 use crate::resolve::Users;
@@ -22,6 +24,8 @@ use crate::state::Intent;
 pub(super) struct Apply<'a, R: Describe> {
     pub(super) run: &'a Run<'a>,
     pub(super) users: &'a Users,
+    /// What is removed from nobody by implication.
+    pub(super) protected: &'a Protected,
     pub(super) previews: &'a Previews,
     /// Users whose writes an earlier delivery may have started.
     pub(super) priors: &'a BTreeMap<UserId, Prior<R::Target>>,
@@ -36,11 +40,12 @@ impl<'a, R: Describe> Apply<'a, R> {
     pub(super) fn new(
         run: &'a Run<'a>,
         users: &'a Users,
+        protected: &'a Protected,
         previews: &'a Previews,
         priors: &'a BTreeMap<UserId, Prior<R::Target>>,
         is_ending: bool,
     ) -> Self {
-        Self { run, users, previews, priors, is_ending, intended: RefCell::default() }
+        Self { run, users, protected, previews, priors, is_ending, intended: RefCell::default() }
     }
 
     /// Brings the users to what their rows say, until all are done, or a refusal or a person stops the import. Users that
@@ -129,7 +134,8 @@ impl<'a, R: Describe> Apply<'a, R> {
         };
         let is_counted = prior.is_some() || self.previews.is_counted(&user);
         let replaces = self.replaces() && batch.is_complete && is_counted;
-        let options = ReconcileOptions { limit: options.max_proficiencies_per_user, replaces, writes };
+        let (limit, protected) = (options.max_proficiencies_per_user, self.protected);
+        let options = ReconcileOptions { limit, replaces, protected, writes };
         let of_batch = rows.ledger().rows(batch).to_vec();
         if let (Some(prior), Some(first)) = (prior, of_batch.first()) {
             self.intended.borrow_mut().insert(user.clone(), (*first, prior.possible().to_owned()));

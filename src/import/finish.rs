@@ -40,8 +40,8 @@ pub(super) async fn finish<R: Describe>(run: &Run<'_>, mut import: Imported<R>) 
         }
     };
     let objects = objects.into_iter().chain(tables).map(Into::into).collect();
-    let (causes, details) = digest.finish(import.removed(), objects);
-    Ok(Finished { summary: run.finished(&import, causes, details.n_removed), details, keeps_journal: false })
+    let (causes, details) = digest.finish(import.removed(), import.withheld_by_name(), objects);
+    Ok(Finished { summary: run.finished(&import, causes, &details), details, keeps_journal: false })
 }
 
 /// What was written of a report.
@@ -70,7 +70,14 @@ async fn write_report<R: Describe>(run: &Run<'_>, import: &Imported<R>) -> Resul
     if write_table(store, folder, report::REMOVED, R::REMOVED, import.removed()).await? {
         tables.push(report::REMOVED);
     }
-    if !run.record().options.dry_run && write_table(store, folder, report::UNDO, R::UNDO, import.undo()).await? {
+    if write_table(store, folder, report::WITHHELD, R::UNDO, import.withheld()).await? {
+        tables.push(report::WITHHELD);
+    }
+    let is_dry_run = run.record().options.dry_run;
+    if is_dry_run && write_table(store, folder, report::PLAN, R::UNDO, import.plan()).await? {
+        tables.push(report::PLAN);
+    }
+    if !is_dry_run && write_table(store, folder, report::UNDO, R::UNDO, import.undo()).await? {
         tables.push(report::UNDO);
     }
     Ok(Written { rows, tables })
@@ -86,6 +93,8 @@ async fn write_rows<R: Describe>(
     let users = import.users.as_ref().filter(|_| run.mode.get() == Mode::Replace);
     let user_notes = import.users.as_ref().map(|users| import.rows.user_notes(users));
     let to_retry = users.map(|users| (users, import.rows.users_to_retry(users)));
+    // A row that is mended may turn out to be any user's.
+    let retries_all = users.is_some_and(|users| import.rows.has_unassigned(users));
     let context = ReportContext {
         users: import.users.as_ref(),
         reference: import.reference.as_ref(),
@@ -96,6 +105,7 @@ async fn write_rows<R: Describe>(
     let describe = |row: RowId, header: &Header, record: &Record<'_>| {
         let mut report = import.rows.describe(row, header, record, context);
         // Dropped again, the rows to mend must be the whole truth for their users, too.
+        report.needs_retry |= retries_all;
         report.needs_retry |= to_retry.as_ref().is_some_and(|(users, these)| ledger.is_one_of(row, users, these));
         report.needs_retry &= import.rows.may_be_retried(row, header, record, context.replaces);
         // A file that ends before its end must be mended itself: what was read of it is no file to drop.
@@ -181,7 +191,11 @@ impl Finished {
     pub(super) fn without_report(run: &Run<'_>, verdict: Verdict) -> Self {
         let mut import = Imported::new(ProficiencyRows::default(), None, None);
         import.verdict = verdict;
-        Self { summary: run.finished(&import, Vec::new(), 0), details: Details::default(), keeps_journal: true }
+        Self {
+            summary: run.finished(&import, Vec::new(), &Details::default()),
+            details: Details::default(),
+            keeps_journal: true,
+        }
     }
 
     /// Writes the last summary, the page and the answer: from now on that is all that a delivery gets. Nothing if another delivery has

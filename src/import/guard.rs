@@ -31,9 +31,15 @@ pub(super) fn no_rows(rows: Counts) -> Option<Problem> {
 pub(super) fn mostly_invalid(options: &Options, rows: Counts) -> Option<Problem> {
     let (invalid, total, most) = (rows.of(Status::Invalid), rows.total(), options.max_invalid_percent);
     (total >= GUARDED && most.is_exceeded_by(invalid, total)).then(|| {
+        let way_on = if options.dry_run {
+            "so a real import would be rejected. Correct them. To do the others all the same, upload plan.csv,"
+        } else {
+            "so nothing was written. Correct them. To do the others all the same, import the file as a dry run, and upload the \
+             plan.csv of its report,"
+        };
         let message = format!(
-            "{} of {} rows are invalid, more than {most} percent, so nothing was written. Mend them, or import the others \
-             with a new request that has \"max_invalid_percent\": 100.",
+            "{} of {} rows are invalid, more than {most} percent, {way_on} or import the file with a new request that has \
+             \"max_invalid_percent\": 100.",
             grouped(invalid),
             grouped(total)
         );
@@ -63,9 +69,15 @@ pub(super) fn mass_removal(options: &Options, removals: Removals) -> Option<Prob
             (0, _) => format!("The file marks {of_held} with - or 0, and would remove them"),
             _ => format!("The file does not name {of_held}, or marks them with - or 0, and would remove them"),
         };
+        let way_on = if options.dry_run {
+            "so a real import would be rejected. plan.csv has all of them; if they are meant, upload it,"
+        } else {
+            "so nothing was written. To see them, import the file as a dry run: its report has them in plan.csv. If they are \
+             meant, upload that plan.csv,"
+        };
         let message = format!(
-            "{what}: more than {most} percent, so nothing was written. If that is meant, import it with a new request that \
-             has \"max_removals_percent\": 100; to see what would be removed, add \"dry_run\": true.",
+            "{what}: more than {most} percent, {way_on} or import the file with a new request that has \
+             \"max_removals_percent\": 100."
         );
         Problem::new("too_many_removals", message)
     })

@@ -2,7 +2,7 @@
 
 use super::run::Verdict;
 use crate::input::Header;
-use crate::kind::Describe;
+use crate::kind::{Describe, EffectsOf, Unassigned};
 use crate::outcome::{Counts, Line, Note, Outcome, Problem, Status};
 use crate::report::{Cause, CauseCounter};
 use crate::resolve::Users;
@@ -17,6 +17,8 @@ pub(super) struct Imported<R: Describe> {
     pub(super) users: Option<Users>,
     pub(super) reference: Option<R::Reference>,
     pub(super) verdict: Verdict,
+    /// The rows that cannot be assigned to a user, where the file is the whole truth for its users.
+    pub(super) unassigned: Unassigned,
     /// What became of rows as the journal knows it, where the file cannot be read any more.
     pub(super) outcomes_without_file: Option<Vec<Outcome>>,
 }
@@ -31,6 +33,7 @@ impl<R: Describe> Imported<R> {
             users: None,
             reference: None,
             verdict: Verdict::Completed,
+            unassigned: Unassigned::default(),
             outcomes_without_file: None,
         }
     }
@@ -43,10 +46,20 @@ impl<R: Describe> Imported<R> {
 
     /// What was removed without a row that says so, or would be.
     pub(super) fn removed(&self) -> impl Iterator<Item = Vec<String>> + '_ {
+        self.by_name(R::removed)
+    }
+
+    /// What would have been removed if no row protected it that cannot be assigned to a user: by name.
+    pub(super) fn withheld_by_name(&self) -> impl Iterator<Item = Vec<String>> + '_ {
+        self.by_name(R::withheld_by_name)
+    }
+
+    /// Rows about users as the file names them.
+    fn by_name(&self, rows: fn(&str, &EffectsOf<R>) -> Vec<Vec<String>>) -> impl Iterator<Item = Vec<String>> + '_ {
         let ledger = self.rows.ledger();
         self.rows.all_effects().flat_map(move |(row, user, effects)| {
             let named = if row.index() < ledger.len() { ledger.user(row).1 } else { user.as_str() };
-            R::removed(named, &effects)
+            rows(named, &effects)
         })
     }
 
@@ -81,5 +94,15 @@ impl<R: Describe> Imported<R> {
     /// What takes back what was done.
     pub(super) fn undo(&self) -> impl Iterator<Item = Vec<String>> + '_ {
         self.rows.all_effects().flat_map(|(_, user, effects)| R::undo(&user, &effects))
+    }
+
+    /// What does what a dry run would have done.
+    pub(super) fn plan(&self) -> impl Iterator<Item = Vec<String>> + '_ {
+        self.rows.all_effects().flat_map(|(_, user, effects)| R::plan(&user, &effects))
+    }
+
+    /// What removes what was withheld.
+    pub(super) fn withheld(&self) -> impl Iterator<Item = Vec<String>> + '_ {
+        self.rows.all_effects().flat_map(|(_, user, effects)| R::withheld(&user, &effects))
     }
 }

@@ -10,7 +10,7 @@ use super::guard::{self, Removals};
 use super::progress::Progress;
 use super::run::Run;
 use crate::connect::{ConnectError, ErrorKind, UserId};
-use crate::kind::{Describe, Target, UserBatch, preview};
+use crate::kind::{Describe, Protected, Target, UserBatch, preview};
 use crate::options::Mode;
 use crate::outcome::{Outcome, Preview, Problem, Status};
 use crate::resolve::Users;
@@ -46,10 +46,11 @@ pub(super) async fn look_through<R: Describe>(
     run: &Run<'_>,
     rows: &mut R,
     users: &Users,
+    protected: &Protected,
     previews: &mut Previews,
     batches: &[UserBatch],
 ) -> Result<Option<Problem>, ConnectError> {
-    let unread = read_all(run, rows, users, previews, batches).await?;
+    let unread = read_all(run, rows, users, protected, previews, batches).await?;
     run.look_for_cancel().await;
     if run.is_cancelled() {
         return Ok(None);
@@ -80,6 +81,7 @@ async fn read_all<R: Describe>(
     run: &Run<'_>,
     rows: &R,
     users: &Users,
+    protected: &Protected,
     previews: &mut Previews,
     batches: &[UserBatch],
 ) -> Result<Vec<(UserBatch, ConnectError)>, ConnectError> {
@@ -103,7 +105,7 @@ async fn read_all<R: Describe>(
             let Some(batch) = waiting.next() else { break };
             let (user, items) = (users.id(batch.user), rows.items(batch));
             under_way.push(async move {
-                let previewed = preview::<R::Target>(connect, &user, &items, replaces).await;
+                let previewed = preview::<R::Target>(connect, &user, &items, replaces, protected).await;
                 (user, batch, previewed)
             });
         }

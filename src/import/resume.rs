@@ -8,7 +8,7 @@ use super::progress::History;
 use super::run::Run;
 use crate::connect::UserId;
 use crate::input::Symbol;
-use crate::kind::{Ledger, Prior, Rows, UserBatch, UserEffects};
+use crate::kind::{Ledger, Prior, Rows, Unassigned, UserBatch, UserEffects};
 use crate::outcome::{Outcome, RowId};
 use crate::resolve::{UserCell, Users};
 use crate::state::{Completed, Intent, Replay};
@@ -98,6 +98,12 @@ impl Resumed {
             }
         }
         left
+    }
+
+    /// The rows that an earlier delivery could not assign to a user.
+    pub(super) fn unassigned(&self) -> anyhow::Result<Unassigned> {
+        let Some(started) = &self.replay.started else { return Ok(Unassigned::default()) };
+        serde_json::from_str(started.unassigned.get()).context("the journal cannot be read")
     }
 
     /// What users had before the import's first write for them, of those whose writes may have started.

@@ -1,6 +1,7 @@
 //! From the object to users who are as it says, step by step.
 
 use anyhow::Context as _;
+use serde_json::value::to_raw_value;
 
 use super::apply::Apply;
 use super::begin::is_overtaken;
@@ -18,7 +19,7 @@ use crate::options::Mode;
 use crate::outcome::{Counts, ImportStatus, Problem};
 use crate::report::Columns;
 use crate::resolve::Users;
-use crate::state::Ending;
+use crate::state::{Ending, Started};
 
 /// Crashes in a row after which an import is given up.
 const MAX_CRASHES: u32 = 20;
@@ -109,6 +110,7 @@ async fn without_file(run: &Run<'_>, verdict: Verdict) -> anyhow::Result<Finishe
         let mut import = Imported::new(rows, None, None);
         let resumed = resume(run, &mut import.rows).await?;
         resumed.assume_intents(import.rows.ledger_mut());
+        import.unassigned = resumed.unassigned()?;
         import.outcomes_without_file = Some(resumed.outcomes());
         import.verdict = verdict;
         finish(run, import).await
@@ -122,7 +124,7 @@ async fn without_file(run: &Run<'_>, verdict: Verdict) -> anyhow::Result<Finishe
 /// The kind of a file that cannot be read any more: the journal knows it, if an earlier delivery read the file.
 async fn started_kind(run: &Run<'_>) -> anyhow::Result<FileKind> {
     let started = run.journal.find_started().await.context("the journal cannot be read")?;
-    let Some((kind, mode)) = started else { return Ok(FileKind::Proficiencies) };
+    let Some(Started { kind, mode, .. }) = started else { return Ok(FileKind::Proficiencies) };
     run.mode.set(mode);
     let kind = FileKind::ALL
         .into_iter()
@@ -139,6 +141,7 @@ async fn import_rows<R: Describe>(
     foregone: Option<Verdict>,
 ) -> anyhow::Result<Finished> {
     let mut resumed = resume(run, &mut import.rows).await?;
+    import.unassigned = resumed.unassigned()?;
     if run.record().is_resumed() {
         run.show_resumed(Counts::of_all(&resumed.outcomes()));
         run.write_progress().await?;
@@ -200,26 +203,32 @@ async fn apply_rows<R: Describe>(
         }
     };
     let options = &run.record().options;
-    // A guard that was passed is not asked again.
-    if !has_begun && let Some(problem) = guard::mostly_invalid(options, import.rows.ledger().counts()) {
+    // A guard that was passed is not asked again. What a dry run would do is told, also where it would not be done.
+    let mut rejected = None;
+    if !has_begun || options.dry_run {
+        rejected = guard::mostly_invalid(options, import.rows.ledger().counts());
+    }
+    if let Some(problem) = rejected.take_if(|_| !options.dry_run) {
         return Ok(Verdict::Rejected(problem));
     }
     run.causes.replace(import.causes_so_far());
     if resumed.replay.started.is_none() {
-        run.journal.started(R::NAME, run.mode.get());
+        let unassigned = to_raw_value(&import.unassigned).context("rows that cannot be assigned are no JSON")?;
+        run.journal.started(Started { kind: R::NAME.to_owned(), mode: run.mode.get(), unassigned });
     }
-    let Imported { rows, users: Some(users), .. } = import else { return Ok(Verdict::Completed) };
+    let Imported { rows, users: Some(users), unassigned, .. } = import else { return Ok(Verdict::Completed) };
+    let protected = &unassigned.protected;
     resumed.restore_outcomes(rows.ledger_mut());
     let mut batches = resumed.retain_left(rows.ledger_mut(), users, batches);
     let priors = resumed.priors::<R>()?;
     let mut previews = Previews::resumed(std::mem::take(&mut resumed.replay.previews));
     let is_ending = foregone.is_some();
 
-    let (mut rejected, mut stopped) = (None, None);
+    let mut stopped = None;
     let is_guarded = run.mode.get() == Mode::Replace || rows.counts_removals();
     if is_guarded && !resumed.replay.is_guard_passed && !is_ending {
-        match run.unless_abandoned(look_through(run, rows, users, &mut previews, &batches)).await {
-            Some(Ok(problem)) => rejected = problem,
+        match run.unless_abandoned(look_through(run, rows, users, protected, &mut previews, &batches)).await {
+            Some(Ok(problem)) => rejected = rejected.or(problem),
             Some(Err(error)) => stopped = Some(error),
             None => return Ok(Verdict::Cancelled),
         }
@@ -228,7 +237,7 @@ async fn apply_rows<R: Describe>(
     let is_rejected = rejected.is_some() && !options.dry_run;
     if has_begun || !(is_rejected || stopped.is_some()) {
         let is_ending = is_ending || is_rejected || stopped.is_some();
-        let apply = Apply::new(run, users, &previews, &priors, is_ending);
+        let apply = Apply::new(run, users, protected, &previews, &priors, is_ending);
         let ended = apply.apply(rows, batches).await;
         stopped = stopped.or(ended);
     }
@@ -268,5 +277,9 @@ async fn look_up<R: Describe>(
     );
     let reference = run.unless_abandoned(import.rows.fetch_reference(connect)).await.ok_or(Verdict::Cancelled)?;
     let reference = import.reference.insert(reference.map_err(|error| Verdict::unasked(&error))?);
-    Ok(import.rows.resolve(users, reference, &resumed.replay.rows_under_way()))
+    let batches = import.rows.resolve(users, reference, &resumed.replay.rows_under_way());
+    if replaces {
+        import.unassigned.absorb(import.rows.unassigned(users, reference, run.record().options.unassigned_rows));
+    }
+    Ok(batches)
 }

@@ -4,7 +4,7 @@ use super::imported::Imported;
 use super::run::{Run, Verdict};
 use crate::kind::{Describe, FileKind};
 use crate::outcome::ImportStatus;
-use crate::report::{Cause, Summary};
+use crate::report::{Cause, Details, Summary};
 
 impl Run<'_> {
     /// The summary of an import that runs.
@@ -15,18 +15,13 @@ impl Run<'_> {
     }
 
     /// The summary of an import that is over.
-    pub(super) fn finished<R: Describe>(
-        &self,
-        import: &Imported<R>,
-        causes: Vec<Cause>,
-        implied_removals: u64,
-    ) -> Summary {
+    pub(super) fn finished<R: Describe>(&self, import: &Imported<R>, causes: Vec<Cause>, details: &Details) -> Summary {
         let rows = import.counts();
         let status = match &import.verdict {
             Verdict::Failed(_) => ImportStatus::Failed,
             Verdict::Rejected(_) => ImportStatus::Rejected,
             Verdict::Cancelled => ImportStatus::Cancelled,
-            Verdict::Completed if rows.to_retry() > 0 || !import.rows.incomplete_users().is_empty() => {
+            Verdict::Completed if rows.undone() > 0 || !import.rows.incomplete_users().is_empty() => {
                 ImportStatus::CompletedWithErrors
             }
             Verdict::Completed => ImportStatus::Succeeded,
@@ -35,12 +30,17 @@ impl Run<'_> {
             Verdict::Failed(problem) | Verdict::Rejected(problem) => Some(problem),
             Verdict::Cancelled | Verdict::Completed => None,
         };
+        let withheld = (details.n_withheld > 0)
+            .then(|| import.unassigned.in_words(details.n_withheld, self.record().options.dry_run));
+        let sentences: Vec<String> =
+            problem.map(|problem| problem.message.clone()).into_iter().chain(withheld).collect();
         Summary {
             status,
             code: problem.map(|problem| problem.code.clone().into_owned()),
-            message: problem.map(|problem| problem.message.clone()),
+            message: (!sentences.is_empty()).then(|| sentences.join(" ")),
             rows,
-            implied_removals,
+            implied_removals: details.n_removed,
+            removals_withheld: details.n_withheld,
             users: import.rows.users(import.users.as_ref()),
             finished_at: Some(self.deadlines.wall_clock()),
             causes,

@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::options::{Mode, Options, Percent, Prefixes};
+use crate::options::{Mode, Options, Percent, Prefixes, UnassignedRows};
 use crate::outcome::Problem;
 
 /// What asks for an import, and the key by which all deliveries of it are one import.
@@ -74,6 +74,7 @@ impl Trigger {
             options.dry_run = request.dry_run.unwrap_or(options.dry_run);
             options.max_invalid_percent = request.max_invalid_percent.unwrap_or(options.max_invalid_percent);
             options.max_removals_percent = request.max_removals_percent.unwrap_or(options.max_removals_percent);
+            options.unassigned_rows = request.unassigned_rows.unwrap_or(options.unassigned_rows);
         }
         Ok(options)
     }
@@ -167,6 +168,9 @@ pub struct Request {
     /// Instead of the setting `MAX_REMOVALS_PERCENT`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_removals_percent: Option<Percent>,
+    /// Instead of the setting `UNASSIGNED_ROWS`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unassigned_rows: Option<UnassignedRows>,
     /// The object is not imported if it is older than this when it is first looked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_age_hours: Option<MaxAgeHours>,
@@ -372,6 +376,7 @@ mod tests {
             max_invalid_percent: Percent::try_from(50.0).unwrap(),
             max_removals_percent: Percent::try_from(20.0).unwrap(),
             max_proficiencies_per_user: 10,
+            unassigned_rows: UnassignedRows::Protect,
         };
         let request = Request { dry_run: Some(false), mode: Some(Mode::Merge), ..Request::default() };
         let of = |trigger: &Trigger, key: &str| {

@@ -46,12 +46,17 @@ pub(super) fn check_whole(header: &Header, record: &Record<'_>) -> Result<(), Pr
         );
         return Err(Problem::new(Code::WrongCellCount, message));
     }
-    let mut beyond = (header.cells.len()..record.len()).filter_map(|index| record.get(index));
-    if beyond.all(|cell| trimmed(cell).is_empty()) {
+    if !has_cells_beyond(header, record) {
         return Ok(());
     }
     let message = format!("{} Is a delimiter missing, or one too many?", cell_counts(header, record));
     Err(Problem::new(Code::WrongCellCount, message))
+}
+
+/// Whether the row has more cells than the header, not counting empty ones.
+pub(super) fn has_cells_beyond(header: &Header, record: &Record<'_>) -> bool {
+    let mut beyond = (header.cells.len()..record.len()).filter_map(|index| record.get(index));
+    beyond.any(|cell| !trimmed(cell).is_empty())
 }
 
 fn cell_counts(header: &Header, record: &Record<'_>) -> String {

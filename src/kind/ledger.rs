@@ -199,20 +199,14 @@ impl Ledger {
         batches
     }
 
-    /// Of each user, whether one of its rows is invalid or failed. That may be a row whose user is misspelled, or a row
-    /// without a user below one of this user's, as in a spreadsheet whose cells were merged.
+    /// Of each user, whether one of its rows is invalid or failed.
     pub fn users_with_errors(&self, users: &Users) -> Vec<bool> {
-        let mut has_errors = self.users_with(users, |status| matches!(status, Status::Invalid | Status::Failed));
-        users.possible_matches().for_each(|user| has_errors[user.index()] = true);
-        let mut above = None;
-        for row in &self.rows {
-            if row.user != Symbol::EMPTY {
-                above = users.user(row.user);
-            } else if let Some(user) = above {
-                has_errors[user.index()] = true;
-            }
-        }
-        has_errors
+        self.users_with(users, |status| matches!(status, Status::Invalid | Status::Failed))
+    }
+
+    /// Whether some row names nobody whom the instance has.
+    pub fn has_unknown_users(&self, users: &Users) -> bool {
+        self.rows.iter().any(|row| users.user(row.user).is_none())
     }
 
     /// Of each user, whether one of its rows has such a status.
@@ -294,7 +288,7 @@ impl Ledger {
             flags[index(row)] |= match row.outcome.status {
                 Status::Unchanged | Status::Duplicate => UNCHANGED,
                 Status::Pending => PENDING,
-                Status::Invalid | Status::Failed => WITH_ERRORS,
+                Status::Invalid | Status::Failed | Status::Kept => WITH_ERRORS,
                 Status::Added
                 | Status::Updated
                 | Status::Removed
@@ -366,11 +360,10 @@ mod tests {
         let batches = ledger.by_user(&users);
         assert_eq!(shown(&ledger, &users, &batches), [(id("a"), vec![0, 2, 5], true), (id("b"), vec![1, 4], true)]);
 
-        // The row without a user is perhaps one of a's, which stands above it.
         ledger.set(RowId(4), Outcome::duplicate(Line(3)));
         ledger.set(RowId(3), Outcome::invalid(Code::MissingField));
         let batches = ledger.retain_resolved(batches, &users);
-        assert_eq!(shown(&ledger, &users, &batches), [(id("a"), vec![0, 2, 5], false), (id("b"), vec![1], true)]);
+        assert_eq!(shown(&ledger, &users, &batches), [(id("a"), vec![0, 2, 5], true), (id("b"), vec![1], true)]);
 
         ledger.restore_outcome(RowId(1), &StoredOutcome::new(Outcome::plain(Status::Added), |_| unreachable!()));
         ledger.restore_outcome(RowId(99), &StoredOutcome::new(Outcome::plain(Status::Added), |_| unreachable!()));

@@ -11,6 +11,7 @@ mod reconcile;
 mod rows;
 #[cfg(test)]
 mod test_desk;
+mod unassigned;
 pub mod user_config;
 
 use serde::{Deserialize, Serialize};
@@ -23,6 +24,7 @@ pub use messages::Messages;
 pub use proficiency::ProficiencyRows;
 pub use reconcile::{Prior, Reconciled, preview, reconcile};
 pub use rows::{Describe, EffectsOf, ReconcileOptions, ReportContext, Rows, Target, UserNotes, Writes};
+pub use unassigned::{Protected, Unassigned};
 pub use user_config::UserConfigRows;
 
 /// A kind of file.

@@ -5,6 +5,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::rows::{ReconcileOptions, Target, Writes};
+use super::unassigned::Protected;
 use crate::connect::{Connect, ConnectError, ErrorKind, UserId};
 use crate::outcome::Preview;
 
@@ -54,7 +55,7 @@ pub async fn reconcile<T: Target>(
     connect: &Connect,
     user: &UserId,
     items: &[T::Item],
-    options: ReconcileOptions,
+    options: ReconcileOptions<'_>,
     prior: Option<&Prior<T>>,
     before_first_write: impl AsyncFnOnce(Box<RawValue>, Box<RawValue>),
 ) -> Reconciled<T> {
@@ -140,15 +141,16 @@ fn unread<T: Target>(items: &[T::Item], prior: Option<&Prior<T>>, error: Connect
     }
 }
 
-/// What bringing a user to these items would do, or replacing its set by them. Nothing is written.
+/// What bringing a user to these items would do, or replacing its set by them, less what is protected. Nothing is written.
 pub async fn preview<T: Target>(
     connect: &Connect,
     user: &UserId,
     items: &[T::Item],
     replaces: bool,
+    protected: &Protected,
 ) -> Result<Preview, ConnectError> {
     let now = T::read(connect, user).await?;
-    let options = ReconcileOptions { limit: usize::MAX, replaces, writes: Writes::Observe };
+    let options = ReconcileOptions { limit: usize::MAX, replaces, protected, writes: Writes::Observe };
     Ok(T::new(items, now.clone(), now, &options).preview())
 }
 

@@ -8,8 +8,10 @@ use serde::de::DeserializeOwned;
 
 use super::effects::{KeptEffects, UserEffects};
 use super::ledger::{Ledger, UserBatch};
+use super::unassigned::{Protected, Unassigned};
 use crate::connect::{Connect, ConnectError, Operation, UserId};
 use crate::input::{Header, Record, Symbol};
+use crate::options::UnassignedRows;
 use crate::outcome::{Outcome, Preview, RowId, RowReport, Status, UserCounts};
 use crate::resolve::{User, Users};
 
@@ -53,6 +55,16 @@ pub trait Rows: Default {
     /// Rows that an earlier delivery has begun with are tried again even if the instance does not know them any more: the
     /// report must tell what was done for them.
     fn resolve(&mut self, users: &Users, reference: &Self::Reference, begun: &BTreeSet<RowId>) -> Vec<UserBatch>;
+
+    /// The rows that cannot be assigned to a user, and what they protect, where the file is the whole truth for its users.
+    fn unassigned(&self, _users: &Users, _reference: &Self::Reference, _rows: UnassignedRows) -> Unassigned {
+        Unassigned::default()
+    }
+
+    /// Whether there is such a row, whatever it protects.
+    fn has_unassigned(&self, users: &Users) -> bool {
+        self.ledger().has_unknown_users(users)
+    }
 
     /// What the rows of one user want, in the order of the file.
     fn items(&self, batch: UserBatch) -> Vec<<Self::Target as Target>::Item>;
@@ -98,7 +110,7 @@ pub trait Target: Sized {
     async fn send(connect: &Connect, user: &UserId, call: &Self::Call) -> Result<(), ConnectError>;
 
     /// A user that had `before` when this import first wrote, and has `now`.
-    fn new(items: &[Self::Item], before: Self::Current, now: Self::Current, options: &ReconcileOptions) -> Self;
+    fn new(items: &[Self::Item], before: Self::Current, now: Self::Current, options: &ReconcileOptions<'_>) -> Self;
 
     /// What bringing the user to its rows would do, for the guard against mass removals.
     fn preview(&self) -> Preview;
@@ -145,7 +157,7 @@ pub trait Target: Sized {
 
 /// What the report says of the rows of a kind. Pure.
 pub trait Describe: Rows {
-    /// The header of its `undo.csv`.
+    /// The header of its `undo.csv`, and of what else is in that form.
     const UNDO: &'static [&'static str];
     /// The header of its `removed.csv`; empty for a kind that removes nothing by implication.
     const REMOVED: &'static [&'static str];
@@ -173,6 +185,19 @@ pub trait Describe: Rows {
 
     /// The rows of `undo.csv` that take back these effects.
     fn undo(user: &UserId, effects: &EffectsOf<Self>) -> Vec<Vec<String>>;
+
+    /// The rows of `plan.csv` that do what a dry run would have done, with these effects.
+    fn plan(user: &UserId, effects: &EffectsOf<Self>) -> Vec<Vec<String>>;
+
+    /// The rows of `withheld.csv`: the removals that rows protect which cannot be assigned to a user.
+    fn withheld(_user: &UserId, _effects: &EffectsOf<Self>) -> Vec<Vec<String>> {
+        Vec::new()
+    }
+
+    /// The same in the form of `removed.csv`. `user` is as the file names it.
+    fn withheld_by_name(_user: &str, _effects: &EffectsOf<Self>) -> Vec<Vec<String>> {
+        Vec::new()
+    }
 
     /// The rows of `removed.csv`: what was removed, or would be, without a row that says so. `user` is as the file names
     /// it.
@@ -231,7 +256,7 @@ pub trait Describe: Rows {
         let ledger = self.ledger();
         let mut to_retry = ledger.users_with(users, Status::needs_retry);
         let incomplete = self.incomplete_users().into_iter().filter_map(|row| ledger.known_user(row, users));
-        for user in incomplete.chain(users.possible_matches()) {
+        for user in incomplete {
             to_retry[user.index()] = true;
         }
         to_retry
@@ -248,11 +273,13 @@ fn parse<R: Rows>(effects: KeptEffects<'_>) -> EffectsOf<R> {
 
 /// How one user is brought to what the file says.
 #[derive(Clone, Copy, Debug)]
-pub struct ReconcileOptions {
+pub struct ReconcileOptions<'p> {
     /// The largest set that a user may have, unless it holds more.
     pub limit: usize,
     /// Whether what the file does not name is removed.
     pub replaces: bool,
+    /// What stays all the same.
+    pub protected: &'p Protected,
     /// What is written.
     pub writes: Writes,
 }

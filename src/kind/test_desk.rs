@@ -10,7 +10,9 @@ use connect_emulator::{Emulator, Faults, Instance, Operation, Quotas, Switches};
 use import_testkit::connect_client;
 use serde_json::value::RawValue;
 
-use super::{Describe, FileKind, Prior, ReconcileOptions, ReportContext, Rows, Target, UserEffects, Writes, reconcile};
+use super::{
+    Describe, FileKind, Prior, Protected, ReconcileOptions, ReportContext, Rows, Target, UserEffects, Writes, reconcile,
+};
 use crate::connect::{Connect, Lanes, Rate, Rates};
 use crate::input::{Header, Reader, Record};
 use crate::outcome::{RowId, RowReport, StoredOutcome};
@@ -21,7 +23,8 @@ pub(super) const INSTANCE: &str = "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee";
 /// How long each call takes; the work is done after half of it.
 pub(super) const LATENCY: Duration = Duration::from_millis(10);
 
-pub(super) const APPLY: ReconcileOptions = ReconcileOptions { limit: 10, replaces: false, writes: Writes::Apply };
+pub(super) const APPLY: ReconcileOptions<'static> =
+    ReconcileOptions { limit: 10, replaces: false, protected: &Protected::Nothing, writes: Writes::Apply };
 
 const WRITES: [Operation; 4] = [
     Operation::AssociateUserProficiencies,
@@ -103,7 +106,7 @@ impl Desk {
         kind: FileKind,
         n: usize,
         rows: &[&str],
-        options: ReconcileOptions,
+        options: ReconcileOptions<'_>,
         prior: Option<&Prior<R::Target>>,
         announced: impl Fn(&RawValue, &RawValue),
     ) -> DeskResult {
@@ -189,7 +192,7 @@ pub(super) fn report<R: Describe>(
     csv: &str,
     users: &Users,
     reference: &R::Reference,
-    options: ReconcileOptions,
+    options: ReconcileOptions<'_>,
 ) -> Vec<RowReport> {
     let notes = rows.user_notes(users);
     let context = ReportContext {

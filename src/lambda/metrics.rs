@@ -58,8 +58,7 @@ fn metrics(end: &ImportEnd) -> Vec<(&'static str, &'static str, Value)> {
         ("RowsUnchanged", rows(&[Status::Unchanged])),
         ("RowsInvalid", rows(&[Status::Invalid])),
         ("RowsFailed", rows(&[Status::Failed])),
-        // No row is kept yet: that status comes with conditions.
-        ("RowsKept", 0),
+        ("RowsKept", rows(&[Status::Kept])),
         ("RowsPending", rows(&[Status::Pending])),
         ("Users", summary.users.total),
         ("Calls", summary.calls.values().map(|calls| calls.attempts).sum()),

@@ -41,6 +41,11 @@ impl Counts {
         self.0.iter().sum()
     }
 
+    /// Rows of users who are not as they say: those that are invalid, failed, pending or kept.
+    pub fn undone(&self) -> u64 {
+        Status::ALL.into_iter().filter(|status| status.is_undone()).map(|status| self.of(status)).sum()
+    }
+
     /// Rows that are invalid, failed or pending.
     pub fn to_retry(&self) -> u64 {
         Status::ALL.into_iter().filter(|status| status.needs_retry()).map(|status| self.of(status)).sum()
@@ -70,7 +75,7 @@ pub struct UserCounts {
     pub changed: u64,
     /// Those of whom all was right already.
     pub unchanged: u64,
-    /// Those with an invalid or a failed row, or who kept what the file does not name. They may have changed, too.
+    /// Those with an invalid, a failed or a kept row, or who kept what the file does not name. They may have changed, too.
     pub with_errors: u64,
 }
 

@@ -46,6 +46,8 @@ pub enum Status {
     Failed,
     /// Never tried: the import stopped.
     Pending,
+    /// Not done, because its condition did not hold: somebody changed what it is about.
+    Kept,
     /// A dry run would have added it.
     WouldAdd,
     /// A dry run would have changed it.
@@ -56,7 +58,7 @@ pub enum Status {
 
 impl Status {
     /// All, in the order of the summary.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Added,
         Self::Updated,
         Self::Removed,
@@ -65,6 +67,7 @@ impl Status {
         Self::Invalid,
         Self::Failed,
         Self::Pending,
+        Self::Kept,
         Self::WouldAdd,
         Self::WouldUpdate,
         Self::WouldRemove,
@@ -81,6 +84,7 @@ impl Status {
             Self::Invalid => "invalid",
             Self::Failed => "failed",
             Self::Pending => "pending",
+            Self::Kept => "kept",
             Self::WouldAdd => "would_add",
             Self::WouldUpdate => "would_update",
             Self::WouldRemove => "would_remove",
@@ -95,6 +99,11 @@ impl Status {
     /// Whether the row must be mended and dropped again: it goes to `retry.csv`.
     pub const fn needs_retry(self) -> bool {
         matches!(self, Self::Invalid | Self::Failed | Self::Pending)
+    }
+
+    /// Whether the user is not as the row says.
+    pub const fn is_undone(self) -> bool {
+        self.needs_retry() || matches!(self, Self::Kept)
     }
 
     /// What it is called where nothing was written.
@@ -159,6 +168,8 @@ pub enum Code {
     VoiceOnly,
     /// A setting that cannot be without another one, which is neither in the file nor there.
     NeedsOtherSetting,
+    /// What the row is about is not as its condition says.
+    ChangedSince,
     /// Code and message are kept elsewhere ([`Note::Message`]): Connect's own, or what only the moment knew.
     Text,
 }
@@ -189,6 +200,7 @@ impl Code {
             Self::NoSetting => "no_setting",
             Self::VoiceOnly => "voice_only",
             Self::NeedsOtherSetting => "needs_other_setting",
+            Self::ChangedSince => "changed_since",
         }
     }
 }
@@ -221,6 +233,9 @@ impl Code {
             Self::NoSetting => "All settings of the row are empty.",
             Self::VoiceOnly => "A setting of calls stands beside another channel.",
             Self::NeedsOtherSetting => "A setting needs another one, which is neither in the file nor there.",
+            Self::ChangedSince => {
+                "What the row is about is not as its condition says: it was changed since. Left as it is."
+            }
         }
     }
 }
@@ -237,6 +252,9 @@ pub struct Outcome {
     detail: u32,
 }
 
+/// No level is so high.
+const NO_ROOM: u32 = u32::MAX;
+
 /// What a sentence about an outcome needs beside the row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Note {
@@ -250,6 +268,10 @@ pub enum Note {
     LevelBefore(u32),
     /// How many proficiencies the user would have.
     SetSize(u32),
+    /// The level that was found where a condition names another one, in hundredths; 0 if there was none.
+    LevelFound(u32),
+    /// There was no room for the row, because of others that were kept.
+    NoRoom,
 }
 
 /// A message that was kept, by its number.
@@ -285,6 +307,16 @@ impl Outcome {
         Self { status: Status::Invalid, code: Code::TooManyProficiencies, detail: set_size }
     }
 
+    /// A row whose condition did not hold: the level that was found in hundredths, 0 if there was none.
+    pub const fn kept(hundredths: u32) -> Self {
+        Self { status: Status::Kept, code: Code::ChangedSince, detail: hundredths }
+    }
+
+    /// A row for which there was no room because of others that were kept.
+    pub const fn kept_without_room() -> Self {
+        Self::kept(NO_ROOM)
+    }
+
     /// A level that was changed or removed, and what it was before in hundredths.
     pub const fn from_level(status: Status, hundredths: u32) -> Self {
         Self { status, code: Code::None, detail: hundredths }
@@ -306,6 +338,8 @@ impl Outcome {
         match self.code {
             Code::DuplicateRow | Code::ConflictingRows => Note::Line(Line(self.detail)),
             Code::TooManyProficiencies => Note::SetSize(self.detail),
+            Code::ChangedSince if self.detail == NO_ROOM => Note::NoRoom,
+            Code::ChangedSince => Note::LevelFound(self.detail),
             Code::Text => Note::Message(MessageId(self.detail)),
             Code::None if self.detail > 0 => Note::LevelBefore(self.detail),
             _ => Note::None,
@@ -390,7 +424,7 @@ impl RowReport {
             sentence.clone_into(&mut self.message);
             return;
         }
-        if self.needs_retry && self.cause.is_none() {
+        if self.status.is_undone() && self.cause.is_none() {
             self.cause = Some(self.message.clone());
         }
         let end = if self.message.ends_with(['.', '?']) { " " } else { ". " };

@@ -76,7 +76,7 @@ impl CauseCounter {
 
     /// Counts a row: its line, if it is known, its status, and why it has that.
     pub(crate) fn add(&mut self, line: Option<Line>, status: Status, code: &str, sentence: &str) {
-        if !status.needs_retry() {
+        if !status.is_undone() {
             return;
         }
         if status != Status::Pending && code == Code::UnknownUser.name() {

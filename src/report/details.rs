@@ -28,6 +28,10 @@ pub(crate) struct Details {
     pub removed: Vec<Vec<String>>,
     /// How many there are.
     pub n_removed: u64,
+    /// The first removals that were withheld.
+    pub withheld: Vec<Vec<String>>,
+    /// How many there are.
+    pub n_withheld: u64,
     /// The names of the report's tables.
     pub objects: Vec<Cow<'static, str>>,
 }
@@ -92,31 +96,43 @@ impl Digest {
         }
     }
 
-    /// All rows were taken. `removed` are the removals that no row asked for: user, attribute, value, level.
+    /// All rows were taken. `removed` are the removals that no row asked for, and `withheld` those that were not made: user,
+    /// attribute, value, level.
     pub(crate) fn finish(
         mut self,
         removed: impl Iterator<Item = Vec<String>>,
+        withheld: impl Iterator<Item = Vec<String>>,
         objects: Vec<Cow<'static, str>>,
     ) -> (Vec<Cause>, Details) {
-        let (mut told, mut n_removed) = (Vec::new(), 0);
+        let mut details = Details { objects, ..Details::default() };
         // Without the file there is nothing to compare the removals with.
         let has_levels = self.levels != Levels::default();
         for removal in removed {
-            n_removed += 1;
+            details.n_removed += 1;
             let level = removal.last().and_then(|level| level.parse::<f32>().ok()).unwrap_or_default();
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "levels are 1 to 5")]
             let before = level.round() as u8;
             if has_levels {
                 self.levels.add(LevelChange { before, after: 0 });
             }
-            if told.len() < MAX_REMOVALS {
-                told.push(removal.iter().map(|cell| cut(cell, MAX_CELL_LETTERS)).collect());
-            }
+            tell(&mut details.removed, &removal);
         }
-        let mut to_mend = self.wrong;
-        to_mend.extend(self.pending);
-        to_mend.truncate(MAX_ROWS);
-        (self.causes.into_causes(), Details { to_mend, levels: self.levels, removed: told, n_removed, objects })
+        for removal in withheld {
+            details.n_withheld += 1;
+            tell(&mut details.withheld, &removal);
+        }
+        details.levels = self.levels;
+        details.to_mend = self.wrong;
+        details.to_mend.extend(self.pending);
+        details.to_mend.truncate(MAX_ROWS);
+        (self.causes.into_causes(), details)
+    }
+}
+
+/// Keeps a removal, if there are not too many.
+fn tell(told: &mut Vec<Vec<String>>, removal: &[String]) {
+    if told.len() < MAX_REMOVALS {
+        told.push(removal.iter().map(|cell| cut(cell, MAX_CELL_LETTERS)).collect());
     }
 }
 

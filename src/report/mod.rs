@@ -46,6 +46,10 @@ pub(crate) const RESULTS: &str = "results.csv";
 pub(crate) const RETRY: &str = "retry.csv";
 /// What takes back what the import did.
 pub(crate) const UNDO: &str = "undo.csv";
+/// What does what a dry run would have done.
+pub(crate) const PLAN: &str = "plan.csv";
+/// What removes what rows protect that cannot be assigned to a user.
+pub(crate) const WITHHELD: &str = "withheld.csv";
 /// What was removed because the file does not name it.
 pub(crate) const REMOVED: &str = "removed.csv";
 /// The import in numbers.

@@ -8,9 +8,9 @@ use super::details::{Details, Levels, RowToMend};
 use super::pictures::{OperationPicture, operations};
 use super::summary::Summary;
 use super::text::{counted, cut, from_now, grouped, in_seconds, lasted, time};
-use super::{REMOVED, RESULTS, RETRY, SUMMARY, UNDO};
+use super::{PLAN, REMOVED, RESULTS, RETRY, SUMMARY, UNDO, WITHHELD};
 use crate::connect::{Rate, Rates, Timeline};
-use crate::options::{Mode, Options};
+use crate::options::{Mode, Options, UnassignedRows};
 use crate::outcome::{ImportStatus, Status};
 use crate::store::Location;
 
@@ -91,6 +91,8 @@ struct View<'p> {
     removed: &'p [Vec<String>],
     removed_title: &'static str,
     removed_note: String,
+    withheld: &'p [Vec<String>],
+    withheld_note: String,
     levels: Vec<LevelBars>,
     now_or_then: &'static str,
     slice: String,
@@ -163,6 +165,8 @@ impl<'p> View<'p> {
             removed: &details.removed,
             removed_title: if summary.dry_run { "What would be removed" } else { "What was removed" },
             removed_note: String::new(),
+            withheld: &details.withheld,
+            withheld_note: String::new(),
             levels: levels(&details.levels),
             now_or_then: if summary.dry_run { "and after it" } else { "and now" },
             slice: in_seconds(timeline.slice_seconds()),
@@ -191,15 +195,21 @@ impl<'p> View<'p> {
         self.to_mend_note = format!("{told} Lines are those of the file that was imported; its first line is line 1.");
         let removed = of(self.removed.len(), summary.implied_removals, REMOVED);
         self.removed_note = format!("User, attribute, value, level. The file does not name these. {removed}");
+        let withheld = of(self.withheld.len(), summary.removals_withheld, WITHHELD);
+        self.withheld_note = format!(
+            "User, attribute, value, level. The file does not name these either, but a row that cannot be assigned to a user may. \
+             {withheld}"
+        );
     }
 
     /// Tells fewer rows, or less of whatever else is long; false if there is nothing left to leave out.
     fn shorten(&mut self, page: &ReportPage<'_>) -> bool {
-        if self.to_mend.is_empty() && self.removed.is_empty() {
+        if self.to_mend.is_empty() && self.removed.is_empty() && self.withheld.is_empty() {
             return self.causes.pop().is_some();
         }
         self.to_mend = &self.to_mend[..self.to_mend.len() * 3 / 4];
         self.removed = &self.removed[..self.removed.len() * 3 / 4];
+        self.withheld = &self.withheld[..self.withheld.len() * 3 / 4];
         self.note(page);
         true
     }
@@ -220,30 +230,43 @@ fn proficiencies(n: u64) -> String {
     if n == 1 { "1 proficiency".to_owned() } else { format!("{} proficiencies", grouped(n)) }
 }
 
-/// Removals that no row asked for.
+/// Removals that no row asked for, and those that were withheld.
 fn removals(summary: &Summary) -> Option<String> {
-    let n = Some(summary.implied_removals).filter(|n| *n > 0)?;
-    let removed = if summary.dry_run { "Would be removed" } else { "Removed" };
-    Some(format!("{removed}, because the file does not name it: {}.", proficiencies(n)))
+    let of = |n: u64, what: &str| (n > 0).then(|| format!("{what}: {}.", proficiencies(n)));
+    let (removed, withheld) = if summary.dry_run {
+        ("Would be removed, because the file does not name it", "Would be withheld")
+    } else {
+        ("Removed, because the file does not name it", "Withheld")
+    };
+    let sentences = [of(summary.implied_removals, removed), of(summary.removals_withheld, withheld)];
+    let sentences: Vec<String> = sentences.into_iter().flatten().collect();
+    (!sentences.is_empty()).then(|| sentences.join(" "))
 }
 
 /// What happened, in a sentence.
 fn headline(summary: &Summary) -> String {
-    let to_mend = || format!("{} of {}", grouped(summary.rows.to_retry()), counted(summary.rows.total(), "row"));
+    let undone = || format!("{} of {}", grouped(summary.rows.undone()), counted(summary.rows.total(), "row"));
+    let is_kept = summary.rows.of(Status::Kept) > 0 && summary.rows.of(Status::Kept) == summary.rows.undone();
     match (summary.status, summary.dry_run) {
         (ImportStatus::Succeeded, false) => "Done: every row is as the file says.".to_owned(),
         (ImportStatus::Succeeded, true) => "The plan is ready: every row can be applied.".to_owned(),
-        (ImportStatus::CompletedWithErrors, _) if summary.rows.to_retry() == 0 => {
+        (ImportStatus::CompletedWithErrors, false) if is_kept => {
+            format!("Done, but {} were kept: what they are about was changed since.", undone())
+        }
+        (ImportStatus::CompletedWithErrors, true) if is_kept => {
+            format!("The plan is ready, but {} would be kept: what they are about was changed since.", undone())
+        }
+        (ImportStatus::CompletedWithErrors, _) if summary.rows.undone() == 0 => {
             "Done, but not all that the file does not name could be removed.".to_owned()
         }
-        (ImportStatus::CompletedWithErrors, false) => format!("Done, but {} were not applied.", to_mend()),
-        (ImportStatus::CompletedWithErrors, true) => format!("The plan is ready, but {} cannot be applied.", to_mend()),
+        (ImportStatus::CompletedWithErrors, false) => format!("Done, but {} were not applied.", undone()),
+        (ImportStatus::CompletedWithErrors, true) => format!("The plan is ready, but {} cannot be applied.", undone()),
         (ImportStatus::Rejected, _) => "Rejected: nothing was written.".to_owned(),
-        (ImportStatus::Failed, _) if summary.rows.to_retry() > 0 => {
-            format!("Failed: the import stopped early, and {} were not applied.", to_mend())
+        (ImportStatus::Failed, _) if summary.rows.undone() > 0 => {
+            format!("Failed: the import stopped early, and {} were not applied.", undone())
         }
         (ImportStatus::Failed, _) => "Failed: the import stopped early.".to_owned(),
-        (ImportStatus::Cancelled, _) => format!("Cancelled: {} were not applied.", to_mend()),
+        (ImportStatus::Cancelled, _) => format!("Cancelled: {} were not applied.", undone()),
         (ImportStatus::InProgress, _) => "The import is under way.".to_owned(),
     }
 }
@@ -278,6 +301,7 @@ fn bars(summary: &Summary) -> Vec<Bar> {
             Status::Added | Status::Updated | Status::Removed => ("good", "\u{2714}"),
             Status::WouldAdd | Status::WouldUpdate | Status::WouldRemove => ("new", "\u{25cb}"),
             Status::Unchanged | Status::Duplicate => ("calm", "="),
+            Status::Kept => ("warn", "\u{21a9}"),
             Status::Invalid | Status::Failed => ("bad", "\u{2716}"),
             Status::Pending => ("warn", "\u{2026}"),
         };
@@ -340,6 +364,11 @@ fn facts(page: &ReportPage<'_>) -> Vec<(&'static str, String)> {
     facts.push(("Rejected if more rows are invalid than", format!("{} %", options.max_invalid_percent)));
     if summary.mode == Mode::Replace {
         facts.push(("Rejected if more is removed than", format!("{} %", options.max_removals_percent)));
+        let unassigned = match options.unassigned_rows {
+            UnassignedRows::Protect => "protect what they may name",
+            UnassignedRows::Ignore => "protect what they may name, unless the instance has nobody of such a name",
+        };
+        facts.push(("Rows that cannot be assigned to a user", unassigned.to_owned()));
     }
     if summary.kind.as_deref() != Some("user_config") {
         facts.push(("Proficiencies per user", format!("at most {}", options.max_proficiencies_per_user)));
@@ -386,7 +415,9 @@ fn objects(details: &Details, summary: &Summary) -> Vec<(String, &'static str)> 
         (RESULTS, _) => "every row of the file, and its result",
         (RETRY, false) => "the rows that were not applied",
         (RETRY, true) => "the rows that cannot be applied",
-        (UNDO, _) => "undoes this import if it is uploaded",
+        (UNDO, _) => "undoes this import if it is uploaded, and spares what others changed since",
+        (PLAN, _) => "does what this report says if it is uploaded",
+        (WITHHELD, _) => "removes what was withheld if it is uploaded",
         (REMOVED, false) => "what was removed because the file does not name it",
         (REMOVED, true) => "what would be removed because the file does not name it",
         _ => "",
@@ -437,6 +468,7 @@ mod tests {
                 max_invalid_percent: 50.0.try_into().unwrap(),
                 max_removals_percent: 20.0.try_into().unwrap(),
                 max_proficiencies_per_user: 10,
+                unassigned_rows: UnassignedRows::Protect,
             },
             rates: &Rates { default, of: [].into(), total_per_second: None },
             now: DateTime::UNIX_EPOCH,

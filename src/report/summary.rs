@@ -34,12 +34,15 @@ pub struct Summary {
     pub status: ImportStatus,
     /// Why it was rejected or failed, for machines.
     pub code: Option<String>,
-    /// Why it was rejected or failed, and what to do.
+    /// Why it was rejected or failed, or what was withheld, and what to do.
     pub message: Option<String>,
     /// Rows by status.
     pub rows: Counts,
     /// Removals that the file asked for without a row that says so.
     pub implied_removals: u64,
+    /// Removals that were not made, because rows that cannot be assigned to a user protect them.
+    #[serde(default)]
+    pub removals_withheld: u64,
     /// Users by what became of them.
     pub users: UserCounts,
     /// What each operation was called.
@@ -53,7 +56,7 @@ pub struct Summary {
     pub expected_at: Option<DateTime<Utc>>,
     /// How often it was begun or resumed.
     pub deliveries: u32,
-    /// Why rows are not as the file says, once it is over: their rows are those that are invalid, failed or pending.
+    /// Why rows are not as the file says, once it is over: their rows are those that are invalid, failed, kept or pending.
     pub causes: Vec<Cause>,
 }
 
@@ -96,6 +99,7 @@ impl Summary {
             message: None,
             rows: Counts::default(),
             implied_removals: 0,
+            removals_withheld: 0,
             users: UserCounts::default(),
             calls: BTreeMap::new(),
             started_at,

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::causes::Cause;
 use super::summary::Summary;
 use super::text::{counted, grouped};
-use super::{RETRY, UNDO};
+use super::{PLAN, RETRY, UNDO};
 use crate::options::Mode;
 use crate::outcome::{Code, ImportStatus, Status};
 
@@ -48,10 +48,19 @@ impl Summary {
         let lacks_room = self.causes.first().is_some_and(|cause| cause.code == Code::TooManyProficiencies.name());
         match self.status {
             ImportStatus::InProgress => "Wait: the import is under way.".to_owned(),
-            ImportStatus::Succeeded if self.dry_run => {
-                "To do what results.csv says, import the same file again, not as a dry run.".to_owned()
-            }
+            ImportStatus::Succeeded if has(PLAN) => format!(
+                "To do all of it, upload {PLAN} to {folder}. It does what this report says, and spares what others change \
+                 meanwhile."
+            ),
             ImportStatus::Succeeded => format!("There is nothing to do.{undo}"),
+            ImportStatus::CompletedWithErrors if self.rows.to_retry() > 0 && has(PLAN) => format!(
+                "Correct the rows in {file}, and upload it to {again}. Or upload {PLAN} to {folder}: it does what can be done."
+            ),
+            ImportStatus::CompletedWithErrors if self.rows.to_retry() == 0 && self.rows.of(Status::Kept) > 0 => {
+                "Look at the rows in results.csv that are kept: what they are about was changed since. Change by hand what is \
+                 still wanted."
+                    .to_owned()
+            }
             ImportStatus::CompletedWithErrors if self.rows.to_retry() == 0 => {
                 "Look at import_message in results.csv: it says what could not be done.".to_owned()
             }

@@ -107,6 +107,12 @@ impl Catalog {
         Match::Known { attribute: name.clone(), value }
     }
 
+    /// The pair in the instance's spelling, if the instance is seen to have it.
+    pub fn listed(&self, attribute: &str, value: &str) -> Option<(&str, &str)> {
+        let (name, known) = self.attributes.find(attribute)?;
+        Some((name, known.values.find(value)?.0))
+    }
+
     /// All attributes, each with its values, in the instance's order.
     pub(super) fn attributes(&self) -> impl Iterator<Item = (&Arc<str>, impl Iterator<Item = &Arc<str>>)> {
         self.attributes.things.iter().map(|(name, attribute)| (name, attribute.values.names()))

@@ -79,6 +79,11 @@ impl Suggester {
         Some(Suggestion { known, difference })
     }
 
+    /// Whether it finds every text that is one letter off: there are not too many.
+    pub(crate) fn knows_all_near(&self) -> bool {
+        self.known.len() <= MAX_INDEXED
+    }
+
     /// All known texts that may have been meant.
     pub(crate) fn candidates(&self, text: &str) -> impl Iterator<Item = &str> {
         let keys = keys(text);

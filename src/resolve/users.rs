@@ -1,7 +1,7 @@
 //! Who a row means: user id, user ARN or username to a user id. Complete, or an error.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::suggest::{Suggester, did_you_mean};
 use crate::connect::{Connect, ConnectError, UserId};
@@ -81,15 +81,13 @@ pub struct Users {
     by_cell: Vec<Option<Symbol<User>>>,
     ids: Interner<User>,
     suggester: Suggester,
-    /// Users whom a misspelled name is near to.
-    possible_matches: Vec<Symbol<User>>,
 }
 
 impl Users {
-    /// Finds the users that these cells name. The directory is asked only if some are usernames.
+    /// Finds the users that these cells name. The directory is asked if some are usernames, and where the file is the whole
+    /// truth for its users (`replaces`): then an id that nobody has must be known before the first write, too.
     ///
     /// A cell that an earlier delivery resolved keeps its meaning (`recorded`): users may be renamed while an import runs.
-    /// Where the file is the whole truth for its users (`replaces`), misspelled names protect whom they may have meant.
     pub async fn find(
         connect: &Connect,
         instance_id: &str,
@@ -98,31 +96,35 @@ impl Users {
         replaces: bool,
     ) -> Result<Self, ConnectError> {
         let is_asked = |(cell, text): &(Symbol<UserCell>, &str)| {
-            !recorded.contains_key(cell) && matches!(reference(text, instance_id), Reference::Username(_))
+            let is_username = || matches!(reference(text, instance_id), Reference::Username(_));
+            !recorded.contains_key(cell) && (replaces || is_username())
         };
         let directory = if wanted.iter().any(is_asked) { connect.list_users().await? } else { Vec::new() };
+        let listed: HashSet<String> =
+            directory.iter().filter(|_| replaces).map(|user| user.id.to_lowercase()).collect();
         let by_username = UsernameIndex::new(directory.iter().map(|user| (user.username.as_str(), user.id.as_str())));
 
         let n_cells = wanted.iter().map(|(cell, _)| cell.index() + 1).max().unwrap_or(0);
         let mut users = Self::recorded(instance_id, recorded, n_cells);
-        let mut unknown = Vec::new();
+        let (mut has_unknown, mut has_unknown_ids) = (false, false);
         for &(cell, text) in wanted.iter().filter(|(cell, _)| !recorded.contains_key(cell)) {
             let id = match reference(text, instance_id) {
-                Reference::Id(id) => Some(id),
+                Reference::Id(id) => Some(id).filter(|id| !replaces || listed.contains(id)),
                 Reference::Elsewhere => None,
                 Reference::Username(username) => by_username.get(username).map(|&id| id.to_owned()),
             };
             match id {
                 Some(id) => users.by_cell[cell.index()] = Some(users.ids.intern(&id)),
-                None => unknown.push(text),
+                None => {
+                    has_unknown = true;
+                    has_unknown_ids |= !matches!(reference(text, instance_id), Reference::Username(_));
+                }
             }
         }
-        if !unknown.is_empty() {
-            users.suggester = Suggester::new(directory.iter().map(|user| user.username.clone()));
+        if has_unknown {
+            let ids = directory.iter().filter(|_| has_unknown_ids).map(|user| user.id.clone());
+            users.suggester = Suggester::new(directory.iter().map(|user| user.username.clone()).chain(ids));
         }
-        let near = unknown.into_iter().filter(|_| replaces).flat_map(|text| users.suggester.candidates(text));
-        let near = near.filter_map(|name| by_username.get(name));
-        users.possible_matches = near.map(|id| users.ids.intern(id)).collect();
         Ok(users)
     }
 
@@ -138,13 +140,14 @@ impl Users {
         for (cell, id) in sorted {
             by_cell[cell.index()] = Some(ids.intern(id.as_str()));
         }
-        let (instance_id, suggester) = (instance_id.to_owned(), Suggester::default());
-        Self { instance_id, by_cell, ids, suggester, possible_matches: Vec::new() }
+        Self { instance_id: instance_id.to_owned(), by_cell, ids, suggester: Suggester::default() }
     }
 
-    /// Users of the instance whom a name in the file that nobody has is near to.
-    pub fn possible_matches(&self) -> impl Iterator<Item = Symbol<User>> {
-        self.possible_matches.iter().copied()
+    /// Whether a name or an id that nobody has is near to one that somebody has, or may be.
+    pub fn is_near_somebody(&self, text: &str) -> bool {
+        // Of an ARN the id counts: the instance before it may be mistyped.
+        let name = if text.starts_with("arn:") { text.rsplit('/').next().unwrap_or(text) } else { text };
+        !self.suggester.knows_all_near() || self.suggester.candidates(name).next().is_some()
     }
 
     /// The user that a cell of the file means.

@@ -19,7 +19,7 @@ pub(crate) type LanesByName = BTreeMap<String, LaneMemory>;
 #[serde(rename_all = "snake_case")]
 pub(super) enum Entry {
     /// What the file is, once its header was read.
-    Started { kind: String, mode: Mode },
+    Started(Started),
     /// What replacing a user's set would do.
     Preview { user: UserId, preview: Preview },
     /// The guard against a mass removal was passed.
@@ -32,6 +32,17 @@ pub(super) enum Entry {
     Called { calls: CallsByName, lanes: LanesByName },
     /// What this delivery has called when.
     Timeline(Timeline),
+}
+
+/// What a file is, and what was found when it was first compared with the instance.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Started {
+    /// The name of its kind.
+    pub kind: String,
+    /// Whether it is the whole truth for its users.
+    pub mode: Mode,
+    /// The rows that could not be assigned to a user, in the engine's form.
+    pub unassigned: Box<RawValue>,
 }
 
 /// A user whose writes may have started.

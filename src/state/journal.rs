@@ -18,12 +18,11 @@ use bytes::Bytes;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use super::entry::{CallsByName, Completed, Entry, Intent, LanesByName};
+use super::entry::{CallsByName, Completed, Entry, Intent, LanesByName, Started};
 use super::lease::{Fenced, LeaseError};
 use super::replay::Replay;
 use super::segment::Segments;
 use crate::connect::{Timeline, UserId};
-use crate::options::Mode;
 use crate::outcome::Preview;
 use crate::store::{Location, Store, StoreError};
 
@@ -74,13 +73,13 @@ impl Journal {
         }
     }
 
-    /// The kind of the file and the mode, if an earlier delivery read the header.
-    pub(crate) async fn find_started(&self) -> Result<Option<(String, Mode)>, StoreError> {
+    /// What the file is, if an earlier delivery compared it with the instance.
+    pub(crate) async fn find_started(&self) -> Result<Option<Started>, StoreError> {
         loop {
             let (listing, mut started) = (self.segments.list().await?, None);
             let read = self.segments.read(&listing, async |_, entry, _| {
-                if let Entry::Started { kind, mode } = entry {
-                    started = Some((kind, mode));
+                if let Entry::Started(found) = entry {
+                    started = Some(found);
                 }
                 Ok(())
             });
@@ -136,8 +135,8 @@ impl Journal {
     }
 
     /// Keeps what the file is.
-    pub(crate) fn started(&self, kind: &str, mode: Mode) {
-        self.append(&Entry::Started { kind: kind.to_owned(), mode });
+    pub(crate) fn started(&self, started: Started) {
+        self.append(&Entry::Started(started));
     }
 
     /// Keeps what a user had before the import's first write for it, and waits until it is stored.
@@ -291,6 +290,7 @@ mod tests {
     use serde_json::value::to_raw_value;
 
     use super::*;
+    use crate::options::Mode;
     use crate::outcome::RowId;
 
     async fn confirmed() -> Result<(), LeaseError> {
@@ -302,7 +302,8 @@ mod tests {
         let s3 = MemoryS3::new().with_bucket("imports", Versioning::Off);
         let (store, state) = (Store::new(s3_client(&s3)), Location::new("imports", "state/a/"));
         let first = Journal::new(&store, &state, 1);
-        first.started("proficiencies", Mode::Merge);
+        let unassigned = to_raw_value(&()).unwrap();
+        first.started(Started { kind: "proficiencies".to_owned(), mode: Mode::Merge, unassigned });
         first.append(&Entry::Intent(Intent {
             user: UserId::new("under way"),
             rows: vec![RowId(0)],
@@ -315,7 +316,8 @@ mod tests {
             let journal = Journal::new(&store, &state, delivery);
             let replay = journal.replay(confirmed, |_| {}).await.unwrap();
             assert_eq!(replay.intents.len(), 1, "delivery {delivery}");
-            assert_eq!(journal.find_started().await.unwrap(), Some(("proficiencies".to_owned(), Mode::Merge)));
+            let started = journal.find_started().await.unwrap().unwrap();
+            assert_eq!((started.kind.as_str(), started.mode), ("proficiencies", Mode::Merge));
         }
     }
 }

@@ -8,7 +8,7 @@ mod record;
 mod replay;
 mod segment;
 
-pub(crate) use entry::{CallsByName, Completed, Intent, LanesByName};
+pub(crate) use entry::{CallsByName, Completed, Intent, LanesByName, Started};
 pub(crate) use journal::Journal;
 pub(crate) use lease::{Acquired, Fenced, FinishedImport, Found, Lease, LeaseError};
 pub use record::Answer;

@@ -88,7 +88,7 @@ fn sources() -> Sources {
 fn code(text: &str) -> String {
     let tests = text.match_indices("\n#[cfg(test)]\n").find(|(at, found)| {
         let next = text[at + found.len()..].lines().find(|line| !line.starts_with("#[")).unwrap_or_default();
-        next.starts_with("mod ") && next.ends_with('{')
+        next.trim_start_matches("pub(super) ").starts_with("mod ") && next.ends_with('{')
     });
     let text = tests.map_or(text, |(at, _)| &text[..at]);
     text.lines().filter(|line| !line.trim_start().starts_with("//")).map(|line| format!("{line}\n")).collect()

@@ -97,10 +97,22 @@ async fn the_header_tells_the_kind_and_every_row_is_accounted_for() {
         assert_eq!(lists(&world, 2), before[2]);
         assert_eq!(report.retry.as_ref().unwrap().lines().count(), 1 + 8);
         expect![[r#"
-            user,channel,auto_accept,agent_first_callback_auto_accept,after_contact_work_seconds,agent_first_callback_after_contact_work_seconds,phone_type,phone_number,persistent_connection,voice_enhancement_mode
-            00000000-0000-4000-8000-000000000000,VOICE,no,,30,,SOFT_PHONE,,,
-            00000000-0000-4000-8000-000000000000,CHAT,yes,,,,,,,
-            00000000-0000-4000-8000-000000000001,TASK,,,0,,,,,
+            user,channel,auto_accept,agent_first_callback_auto_accept,after_contact_work_seconds,agent_first_callback_after_contact_work_seconds,phone_type,phone_number,persistent_connection,voice_enhancement_mode,if_auto_accept,if_agent_first_callback_auto_accept,if_after_contact_work_seconds,if_agent_first_callback_after_contact_work_seconds,if_phone_type,if_phone_number,if_persistent_connection,if_voice_enhancement_mode
+            00000000-0000-4000-8000-000000000000,VOICE,no,,,,,,,,yes,,,,,,,
+            00000000-0000-4000-8000-000000000000,VOICE,,,30,,,,,,,,60,,,,,
+            00000000-0000-4000-8000-000000000000,VOICE,,,,,SOFT_PHONE,,,,,,,,DESK_PHONE,,,
+            00000000-0000-4000-8000-000000000000,CHAT,yes,,,,,,,,no,,,,,,,
+            00000000-0000-4000-8000-000000000001,TASK,,,0,,,,,,,,45,,,,,
+        "#]         00000000-0000-4000-8000-000000000000,VOICE,no,,,,,,,,yes,,,,,,,
+            00000000-0000-4000-8000-000000000000,VOICE,,,30,,,,,,,,60,,,,,
+            00000000-0000-4000-8000-000000000000,VOICE,,,,,SOFT_PHONE,,,,,,,,DESK_PHONE,,,
+            00000000-0000-4000-8000-000000000000,CHAT,yes,,,,,,,,no,,,,,,,
+            00000000-0000-4000-8000-000000000001,TASK,,,0,,,,,,,,45,,,,,
+        "#]         00000000-0000-4000-8000-000000000000,VOICE,no,,,,,,,,yes,,,,,,,
+            00000000-0000-4000-8000-000000000000,VOICE,,,30,,,,,,,,60,,,,,
+            00000000-0000-4000-8000-000000000000,VOICE,,,,,SOFT_PHONE,,,,,,,,DESK_PHONE,,,
+            00000000-0000-4000-8000-000000000000,CHAT,yes,,,,,,,,no,,,,,,,
+            00000000-0000-4000-8000-000000000001,TASK,,,0,,,,,,,,45,,,,,
         "#]].assert_eq(report.undo.as_deref().unwrap());
 
         world.emulator.reset_stats();

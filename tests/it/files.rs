@@ -385,7 +385,7 @@ async fn what_we_write_ourselves_runs_in_no_spreadsheet() {
     let csv = "user,attribute,value,level\n=cmd(),Language,German,3\n";
     let report = world.drop_file("incoming/mode=replace/a.csv", csv).await;
     assert_eq!(report.removed.as_deref(), Some("user,attribute,value,level\n'=cmd(),'=Team,'+blue,2\n"));
-    assert!(report.undo.as_ref().unwrap().contains(",'=Team,'+blue,2,set\n"), "{:?}", report.undo);
+    assert!(report.undo.as_ref().unwrap().contains(",'=Team,'+blue,2,set,none\n"), "{:?}", report.undo);
     world.drop_file("incoming/undo.csv", report.undo.unwrap()).await;
     assert_eq!(world.held(0), ["=Team=+blue:2"]);
 }

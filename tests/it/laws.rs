@@ -160,6 +160,13 @@ impl Dropped {
     }
 }
 
+/// What withheld.csv names of a user.
+pub fn withheld(report: &Report, n: usize) -> BTreeSet<String> {
+    let rows = report.withheld.as_deref().unwrap_or_default().lines().skip(1);
+    let of_user = rows.filter(|row| row.starts_with(&user_id(n)));
+    of_user.map(|row| row.split(',').nth(2).unwrap().to_owned()).collect()
+}
+
 /// Whether the end of an import is told as its summary tells it: by metrics, by an event and by a notice.
 pub fn is_told(world: &World, report: &Report) -> bool {
     let is_event = |event: &Value| {
@@ -223,7 +230,10 @@ async fn check(case: Case) {
         assert!(after[n].keys().all(|product| case.held[n].contains_key(product) || named[n].contains(product)));
         if case.replaces && !named[n].is_empty() && !has_errors[n] && !rows.iter().any(|row| row[2] == "missing_field")
         {
-            assert_eq!(after[n].keys().collect::<Vec<_>>(), named[n].iter().collect::<Vec<_>>(), "agent{n:03}");
+            let withheld = withheld(&report, n);
+            let left: BTreeSet<&String> = named[n].iter().chain(&withheld).collect();
+            assert_eq!(after[n].keys().collect::<BTreeSet<_>>(), left, "agent{n:03}");
+            assert_eq!(named[n].intersection(&withheld).count(), 0, "agent{n:03}");
         }
         let smallest = world.emulator.instance(|centre| centre.smallest_set(&user_id(n)));
         let is_on_the_way = !case.held[n].is_empty() && !after[n].is_empty();

@@ -158,12 +158,22 @@ async fn each_file_is_to_be_uploaded_where_it_does_what_it_is_for() {
     let replaced = world.drop_file("incoming/mode=replace/a.csv", proficiencies("agent000,Language,German,3\n")).await;
     let next = "There is nothing to do. To undo what was done, upload undo.csv to s3://imports/incoming/.";
     assert!(text(&page(&world, &replaced)).join("\n").contains(next));
+    let undone = world.drop_file("incoming/undo.csv", replaced.undo.unwrap()).await;
+    assert_eq!(undone.status(), "succeeded");
     let rows = "agent000,Language,German,4\nagent000,Language,Germann,3\n";
     let wrong = world.drop_file("incoming/mode=replace/b.csv", proficiencies(rows)).await;
     let next = "Correct the rows in retry.csv, and upload it to s3://imports/incoming/mode=replace/.";
     assert!(text(&page(&world, &wrong)).join("\n").contains(next));
-    let undone = world.drop_file("incoming/undo.csv", replaced.undo.unwrap()).await;
-    assert_eq!(undone.status(), "succeeded");
+    let planned = world.drop_file("incoming/mode=replace/dry-run=true/b.csv", proficiencies(rows)).await;
+    let next = "Correct the rows in your file, and upload it to s3://imports/incoming/mode=replace/dry-run=true/. Or upload \
+                plan.csv to s3://imports/incoming/: it does what can be done.";
+    assert!(!text(&page(&world, &planned)).join("\n").contains(next), "nothing can be done");
+    let rows = "agent000,Language,German,5\nagent001,Language,Germann,3\n";
+    let planned = world.drop_file("incoming/mode=replace/dry-run=true/b.csv", proficiencies(rows)).await;
+    assert!(text(&page(&world, &planned)).join("\n").contains(next));
+    let planned = world.drop_file("incoming/dry-run=true/b.csv", proficiencies("agent000,Language,German,5\n")).await;
+    let next = "To do all of it, upload plan.csv to s3://imports/incoming/.";
+    assert!(text(&page(&world, &planned)).join("\n").contains(next));
 }
 
 #[tokio::test(start_paused = true)]

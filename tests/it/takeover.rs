@@ -130,8 +130,8 @@ async fn what_was_written_for_a_user_that_cannot_be_read_any_more_is_in_the_undo
     let report = world.report(&answer["imports"][0]);
     let undo = report.undo.as_ref().unwrap();
     for n in under_way {
-        for pair in ["Language,German", "Product,P01"] {
-            assert!(undo.contains(&format!("{},{pair},,remove\n", user_id(n))), "{n}: {undo}");
+        for (pair, level) in [("Language,German", 3), ("Product,P01", 4)] {
+            assert!(undo.contains(&format!("{},{pair},,remove,{level}\n", user_id(n))), "{n}: {undo}");
         }
     }
     assert!(report.counts()["failed"] > 0);
@@ -241,7 +241,7 @@ async fn an_attribute_that_is_gone_meanwhile_takes_nothing_out_of_the_undo() {
     let report = world.report(&answer["imports"][0]);
     let undo = report.undo.as_ref().unwrap();
     for n in touched {
-        assert!(undo.contains(&format!("{},Product,P01,,remove\n", user_id(n))), "{n}: {undo}");
+        assert!(undo.contains(&format!("{},Product,P01,,remove,4\n", user_id(n))), "{n}: {undo}");
     }
     assert!(report.rows().iter().any(|[_, _, code, _]| code == "unknown_attribute"), "those that were not begun with");
 }

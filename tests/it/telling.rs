@@ -155,7 +155,7 @@ async fn the_end_of_an_import_with_errors_is_told_with_its_three_commonest_cause
 
         The report: ...
 
-        What to do next: Correct the rows in your file, and upload it to s3://imports/incoming/dry-run=true/.
+        What to do next: Correct the rows in your file, and upload it to s3://imports/incoming/dry-run=true/. Or upload plan.csv to s3://imports/incoming/: it does what can be done.
     "#]]
     .assert_eq(&notice.text.replace(&format!("s3://imports/{}", report.folder), "..."));
 }

@@ -170,6 +170,8 @@ impl World {
             retry: text("retry.csv"),
             undo: text("undo.csv"),
             removed: text("removed.csv"),
+            plan: text("plan.csv"),
+            withheld: text("withheld.csv"),
             folder,
         }
     }
@@ -209,7 +211,7 @@ fn assert_causes_add_up(summary: &Value) {
     let causes = summary["causes"].as_array().unwrap();
     let explained: u64 = causes.iter().map(|cause| cause["rows"].as_u64().unwrap()).sum();
     if summary["status"] != "in_progress" {
-        assert_eq!(explained, rows("invalid") + rows("failed") + rows("pending"), "{summary:#}");
+        assert_eq!(explained, rows("invalid") + rows("failed") + rows("kept") + rows("pending"), "{summary:#}");
     }
     assert!(causes.iter().all(|cause| cause["code"] != "" && cause["message"] != ""), "{summary:#}");
 }
@@ -234,6 +236,8 @@ pub struct Report {
     pub retry: Option<String>,
     pub undo: Option<String>,
     pub removed: Option<String>,
+    pub plan: Option<String>,
+    pub withheld: Option<String>,
     pub folder: String,
 }
 

@@ -1,17 +1,14 @@
 //! What the report says of proficiencies, and what takes an import of them back. Pure.
 
-use super::effects::{BeforeImage, ProficiencyEffects};
-use super::row::{ACTION, CheckedProficiency, check};
+use super::effects::{ProficiencyChange, ProficiencyEffects};
+use super::plan::Condition;
+use super::row::{ACTION, CheckedProficiency, IF_LEVEL, NONE, check};
 use super::rows::{ProficiencyRows, is_sheet_removal};
-use crate::connect::UserId;
+use crate::connect::{Level, UserId};
 use crate::input::{Header, Record};
 use crate::kind::rows::{Describe, ReportContext, Rows as _};
 use crate::outcome::{Code, LevelChange, Line, Note, Outcome, Problem, RowId, RowReport, Status};
 use crate::resolve::Catalog;
-
-/// What rows have in common that contradict others.
-const CONTRADICTION: &str =
-    "Contradicts another line: same user, attribute and value, another level. None of them was done: keep one.";
 
 /// What the user had and what it has, or would have, as far as that is known.
 fn level_change(outcome: Outcome, row: &CheckedProficiency<'_>) -> Option<LevelChange> {
@@ -31,6 +28,38 @@ fn level_change(outcome: Outcome, row: &CheckedProficiency<'_>) -> Option<LevelC
     Some(LevelChange { before, after })
 }
 
+/// A level of a user, or that there is none: as a condition says it.
+fn level_or_none(level: Option<Level>) -> String {
+    level.map_or_else(|| NONE.to_owned(), |level| level.to_string())
+}
+
+/// The row that brings a user from one level to another, if it still has the former.
+fn conditional_row(user: &UserId, change: &ProficiencyChange, from: Option<Level>, to: Option<Level>) -> Vec<String> {
+    let (attribute, value) = (change.pair.attribute.to_string(), change.pair.value.to_string());
+    let action = if to.is_some() { "set" } else { "remove" };
+    let level = to.map_or_else(String::new, |level| level.to_string());
+    vec![user.to_string(), attribute, value, level, action.to_owned(), level_or_none(from)]
+}
+
+/// Rows of `removed.csv`: what a user had.
+fn lost(user: &str, changes: &[ProficiencyChange]) -> Vec<Vec<String>> {
+    let row = |ProficiencyChange { pair, before, .. }: &ProficiencyChange| {
+        let level = before.map_or_else(String::new, |level| level.to_string());
+        vec![user.to_owned(), pair.attribute.to_string(), pair.value.to_string(), level]
+    };
+    changes.iter().map(row).collect()
+}
+
+/// `Language=German, Product=P01`.
+fn pairs(changes: &[ProficiencyChange]) -> String {
+    changes.iter().map(|change| change.pair.to_string()).collect::<Vec<_>>().join(", ")
+}
+
+/// How rows of one user, attribute and value differ that contradict each other.
+fn difference(header: &Header) -> &'static str {
+    if header.index_of(IF_LEVEL).is_some() { "another level or condition" } else { "another level" }
+}
+
 /// What is said of an addition for which there is no room.
 fn too_many(what: &str, most: usize) -> String {
     format!(
@@ -40,7 +69,7 @@ fn too_many(what: &str, most: usize) -> String {
 }
 
 impl Describe for ProficiencyRows {
-    const UNDO: &'static [&'static str] = &["user", "attribute", "value", "level", "action"];
+    const UNDO: &'static [&'static str] = &["user", "attribute", "value", "level", "action", "if_level"];
     const REMOVED: &'static [&'static str] = &["user", "attribute", "value", "level"];
 
     fn describe(
@@ -53,11 +82,15 @@ impl Describe for ProficiencyRows {
         let outcome = self.ledger().outcome(row).unwrap_or(Outcome::PENDING);
         let checked = check(header, record);
         let levels = checked.as_ref().ok().and_then(|row| level_change(outcome, row));
-        let (code, message) = self.message(outcome, Line(record.line), checked, context);
+        let (code, message) = self.message(outcome, header, Line(record.line), checked, context);
         let mut report = RowReport { levels, ..RowReport::new(outcome.status, code, message) };
         report.cause = match outcome.code {
-            Code::ConflictingRows => Some(CONTRADICTION.to_owned()),
+            Code::ConflictingRows => Some(format!(
+                "Contradicts another line: same user, attribute and value, {}. None of them was done: keep one.",
+                difference(header)
+            )),
             Code::TooManyProficiencies => Some(too_many("more proficiencies", context.max_proficiencies)),
+            Code::ChangedSince => Some(outcome.code.in_words().to_owned()),
             _ => None,
         };
         if let Some(surplus) = self.surplus(row, context) {
@@ -80,21 +113,26 @@ impl Describe for ProficiencyRows {
 
     fn undo(user: &UserId, effects: &ProficiencyEffects) -> Vec<Vec<String>> {
         let ProficiencyEffects { changed, removed, unseen, .. } = effects;
-        let row = |BeforeImage { pair, level }: &BeforeImage| {
-            let (attribute, value) = (pair.attribute.to_string(), pair.value.to_string());
-            let action = if level.is_some() { "set" } else { "remove" };
-            let level = level.map_or_else(String::new, |level| level.to_string());
-            vec![user.to_string(), attribute, value, level, action.to_owned()]
-        };
-        changed.iter().chain(removed).chain(unseen).map(row).collect()
+        let back = |change: &ProficiencyChange| conditional_row(user, change, change.after, change.before);
+        changed.iter().chain(removed).chain(unseen).map(back).collect()
+    }
+
+    fn plan(user: &UserId, effects: &ProficiencyEffects) -> Vec<Vec<String>> {
+        let ProficiencyEffects { changed, removed, .. } = effects;
+        let forth = |change: &ProficiencyChange| conditional_row(user, change, change.before, change.after);
+        changed.iter().chain(removed).map(forth).collect()
+    }
+
+    fn withheld(user: &UserId, effects: &ProficiencyEffects) -> Vec<Vec<String>> {
+        effects.withheld.iter().map(|change| conditional_row(user, change, change.before, change.after)).collect()
+    }
+
+    fn withheld_by_name(user: &str, effects: &ProficiencyEffects) -> Vec<Vec<String>> {
+        lost(user, &effects.withheld)
     }
 
     fn removed(user: &str, effects: &ProficiencyEffects) -> Vec<Vec<String>> {
-        let row = |BeforeImage { pair, level }: &BeforeImage| {
-            let level = level.map_or_else(String::new, |level| level.to_string());
-            vec![user.to_owned(), pair.attribute.to_string(), pair.value.to_string(), level]
-        };
-        effects.removed.iter().map(row).collect()
+        lost(user, &effects.removed)
     }
 
     fn changed_beyond_rows(effects: &ProficiencyEffects) -> bool {
@@ -102,7 +140,7 @@ impl Describe for ProficiencyRows {
     }
 
     fn is_incomplete(effects: &ProficiencyEffects) -> bool {
-        !effects.kept.is_empty()
+        !(effects.remaining.is_empty() && effects.withheld.is_empty())
     }
 }
 
@@ -111,6 +149,7 @@ impl ProficiencyRows {
     fn message(
         &self,
         outcome: Outcome,
+        header: &Header,
         own_line: Line,
         checked: Result<CheckedProficiency<'_>, Problem<Code>>,
         context: ReportContext<'_, Catalog>,
@@ -131,9 +170,30 @@ impl ProficiencyRows {
             (Code::DuplicateRow, Note::Line(line), _) => format!("Duplicate of {}.", said(line)),
             (_, Note::Line(line), _) => {
                 format!(
-                    "Contradicts {}: same user, attribute and value, another level. Keep one of the two.",
-                    said(line)
+                    "Contradicts {}: same user, attribute and value, {}. Keep one of the two.",
+                    said(line),
+                    difference(header)
                 )
+            }
+            (_, Note::LevelFound(hundredths), Ok(row)) => {
+                #[expect(clippy::cast_precision_loss, reason = "levels are 1 to 5")]
+                let found = (hundredths > 0).then(|| Level::from_wire(hundredths as f32 / 100.0));
+                let expected = match row.condition {
+                    Condition::Level(level) => Some(level),
+                    Condition::Always | Condition::Absent => None,
+                };
+                format!(
+                    "{}={} is now {}, not {}: it was changed since. Left as it is.",
+                    row.attribute.trim(),
+                    row.value.trim(),
+                    level_or_none(found),
+                    level_or_none(expected)
+                )
+            }
+            (_, Note::NoRoom, Ok(_)) => {
+                "Other rows of this user are kept, so there is no room for what its rows add. Nothing of this user was \
+                 changed."
+                    .to_owned()
             }
             (_, Note::SetSize(size), _) => too_many(&format!("{size} proficiencies, more"), context.max_proficiencies),
             (_, Note::LevelBefore(hundredths), Ok(row))
@@ -154,10 +214,19 @@ impl ProficiencyRows {
         }
         let user = self.ledger().known_user(row, context.users?)?;
         let effects = self.effects_of(row, context);
-        if let Some(ProficiencyEffects { kept, kept_reason, .. }) = effects.iter().find(|of| Self::is_incomplete(of)) {
-            let pairs: Vec<_> = kept.iter().map(|image| image.pair.to_string()).collect();
-            let reason = kept_reason.as_ref().map_or_else(String::new, |reason| format!(" {reason}"));
-            return Some(format!("What the file does not name could not be removed: {}.{reason}", pairs.join(", ")));
+        if let Some(ProficiencyEffects { remaining, remaining_reason, withheld, .. }) =
+            effects.iter().find(|of| Self::is_incomplete(of))
+        {
+            let reason = remaining_reason.as_ref().map_or_else(String::new, |reason| format!(" {reason}"));
+            let remaining = (!remaining.is_empty())
+                .then(|| format!("What the file does not name could not be removed: {}.{reason}", pairs(remaining)));
+            let withheld = (!withheld.is_empty()).then(|| {
+                format!(
+                    "Not removed, because a row that cannot be assigned to a user may name it: {}.",
+                    pairs(withheld)
+                )
+            });
+            return Some(remaining.into_iter().chain(withheld).collect::<Vec<_>>().join(" "));
         }
         let has_lost = effects.iter().any(|effects| !effects.removed.is_empty());
         let sentence = if has_lost {
@@ -181,8 +250,9 @@ mod tests {
     use crate::resolve::Users;
     use serde_json::value::RawValue;
 
-    const EFFECTS: &str = r#"{"c":[["connect:A","x",2],["connect:A","y",null]],"r":[["Product","P01",3]],
-                              "u":[["Product","P02",null]],"k":[["Product","P03",1]],"w":"Not this."}"#;
+    const EFFECTS: &str = r#"{"c":[["connect:A","x",2,5],["connect:A","y",null,1]],"r":[["Product","P01",3,null]],
+                              "u":[["Product","P02",null,4]],"k":[["Product","P03",1,null]],"w":"Not this.",
+                              "h":[["Product","P04",2.5,null],["Product","P05",1,null]]}"#;
 
     /// The messages of these rows of one user, after this happened.
     fn messages(csv_rows: &[&str], replaces: bool, happen: impl FnOnce(&mut ProficiencyRows)) -> Vec<String> {
@@ -224,7 +294,8 @@ mod tests {
             rows.ledger_mut().set(RowId(1), Outcome::duplicate(Line(2)));
         };
         let rows = ["connect:A,x,1", "connect:A,x,1"];
-        let kept = "What the file does not name could not be removed: Product=P03. Not this.";
+        let kept = "What the file does not name could not be removed: Product=P03. Not this. Not removed, because a row that \
+                    cannot be assigned to a user may name it: Product=P04, Product=P05.";
         let told = messages(&rows, true, |rows| {
             change(rows);
             set_effects(rows, EFFECTS);
@@ -236,7 +307,7 @@ mod tests {
         let told = messages(&rows, true, change_nothing);
         let not_removed = "Not all rows of this user are right, so what the file does not name was not removed.";
         assert_eq!(told, [not_removed, &format!("The level 'six' is not 1, 2, 3, 4 or 5. {not_removed}")]);
-        let told = messages(&rows, true, |rows| set_effects(rows, r#"{"r":[["Product","P01",3]]}"#));
+        let told = messages(&rows, true, |rows| set_effects(rows, r#"{"r":[["Product","P01",3,null]]}"#));
         assert!(told[0].ends_with("and found none again, is in removed.csv."), "{told:?}");
     }
 
@@ -257,17 +328,23 @@ mod tests {
     fn change_nothing(_: &mut ProficiencyRows) {}
 
     #[test]
-    fn undo_takes_back_rows_then_removals_then_what_cannot_be_seen() {
+    fn undo_takes_back_rows_then_removals_then_what_cannot_be_seen_and_a_plan_does_them() {
         let effects = serde_json::from_str(EFFECTS).unwrap();
         let undo = ProficiencyRows::undo(&UserId::new("an-id"), &effects);
         let undo: Vec<String> = undo.iter().map(|row| row.join(",")).collect();
         let expected = [
-            "an-id,connect:A,x,2,set",
-            "an-id,connect:A,y,,remove",
-            "an-id,Product,P01,3,set",
-            "an-id,Product,P02,,remove",
+            "an-id,connect:A,x,2,set,5",
+            "an-id,connect:A,y,,remove,1",
+            "an-id,Product,P01,3,set,none",
+            "an-id,Product,P02,,remove,4",
         ];
         assert_eq!(undo, expected);
+        let joined = |rows: Vec<Vec<String>>| rows.iter().map(|row| row.join(",")).collect::<Vec<_>>();
+        let plan = joined(ProficiencyRows::plan(&UserId::new("an-id"), &effects));
+        let expected = ["an-id,connect:A,x,5,set,2", "an-id,connect:A,y,1,set,none", "an-id,Product,P01,,remove,3"];
+        assert_eq!(plan, expected);
+        let withheld = joined(ProficiencyRows::withheld(&UserId::new("an-id"), &effects));
+        assert_eq!(withheld, ["an-id,Product,P04,,remove,2.5", "an-id,Product,P05,,remove,1"]);
         assert_eq!(ProficiencyRows::removed("jdoe", &effects), [["jdoe", "Product", "P01", "3"]]);
         assert!(ProficiencyRows::is_incomplete(&effects) && ProficiencyRows::changed_beyond_rows(&effects));
     }

@@ -4,33 +4,32 @@ use serde::{Deserialize, Serialize};
 
 use crate::connect::{Level, Proficiencies, ProficiencyKey};
 
-/// A proficiency before this import, for the journal: `["Language","German",3]`, or `null` for a level that was not there.
+/// A change of a proficiency, for the journal: `["Language","German",3,5]`, with `null` for a level that is not there.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(from = "(String, String, Option<f32>)", into = "(String, String, Option<ShortLevel>)")]
-pub struct BeforeImage {
+#[serde(
+    from = "(String, String, Option<f32>, Option<f32>)",
+    into = "(String, String, Option<ShortLevel>, Option<ShortLevel>)"
+)]
+pub struct ProficiencyChange {
     /// The proficiency.
     pub pair: ProficiencyKey,
     /// Its level before the import; nothing if the user did not have it.
-    pub level: Option<Level>,
+    pub before: Option<Level>,
+    /// Its level after it; nothing if the user does not have it any more.
+    pub after: Option<Level>,
 }
 
-impl BeforeImage {
-    /// The proficiency as it was in the set before.
-    pub(super) fn new(pair: &ProficiencyKey, before: &Proficiencies) -> Self {
-        Self { pair: pair.clone(), level: before.get(pair).copied() }
-    }
-}
-
-impl From<(String, String, Option<f32>)> for BeforeImage {
-    fn from((attribute, value, level): (String, String, Option<f32>)) -> Self {
+impl From<(String, String, Option<f32>, Option<f32>)> for ProficiencyChange {
+    fn from((attribute, value, before, after): (String, String, Option<f32>, Option<f32>)) -> Self {
         let pair = ProficiencyKey { attribute: attribute.into(), value: value.into() };
-        Self { pair, level: level.map(Level::from_wire) }
+        Self { pair, before: before.map(Level::from_wire), after: after.map(Level::from_wire) }
     }
 }
 
-impl From<BeforeImage> for (String, String, Option<ShortLevel>) {
-    fn from(BeforeImage { pair, level }: BeforeImage) -> Self {
-        (pair.attribute.to_string(), pair.value.to_string(), level.map(ShortLevel::from))
+impl From<ProficiencyChange> for (String, String, Option<ShortLevel>, Option<ShortLevel>) {
+    fn from(ProficiencyChange { pair, before, after }: ProficiencyChange) -> Self {
+        let (attribute, value) = (pair.attribute.to_string(), pair.value.to_string());
+        (attribute, value, before.map(ShortLevel::from), after.map(ShortLevel::from))
     }
 }
 
@@ -52,20 +51,25 @@ impl From<Level> for ShortLevel {
     }
 }
 
-/// All that a user has, for the journal.
+/// All that a user has, for the journal: `[["Language","German",3]]`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(from = "Vec<BeforeImage>", into = "Vec<BeforeImage>")]
+#[serde(from = "Vec<(String, String, f32)>", into = "Vec<(String, String, ShortLevel)>")]
 pub struct CurrentProficiencies(pub Proficiencies);
 
-impl From<Vec<BeforeImage>> for CurrentProficiencies {
-    fn from(images: Vec<BeforeImage>) -> Self {
-        Self(images.into_iter().filter_map(|image| Some((image.pair, image.level?))).collect())
+impl From<Vec<(String, String, f32)>> for CurrentProficiencies {
+    fn from(held: Vec<(String, String, f32)>) -> Self {
+        let keyed = |(attribute, value, level): (String, String, f32)| {
+            (ProficiencyKey { attribute: attribute.into(), value: value.into() }, Level::from_wire(level))
+        };
+        Self(held.into_iter().map(keyed).collect())
     }
 }
 
-impl From<CurrentProficiencies> for Vec<BeforeImage> {
+impl From<CurrentProficiencies> for Vec<(String, String, ShortLevel)> {
     fn from(CurrentProficiencies(held): CurrentProficiencies) -> Self {
-        held.into_iter().map(|(pair, level)| BeforeImage { pair, level: Some(level) }).collect()
+        held.into_iter()
+            .map(|(pair, level)| (pair.attribute.to_string(), pair.value.to_string(), level.into()))
+            .collect()
     }
 }
 
@@ -75,40 +79,43 @@ impl From<CurrentProficiencies> for Vec<BeforeImage> {
 pub struct ProficiencyEffects {
     /// What rows changed, in the order of the rows.
     #[serde(rename = "c", skip_serializing_if = "Vec::is_empty")]
-    pub changed: Vec<BeforeImage>,
+    pub changed: Vec<ProficiencyChange>,
     /// What was removed because the file does not name it.
     #[serde(rename = "r", skip_serializing_if = "Vec::is_empty")]
-    pub removed: Vec<BeforeImage>,
+    pub removed: Vec<ProficiencyChange>,
     /// What may have been written, and cannot be seen.
     #[serde(rename = "u", skip_serializing_if = "Vec::is_empty")]
-    pub unseen: Vec<BeforeImage>,
+    pub unseen: Vec<ProficiencyChange>,
     /// What should have been removed because the file does not name it, and is still there.
     #[serde(rename = "k", skip_serializing_if = "Vec::is_empty")]
-    pub kept: Vec<BeforeImage>,
+    pub remaining: Vec<ProficiencyChange>,
     /// Why it is still there: what the service said last. Nothing where removing it was not tried.
     #[serde(rename = "w", skip_serializing_if = "Option::is_none")]
-    pub kept_reason: Option<String>,
+    pub remaining_reason: Option<String>,
+    /// What would have been removed because the file does not name it, if a row that cannot be assigned to a user did not
+    /// protect it.
+    #[serde(rename = "h", skip_serializing_if = "Vec::is_empty")]
+    pub withheld: Vec<ProficiencyChange>,
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn image(value: &str, level: Option<f32>) -> BeforeImage {
-        BeforeImage::from(("Language".to_owned(), value.to_owned(), level))
+    fn change(value: &str, before: Option<f32>, after: Option<f32>) -> ProficiencyChange {
+        ProficiencyChange::from(("Language".to_owned(), value.to_owned(), before, after))
     }
 
     #[test]
     fn effects_are_short_and_read_back() {
         let effects = ProficiencyEffects {
-            changed: vec![image("German", Some(3.0)), image("French", None)],
-            removed: vec![image("Greek", Some(2.55))],
-            kept_reason: Some("No.".to_owned()),
+            changed: vec![change("German", Some(3.0), Some(5.0)), change("French", None, Some(1.0))],
+            removed: vec![change("Greek", Some(2.55), None)],
+            remaining_reason: Some("No.".to_owned()),
             ..ProficiencyEffects::default()
         };
         let json = serde_json::to_string(&effects).unwrap();
-        let expected =
-            r#"{"c":[["Language","German",3],["Language","French",null]],"r":[["Language","Greek",2.55]],"w":"No."}"#;
+        let expected = r#"{"c":[["Language","German",3,5],["Language","French",null,1]],"r":[["Language","Greek",2.55,null]],"w":"No."}"#;
         assert_eq!(json, expected);
         assert_eq!(serde_json::from_str::<ProficiencyEffects>(&json).unwrap(), effects);
         assert_eq!(serde_json::to_string(&ProficiencyEffects::default()).unwrap(), "{}");
@@ -116,7 +123,8 @@ mod tests {
 
     #[test]
     fn what_a_user_has_reads_back() {
-        let current = CurrentProficiencies::from(vec![image("German", Some(3.0)), image("French", Some(1.5))]);
+        let pair = |value: &str, level| ("Language".to_owned(), value.to_owned(), level);
+        let current = CurrentProficiencies::from(vec![pair("German", 3.0), pair("French", 1.5)]);
         let json = serde_json::to_string(&current).unwrap();
         assert_eq!(json, r#"[["Language","French",1.5],["Language","German",3]]"#);
         assert_eq!(serde_json::from_str::<CurrentProficiencies>(&json).unwrap(), current);

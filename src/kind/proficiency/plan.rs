@@ -11,6 +11,30 @@ pub struct ProficiencyItem {
     pub pair: ProficiencyKey,
     /// What the file wants.
     pub want: Want,
+    /// What the user must have for it to be done.
+    pub condition: Condition,
+}
+
+/// What a user must have, before the import's first write for it, for a row to be done.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Condition {
+    /// Whatever it is.
+    Always,
+    /// It has it at this level.
+    Level(Level),
+    /// It does not have it.
+    Absent,
+}
+
+impl Condition {
+    /// Whether it holds of a user who had it at this level, or did not have it.
+    pub fn holds(self, before: Option<Level>) -> bool {
+        match self {
+            Self::Always => true,
+            Self::Level(level) => before == Some(level),
+            Self::Absent => before.is_none(),
+        }
+    }
 }
 
 /// What is wanted of a proficiency.
@@ -20,6 +44,52 @@ pub enum Want {
     Level(Level),
     /// The user does not have it.
     Absent,
+}
+
+impl Want {
+    /// Whether a user who has it at this level, or does not have it, is as is wanted.
+    pub fn is_met_by(self, now: Option<Level>) -> bool {
+        match self {
+            Self::Level(level) => now == Some(level),
+            Self::Absent => now.is_none(),
+        }
+    }
+
+    /// The level that is wanted; nothing where the user shall not have it.
+    pub fn level(self) -> Option<Level> {
+        match self {
+            Self::Level(level) => Some(level),
+            Self::Absent => None,
+        }
+    }
+}
+
+/// Why an item is not done.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum KeptReason {
+    /// Its condition does not hold: the user had it at this level, or did not have it.
+    Found(Option<Level>),
+    /// Other items are kept that would have made room.
+    NoRoom,
+}
+
+/// The items that are not done, because what the user had before the import's first write is not as their conditions say.
+///
+/// Where removals are kept, so that there is no room for what is added, nothing is done at all: else the user would lose what
+/// the others remove, and get nothing for it.
+pub fn kept(before: &Proficiencies, items: &[ProficiencyItem], limit: usize) -> BTreeMap<ProficiencyKey, KeptReason> {
+    let level = |item: &ProficiencyItem| before.get(&item.pair).copied();
+    let wrong = || items.iter().filter(|item| !item.want.is_met_by(level(item)));
+    let fails = |item: &&ProficiencyItem| !item.condition.holds(level(item));
+    let mut kept: BTreeMap<_, _> =
+        wrong().filter(fails).map(|item| (item.pair.clone(), KeptReason::Found(level(item)))).collect();
+    if wrong().filter(fails).any(|item| item.want == Want::Absent) {
+        let others: Vec<_> = wrong().filter(|item| !fails(item)).cloned().collect();
+        if plan(before, &others, limit).too_many.is_some() {
+            kept.extend(others.into_iter().map(|item| (item.pair, KeptReason::NoRoom)));
+        }
+    }
+    kept
 }
 
 /// One call.
@@ -91,7 +161,7 @@ pub fn plan(held: &Proficiencies, items: &[ProficiencyItem], limit: usize) -> Pr
     let mut updates = Vec::new();
     let mut additions = VecDeque::new();
     let mut removals = VecDeque::new();
-    for ProficiencyItem { pair, want } in items {
+    for ProficiencyItem { pair, want, .. } in items {
         match (want, held.get(pair)) {
             (Want::Level(level), Some(now)) if now == level => {}
             (Want::Level(level), Some(_)) => updates.push(Proficiency { pair: pair.clone(), level: *level }),
@@ -143,7 +213,7 @@ fn folded(pair: &ProficiencyKey) -> (String, String) {
 pub(super) fn in_held_spelling(items: &[ProficiencyItem], held: &Proficiencies) -> Vec<ProficiencyItem> {
     let spelled: BTreeMap<_, _> = held.keys().map(|pair| (folded(pair), pair)).collect();
     let respell = |item: &ProficiencyItem| match spelled.get(&folded(&item.pair)) {
-        Some(&pair) => ProficiencyItem { pair: pair.clone(), want: item.want },
+        Some(&pair) => ProficiencyItem { pair: pair.clone(), ..item.clone() },
         None => item.clone(),
     };
     items.iter().map(respell).collect()
@@ -171,11 +241,15 @@ mod tests {
     }
 
     fn level(value: u8, level: u8) -> ProficiencyItem {
-        ProficiencyItem { pair: pair(value), want: Want::Level(Level::whole(level)) }
+        item(pair(value), Want::Level(Level::whole(level)))
     }
 
     fn absent(value: u8) -> ProficiencyItem {
-        ProficiencyItem { pair: pair(value), want: Want::Absent }
+        item(pair(value), Want::Absent)
+    }
+
+    fn item(pair: ProficiencyKey, want: Want) -> ProficiencyItem {
+        ProficiencyItem { pair, want, condition: Condition::Always }
     }
 
     /// `u2 d9 a9`: the calls and their sizes.
@@ -226,15 +300,55 @@ mod tests {
     #[test]
     fn a_pair_is_spelled_as_the_user_has_it() {
         let other_case = ProficiencyKey { attribute: "a".into(), value: "V01".into() };
-        let items = in_held_spelling(&[ProficiencyItem { pair: other_case, want: Want::Absent }], &held([1]));
+        let items = in_held_spelling(&[item(other_case, Want::Absent)], &held([1]));
         assert_eq!(items, [absent(1)]);
+    }
+
+    fn when(item: ProficiencyItem, if_level: Option<u8>) -> ProficiencyItem {
+        let condition = if_level.map_or(Condition::Absent, |level| Condition::Level(Level::whole(level)));
+        ProficiencyItem { condition, ..item }
+    }
+
+    #[test]
+    fn what_is_not_as_its_condition_says_is_kept() {
+        let items = [
+            when(level(1, 4), Some(3)),
+            when(level(2, 4), Some(1)),
+            when(level(3, 3), Some(1)),
+            when(absent(4), Some(2)),
+            when(absent(5), None),
+            when(level(20, 1), None),
+            when(level(21, 1), Some(1)),
+            when(absent(22), Some(1)),
+        ];
+        let had = Some(Level::whole(3));
+        let expected = [
+            (pair(2), KeptReason::Found(had)),
+            (pair(4), KeptReason::Found(had)),
+            (pair(5), KeptReason::Found(had)),
+            (pair(21), KeptReason::Found(None)),
+        ];
+        assert_eq!(kept(&held(1..8), &items, 10), expected.into());
+    }
+
+    #[test]
+    fn where_kept_removals_leave_no_room_nothing_is_done() {
+        let items = [when(absent(1), Some(2)), absent(2), level(3, 5), level(4, 3), level(20, 1), level(21, 1)];
+        let reasons = |limit| kept(&held(0..10), &items, limit);
+        let found = (pair(1), KeptReason::Found(Some(Level::whole(3))));
+        assert_eq!(reasons(11), [found.clone()].into(), "nine and two");
+        let no_room = [2, 3, 20, 21].map(|value| (pair(value), KeptReason::NoRoom));
+        assert_eq!(reasons(10), no_room.into_iter().chain([found]).collect(), "what is as wanted is not among them");
+        // Without a removal that is kept there was no room for it either.
+        let items = [when(level(1, 2), Some(2)), absent(2), level(20, 1), level(21, 1)];
+        assert_eq!(kept(&held(0..10), &items, 10).len(), 1);
     }
 
     fn any_case() -> impl Strategy<Value = (Proficiencies, Vec<ProficiencyItem>, usize)> {
         let held = prop::collection::btree_map((0..30_u8).prop_map(pair), (1..=5_u8).prop_map(Level::whole), 0..25);
         let wants = prop_oneof![(1..=5_u8).prop_map(|n| Want::Level(Level::whole(n))), Just(Want::Absent)];
         let items = prop::collection::btree_map((0..30_u8).prop_map(pair), wants, 0..25)
-            .prop_map(|items| items.into_iter().map(|(pair, want)| ProficiencyItem { pair, want }).collect());
+            .prop_map(|items| items.into_iter().map(|(pair, want)| item(pair, want)).collect());
         (held, items, 1..25_usize)
     }
 

@@ -1,7 +1,8 @@
 //! One row by itself.
 
+use super::plan::Condition;
 use crate::connect::Level;
-use crate::input::{Column, Header, Presence, Record, Schema, trimmed};
+use crate::input::{Column, Header, Presence, Record, Schema, trimmed, unescape_formula};
 use crate::kind::cells::{
     MAX_USER_LETTERS, USER, USER_COLUMN, cell, check_given, check_length, check_visible, check_whole, name_cell,
 };
@@ -13,21 +14,21 @@ pub const SCHEMA: Schema = &[
     Column { aliases: &["attributename", "skill", "proficiency"], ..Column::new("attribute", Presence::Required) },
     Column { aliases: &["attributevalue"], ..Column::new("value", Presence::Required) },
     // A list of removals needs no levels.
-    Column {
-        aliases: &["proficiencylevel"],
-        mistaken: &["iflevel"],
-        ..Column::new("level", Presence::RequiredWithout("action"))
-    },
+    Column { aliases: &["proficiencylevel"], ..Column::new("level", Presence::RequiredWithout("action")) },
     Column { mistaken: &["operation", "delete", "remove"], ..Column::new("action", Presence::Optional) },
+    Column::new("if_level", Presence::Optional),
 ];
 
 const ATTRIBUTE: usize = 1;
 const VALUE: usize = 2;
 const LEVEL: usize = 3;
 pub(super) const ACTION: usize = 4;
+pub(super) const IF_LEVEL: usize = 5;
+/// What a condition says where the user must not have it.
+pub(super) const NONE: &str = "none";
 
 /// The service model: attribute names and values have 1 to 100 characters.
-const MAX_LETTERS: usize = 100;
+pub(super) const MAX_LETTERS: usize = 100;
 
 /// A row that is right by itself.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -40,6 +41,8 @@ pub struct CheckedProficiency<'r> {
     pub value: &'r str,
     /// 1 to 5, or nothing where the row says `remove`.
     pub level: Option<Level>,
+    /// What the user must have for the row to be done.
+    pub condition: Condition,
 }
 
 /// Checks a row by itself: whole, no field missing, a level and an action that mean something.
@@ -49,8 +52,15 @@ pub fn check<'r>(header: &Header, record: &Record<'r>) -> Result<CheckedProficie
     let (attribute_name, value_name) = (name_cell(header, record, ATTRIBUTE), name_cell(header, record, VALUE));
     let (attribute, value) = (trimmed(attribute_name), trimmed(value_name));
     let level = cell(header, record, LEVEL);
-    let action = cell(header, record, ACTION);
-    let named = [("user", user), ("attribute", attribute), ("value", value), ("level", level), ("action", action)];
+    let (action, if_level) = (cell(header, record, ACTION), cell(header, record, IF_LEVEL));
+    let named = [
+        ("user", user),
+        ("attribute", attribute),
+        ("value", value),
+        ("level", level),
+        ("action", action),
+        ("if_level", if_level),
+    ];
     check_visible(header, record, &named)?;
     for (name, cell) in named {
         check_length(name, cell, if name == "user" { MAX_USER_LETTERS } else { MAX_LETTERS })?;
@@ -67,10 +77,40 @@ pub fn check<'r>(header: &Header, record: &Record<'r>) -> Result<CheckedProficie
     let needed = if is_removal { &named[..3] } else { &named[..4] };
     check_entry(record, attribute, value, level, is_removal)?;
     check_given(header, record, needed)?;
-    // A file with actions may be one that takes an import back: to what the service held, whatever that was.
-    let is_whole = header.index_of(ACTION).is_none() || header.is_of_sheet();
+    let is_whole = !says_what_to_remove(header);
     let level = if is_removal { None } else { Some(level_of(level, is_whole)?) };
-    Ok(CheckedProficiency { user, attribute: attribute_name, value: value_name, level })
+    let condition = condition_of(if_level)?;
+    Ok(CheckedProficiency { user, attribute: attribute_name, value: value_name, level, condition })
+}
+
+/// The attribute and the value in the cells so many places behind their columns.
+pub(super) fn pair_cells<'r>(header: &Header, record: &Record<'r>, shift: usize) -> (&'r str, &'r str) {
+    let cell = |column: usize| header.index_of(column).and_then(|index| record.get(index + shift)).unwrap_or_default();
+    let name = |column: usize| trimmed(unescape_formula(trimmed(cell(column))));
+    (name(ATTRIBUTE), name(VALUE))
+}
+
+/// Whether the file says itself what is to be removed, and from what. It may be one that takes an import back: to what the
+/// service held, whatever that was.
+pub(super) fn says_what_to_remove(header: &Header) -> bool {
+    let has = |column| header.index_of(column).is_some();
+    (has(ACTION) || has(IF_LEVEL)) && !header.is_of_sheet()
+}
+
+/// A level, `none`, or nothing.
+fn condition_of(cell: &str) -> Result<Condition, Problem<Code>> {
+    if cell.is_empty() {
+        return Ok(Condition::Always);
+    }
+    if cell.eq_ignore_ascii_case(NONE) {
+        return Ok(Condition::Absent);
+    }
+    number(cell).filter(|level| *level > 0.0).map(|level| Condition::Level(Level::from_wire(level))).ok_or_else(|| {
+        let message = format!(
+            "The condition `if_level` is '{cell}'. Write the level that the user must have, 'none', or nothing."
+        );
+        Problem::new(Code::InvalidLevel, message)
+    })
 }
 
 /// An entry of a list has a value and a level.
@@ -96,15 +136,19 @@ fn level_of(cell: &str, is_whole: bool) -> Result<Level, Problem<Code>> {
     if let [digit @ b'1'..=b'5'] = cell.as_bytes() {
         return Ok(Level::whole(digit - b'0'));
     }
-    let (whole, fraction) = cell.split_once(['.', ',']).unwrap_or((cell, "0"));
-    let is_number = whole.len() == 1 && !fraction.is_empty() && fraction.bytes().all(|digit| digit.is_ascii_digit());
-    let level =
-        format!("{whole}.{fraction}").parse::<f32>().ok().filter(|level| is_number && (1.0..=5.0).contains(level));
-    let is_right = |level: &f32| !is_whole || level.fract() == 0.0;
-    level
+    let is_right = |level: &f32| (1.0..=5.0).contains(level) && (!is_whole || level.fract() == 0.0);
+    number(cell)
         .filter(is_right)
         .map(Level::from_wire)
         .ok_or_else(|| Problem::new(Code::InvalidLevel, format!("The level '{cell}' is not 1, 2, 3, 4 or 5.")))
+}
+
+/// A number of one digit, and a fraction behind a point or a comma.
+fn number(cell: &str) -> Option<f32> {
+    let (whole, fraction) = cell.split_once(['.', ',']).unwrap_or((cell, "0"));
+    let are_digits = |text: &str| !text.is_empty() && text.bytes().all(|digit| digit.is_ascii_digit());
+    let is_number = whole.len() == 1 && are_digits(whole) && are_digits(fraction);
+    format!("{whole}.{fraction}").parse().ok().filter(|_| is_number)
 }
 
 #[cfg(test)]
@@ -180,6 +224,38 @@ mod tests {
         assert_eq!(level("user,attribute,value,level,action", "j,A,v,2.5,set"), Ok(Some(2.5)));
         assert_eq!(level("user,attribute,value,level,action", "j,A,v,\"2,55\","), Ok(Some(2.55)));
         assert_eq!(level("user,attribute,value,level", "j,A,v,2.5"), Err(Code::InvalidLevel));
+    }
+
+    #[test]
+    fn a_condition_is_a_level_or_none_or_nothing() {
+        let condition = |cell: &str| {
+            let mut found = None;
+            let mut reader = Reader::new(&[SCHEMA]);
+            let mut visit = |header: &Header, record: Record<'_>| {
+                found = Some(check(header, &record).map(|row| row.condition).map_err(|problem| problem.message));
+                Ok(())
+            };
+            let csv = format!("user,attribute,value,level,If Level\nj,A,v,2.5,{cell}\n");
+            reader.push(csv.as_bytes(), &mut visit).unwrap();
+            reader.finish(&mut visit).unwrap();
+            found.unwrap()
+        };
+        let level = |level| Ok(Condition::Level(Level::from_wire(level)));
+        for (cell, expected) in [
+            ("", Ok(Condition::Always)),
+            (" ", Ok(Condition::Always)),
+            ("none", Ok(Condition::Absent)),
+            ("NONE ", Ok(Condition::Absent)),
+            ("3", level(3.0)),
+            ("\"2,55\"", level(2.55)),
+            ("0.5", level(0.5)),
+        ] {
+            assert_eq!(condition(cell), expected, "{cell:?}");
+        }
+        for cell in ["no", "three", "33", "-", "3.", "+3", "0"] {
+            let message = condition(cell).unwrap_err();
+            assert!(message.starts_with(&format!("The condition `if_level` is '{cell}'.")), "{message}");
+        }
     }
 
     #[test]

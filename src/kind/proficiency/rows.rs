@@ -2,38 +2,46 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use super::plan::{ProficiencyItem, Want};
-use super::row::{ACTION, check};
+use super::plan::{Condition, ProficiencyItem, Want};
+use super::row::{ACTION, check, says_what_to_remove};
 use super::target::{ProficiencyOutcome, ProficiencyTarget};
+use super::torn::{TornRows, named_pair};
 use crate::connect::{Connect, ConnectError, Level, ProficiencyKey};
 use crate::input::{Header, Interner, Record, Symbol};
 use crate::kind::cells::{cell, user_of};
 use crate::kind::ledger::{Ledger, UserBatch};
 use crate::kind::rows::Rows;
+use crate::kind::unassigned::Unassigned;
+use crate::options::UnassignedRows;
 use crate::outcome::{Code, Line, Outcome, RowId, Status};
 use crate::resolve::{Catalog, Match, Users};
 
 /// Names of attributes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-enum AttributeText {}
+pub(super) enum AttributeText {}
 
 /// Values of attributes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-enum ValueText {}
+pub(super) enum ValueText {}
 
-type Pair = (Symbol<AttributeText>, Symbol<ValueText>);
+pub(super) type Pair = (Symbol<AttributeText>, Symbol<ValueText>);
 
-/// What a row says: 12 bytes. Each of its texts is kept once for all rows.
+/// What a row says: 16 bytes. Each of its texts is kept once for all rows.
 #[derive(Clone, Copy, Debug)]
 struct RowValues {
     attribute: Symbol<AttributeText>,
     value: Symbol<ValueText>,
     /// 1 to 5; 0 for `remove`.
     level: f32,
+    /// The level that the user must have; 0 if it must not have it, [`ALWAYS`] if that does not matter.
+    if_level: f32,
 }
 
+/// No level is so low.
+const ALWAYS: f32 = -1.0;
+
 impl RowValues {
-    const NOTHING: Self = Self { attribute: Symbol::EMPTY, value: Symbol::EMPTY, level: 0.0 };
+    const NOTHING: Self = Self { attribute: Symbol::EMPTY, value: Symbol::EMPTY, level: 0.0, if_level: ALWAYS };
 
     fn pair(self) -> Pair {
         (self.attribute, self.value)
@@ -41,6 +49,19 @@ impl RowValues {
 
     fn want(self) -> Want {
         if self.level > 0.0 { Want::Level(Level::from_wire(self.level)) } else { Want::Absent }
+    }
+
+    fn condition(self) -> Condition {
+        match self.if_level {
+            level if level > 0.0 => Condition::Level(Level::from_wire(level)),
+            level if level < 0.0 => Condition::Always,
+            _ => Condition::Absent,
+        }
+    }
+
+    /// Whether another row of the same pair says the same.
+    fn agrees_with(self, other: Self) -> bool {
+        self.want() == other.want() && self.condition() == other.condition()
     }
 }
 
@@ -53,6 +74,7 @@ pub struct ProficiencyRows {
     value_texts: Interner<ValueText>,
     /// Rows that remove what the catalogue does not have: done if the user has it all the same, else they have this outcome.
     unknown_removals: BTreeMap<RowId, Outcome>,
+    pub(super) torn: TornRows,
     /// Whether an entry of a sheet says that its user does not have something.
     has_sheet_removals: bool,
 }
@@ -65,7 +87,13 @@ impl ProficiencyRows {
         pairs.map(|pair| self.texts(pair)).collect()
     }
 
-    fn texts(&self, (attribute, value): Pair) -> (&str, &str) {
+    /// The symbols of the pair that a row names.
+    pub(super) fn symbols(&self, row: RowId) -> Pair {
+        self.values[row.index()].pair()
+    }
+
+    /// The texts of a pair.
+    pub(super) fn texts(&self, (attribute, value): Pair) -> (&str, &str) {
         (self.attribute_texts.resolve(attribute), self.value_texts.resolve(value))
     }
 
@@ -131,11 +159,11 @@ impl ProficiencyRows {
         sorted.sort_by_key(|(row, values)| (values.pair(), *row));
         for same in sorted.chunk_by(|(_, a), (_, b)| a.pair() == b.pair()) {
             let first = same[0];
-            let other = same.iter().find(|(_, values)| values.want() != first.1.want());
+            let other = same.iter().find(|(_, values)| !values.agrees_with(first.1));
             for (nth, (row, values)) in same.iter().enumerate() {
                 let outcome = match other {
                     Some(other) => {
-                        let contradicts = if values.want() == first.1.want() { other.0 } else { first.0 };
+                        let contradicts = if values.agrees_with(first.1) { other.0 } else { first.0 };
                         Outcome::conflicting(self.ledger.line(contradicts))
                     }
                     None if nth > 0 => Outcome::duplicate(self.ledger.line(first.0)),
@@ -170,15 +198,21 @@ impl Rows for ProficiencyRows {
             Ok(row) => {
                 let attribute = self.attribute_texts.intern(row.attribute);
                 let value = self.value_texts.intern(row.value);
-                (
-                    row.user,
-                    RowValues { attribute, value, level: row.level.map_or(0.0, Level::to_wire) },
-                    Outcome::PENDING,
-                )
+                let if_level = match row.condition {
+                    Condition::Always => ALWAYS,
+                    Condition::Level(level) => level.to_wire(),
+                    Condition::Absent => 0.0,
+                };
+                let level = row.level.map_or(0.0, Level::to_wire);
+                (row.user, RowValues { attribute, value, level, if_level }, Outcome::PENDING)
             }
             Err(problem) => {
                 let user = user_of(header, record).unwrap_or_default();
-                (user, RowValues::NOTHING, Outcome::invalid(problem.code))
+                let (attribute, value) = named_pair(header, record, problem.code);
+                let (attribute, value) = (self.attribute_texts.intern(attribute), self.value_texts.intern(value));
+                let row = RowId(u32::try_from(self.ledger.len()).unwrap_or(u32::MAX));
+                self.torn.push(row, header, record);
+                (user, RowValues { attribute, value, ..RowValues::NOTHING }, Outcome::invalid(problem.code))
             }
         };
         self.has_sheet_removals |= is_sheet_removal(header, record);
@@ -191,11 +225,12 @@ impl Rows for ProficiencyRows {
     }
 
     fn check_replaceable(header: &Header) -> Result<(), &'static str> {
-        match header.index_of(ACTION) {
-            // A sheet's `-` is in its long form what the file does not name.
-            _ if header.is_of_sheet() => Ok(()),
-            None => Ok(()),
-            Some(_) => Err("The file has a column `action`, so it says itself what is to be removed"),
+        match says_what_to_remove(header) {
+            false => Ok(()),
+            true if header.index_of(ACTION).is_some() => {
+                Err("The file has a column `action`, so it says itself what is to be removed")
+            }
+            true => Err("The file has a column `if_level`, so it says itself what is to change, and from what"),
         }
     }
 
@@ -218,12 +253,20 @@ impl Rows for ProficiencyRows {
         batches
     }
 
+    fn unassigned(&self, users: &Users, catalog: &Catalog, rows: UnassignedRows) -> Unassigned {
+        self.find_unassigned(users, catalog, rows)
+    }
+
+    fn has_unassigned(&self, users: &Users) -> bool {
+        !self.torn.is_empty() || self.ledger.has_unknown_users(users)
+    }
+
     fn items(&self, batch: UserBatch) -> Vec<ProficiencyItem> {
         let item = |row: &RowId| {
             let values = self.values[row.index()];
             let (attribute, value) = self.texts(values.pair());
             let pair = ProficiencyKey { attribute: attribute.into(), value: value.into() };
-            ProficiencyItem { pair, want: values.want() }
+            ProficiencyItem { pair, want: values.want(), condition: values.condition() }
         };
         self.ledger.rows(batch).iter().map(item).collect()
     }
@@ -243,6 +286,8 @@ impl Rows for ProficiencyRows {
                     self.unknown_removals.get(&row).copied().unwrap_or(Outcome::plain(Status::Unchanged))
                 }
                 ProficiencyOutcome::TooMany(size) => Outcome::too_many(u32::try_from(size).unwrap_or(u32::MAX)),
+                ProficiencyOutcome::Kept { found } => Outcome::kept(found.map_or(0, hundredths)),
+                ProficiencyOutcome::WithoutRoom => Outcome::kept_without_room(),
                 ProficiencyOutcome::Failed(error) => self.ledger.messages.failed(&error),
                 ProficiencyOutcome::Pending => continue,
             };

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::effects::{BeforeImage, CurrentProficiencies, ProficiencyEffects};
-use super::plan::{ProficiencyItem, Step, Want, in_held_spelling, in_item_spelling, plan};
+use super::effects::{CurrentProficiencies, ProficiencyChange, ProficiencyEffects};
+use super::plan::{Condition, KeptReason, ProficiencyItem, Step, Want, in_held_spelling, in_item_spelling, kept, plan};
 use crate::connect::{Connect, ConnectError, ErrorKind, Level, Operation, Proficiencies, ProficiencyKey, UserId};
 use crate::kind::rows::{ReconcileOptions, Target};
 use crate::outcome::Preview;
@@ -25,6 +25,13 @@ pub enum ProficiencyOutcome {
     },
     /// It was so already.
     Unchanged,
+    /// What the user had is not as its condition says.
+    Kept {
+        /// What it had; nothing if it did not have it.
+        found: Option<Level>,
+    },
+    /// There is no room for it, because other items are kept.
+    WithoutRoom,
     /// The user would have more proficiencies than are allowed: this many.
     TooMany(usize),
     /// The service refused it.
@@ -51,6 +58,10 @@ pub struct ProficiencyTarget {
     now: Proficiencies,
     /// What was there before and the file does not name, where the file is the whole truth.
     implied: Proficiencies,
+    /// The same, where a row that cannot be assigned to a user may name it.
+    withheld: Proficiencies,
+    /// Items whose conditions did not hold, and what must stay because of them.
+    kept: BTreeMap<ProficiencyKey, KeptReason>,
     /// Calls of the last plan that were not made yet.
     queue: VecDeque<Step>,
     /// Calls that succeeded. A later read may not show them yet.
@@ -89,14 +100,18 @@ impl Target for ProficiencyTarget {
         items: &[ProficiencyItem],
         CurrentProficiencies(before): CurrentProficiencies,
         CurrentProficiencies(now): CurrentProficiencies,
-        options: &ReconcileOptions,
+        options: &ReconcileOptions<'_>,
     ) -> Self {
         let items = in_held_spelling(items, &before);
         let named: BTreeSet<&ProficiencyKey> = items.iter().map(|item| &item.pair).collect();
         let implied = before.iter().filter(|(pair, _)| options.replaces && !named.contains(pair));
+        let implied = implied.map(|(pair, level)| (pair.clone(), *level));
+        let (withheld, implied) = implied.partition(|(pair, _)| options.protected.covers(pair));
         Self {
             limit: options.limit.max(before.len()).max(now.len()),
-            implied: implied.map(|(pair, level)| (pair.clone(), *level)).collect(),
+            kept: kept(&before, &items, options.limit),
+            implied,
+            withheld,
             now: in_item_spelling(now, &items),
             items,
             before,
@@ -111,7 +126,8 @@ impl Target for ProficiencyTarget {
 
     fn preview(&self) -> Preview {
         let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-        let is_right = self.implied.is_empty() && self.outcomes().iter().all(|it| *it == ProficiencyOutcome::Unchanged);
+        let is_whole = self.implied.is_empty() && self.withheld.is_empty();
+        let is_right = is_whole && self.outcomes().iter().all(|it| *it == ProficiencyOutcome::Unchanged);
         let is_named = |item: &&ProficiencyItem| item.want == Want::Absent && self.before.contains_key(&item.pair);
         let named = count(self.items.iter().filter(is_named).count());
         Preview { held: count(self.before.len()), implied: count(self.implied.len()), named, is_right, is_whole: true }
@@ -168,8 +184,8 @@ impl Target for ProficiencyTarget {
     }
 
     fn is_untried(&self) -> bool {
-        let mut kept = self.kept().into_iter();
-        self.outcomes().contains(&ProficiencyOutcome::Pending) || kept.any(|pair| !self.refused.contains_key(pair))
+        let mut remaining = self.remaining().into_iter();
+        self.outcomes().contains(&ProficiencyOutcome::Pending) || remaining.any(|pair| !self.refused.contains_key(pair))
     }
 
     fn outcomes(&self) -> Vec<ProficiencyOutcome> {
@@ -187,24 +203,27 @@ impl Target for ProficiencyTarget {
         let changed = right.iter().filter(|pair| self.before.get(**pair) != self.now.get(**pair));
         let removed: Vec<&ProficiencyKey> = self.implied.keys().filter(|pair| !self.now.contains_key(pair)).collect();
         let unseen = self.unseen.iter().filter(|pair| !right.contains(pair) && !removed.contains(pair));
-        let kept = self.kept();
-        let kept_reason = kept.iter().find_map(|pair| self.refused.get(*pair)).map(ConnectError::user_message);
+        let remaining = self.remaining();
+        let remaining_reason =
+            remaining.iter().find_map(|pair| self.refused.get(*pair)).map(ConnectError::user_message);
+        let withheld = if self.is_all_right() { self.withheld.keys() } else { Default::default() };
         ProficiencyEffects {
-            changed: self.images(changed.copied()),
-            removed: self.images(removed.iter().copied()),
-            unseen: self.images(unseen),
-            kept: self.images(kept.iter().copied()),
-            kept_reason,
+            changed: self.changes(changed.copied()),
+            removed: self.changes(removed.iter().copied()),
+            unseen: self.changes(unseen),
+            remaining: self.changes(remaining.iter().copied()),
+            remaining_reason,
+            withheld: self.changes(withheld),
         }
     }
 
     fn distrust(&mut self) {
-        self.unseen.extend(self.items.iter().map(|item| item.pair.clone()).chain(self.implied.keys().cloned()));
+        let wanted: Vec<_> = self.wanted_otherwise().cloned().collect();
+        self.unseen.extend(wanted);
     }
 
     fn possible_effects(&self) -> ProficiencyEffects {
-        let pairs = self.items.iter().map(|item| &item.pair).chain(self.implied.keys());
-        ProficiencyEffects { unseen: self.images(pairs), ..ProficiencyEffects::default() }
+        ProficiencyEffects { unseen: self.changes(self.wanted_otherwise()), ..ProficiencyEffects::default() }
     }
 }
 
@@ -230,12 +249,12 @@ impl ProficiencyTarget {
         let is_wrong = |item: &ProficiencyItem| self.is_given_up(&item.pair) && !self.is_in_place(item);
         let implied = self.implied.iter().filter(|(pair, _)| !self.is_given_up(pair));
         if !self.items.iter().any(is_wrong) {
-            return implied.map(|(pair, _)| ProficiencyItem { pair: pair.clone(), want: Want::Absent }).collect();
+            return implied.map(|(pair, _)| implied_item(pair, Want::Absent)).collect();
         }
         let n_additions = items.iter().filter(|item| self.is_addition(item)).count();
         let room = self.limit.saturating_sub(self.now.len() + n_additions);
         let lost = implied.filter(|(pair, _)| !self.now.contains_key(pair)).take(room);
-        lost.map(|(pair, level)| ProficiencyItem { pair: pair.clone(), want: Want::Level(*level) }).collect()
+        lost.map(|(pair, level)| implied_item(pair, Want::Level(*level))).collect()
     }
 
     /// Items that were in a refused call go alone, the others together.
@@ -251,7 +270,7 @@ impl ProficiencyTarget {
     fn lower_limit(&mut self, refused: &Step) -> bool {
         let Step::Associate(_) = refused else { return false };
         let (mut additions, mut removals) = (0, 0);
-        for item in self.items.iter().filter(|item| !self.refused.contains_key(&item.pair)) {
+        for item in self.items.iter().filter(|item| !self.is_refused_or_kept(&item.pair)) {
             match (item.want, self.now.contains_key(&item.pair)) {
                 (Want::Level(_), false) => additions += 1,
                 (Want::Absent, true) => removals += 1,
@@ -267,7 +286,18 @@ impl ProficiencyTarget {
     }
 
     fn is_given_up(&self, pair: &ProficiencyKey) -> bool {
-        self.refused.contains_key(pair) || self.too_many.contains_key(pair)
+        self.is_refused_or_kept(pair) || self.too_many.contains_key(pair)
+    }
+
+    fn is_refused_or_kept(&self, pair: &ProficiencyKey) -> bool {
+        self.refused.contains_key(pair) || self.kept.contains_key(pair)
+    }
+
+    /// What is wanted otherwise than it was: all that may be written.
+    fn wanted_otherwise(&self) -> impl Iterator<Item = &ProficiencyKey> {
+        let is_kept = |item: &&ProficiencyItem| self.kept.contains_key(&item.pair);
+        let wrong = self.items.iter().filter(|item| !item.want.is_met_by(self.before.get(&item.pair).copied()));
+        wrong.filter(move |item| !is_kept(item)).map(|item| &item.pair).chain(self.implied.keys())
     }
 
     fn is_addition(&self, item: &ProficiencyItem) -> bool {
@@ -275,15 +305,16 @@ impl ProficiencyTarget {
     }
 
     fn is_in_place(&self, item: &ProficiencyItem) -> bool {
-        let now = self.now.get(&item.pair).copied();
-        match item.want {
-            Want::Level(level) => now == Some(level),
-            Want::Absent => now.is_none(),
-        }
+        item.want.is_met_by(self.now.get(&item.pair).copied())
     }
 
     /// What is in place in the end was done by this import, whatever the calls answered.
     fn outcome(&self, item: &ProficiencyItem) -> ProficiencyOutcome {
+        match self.kept.get(&item.pair) {
+            Some(KeptReason::Found(found)) => return ProficiencyOutcome::Kept { found: *found },
+            Some(KeptReason::NoRoom) => return ProficiencyOutcome::WithoutRoom,
+            None => {}
+        }
         let (before, now) = (self.before.get(&item.pair).copied(), self.now.get(&item.pair).copied());
         match (self.is_in_place(item), before) {
             (true, _) if before == now => ProficiencyOutcome::Unchanged,
@@ -303,17 +334,33 @@ impl ProficiencyTarget {
     }
 
     /// What should have been removed and is still there. If a row is not right, nothing should have been.
-    fn kept(&self) -> Vec<&ProficiencyKey> {
-        if self.outcomes().iter().all(ProficiencyOutcome::is_right) {
+    fn remaining(&self) -> Vec<&ProficiencyKey> {
+        if self.is_all_right() {
             self.implied.keys().filter(|pair| self.now.contains_key(pair)).collect()
         } else {
             Vec::new()
         }
     }
 
-    fn images<'k>(&self, pairs: impl Iterator<Item = &'k ProficiencyKey>) -> Vec<BeforeImage> {
-        pairs.map(|pair| BeforeImage::new(pair, &self.before)).collect()
+    fn is_all_right(&self) -> bool {
+        self.outcomes().iter().all(ProficiencyOutcome::is_right)
     }
+
+    /// From what was to what is wanted: where no item names a pair, the user shall not have it.
+    fn changes<'k>(&self, pairs: impl Iterator<Item = &'k ProficiencyKey>) -> Vec<ProficiencyChange> {
+        let wanted: BTreeMap<_, _> = self.items.iter().map(|item| (&item.pair, item.want)).collect();
+        let change = |pair: &ProficiencyKey| ProficiencyChange {
+            pair: pair.clone(),
+            before: self.before.get(pair).copied(),
+            after: wanted.get(pair).and_then(|want| want.level()),
+        };
+        pairs.map(change).collect()
+    }
+}
+
+/// What is wanted of a pair that no row names.
+fn implied_item(pair: &ProficiencyKey, want: Want) -> ProficiencyItem {
+    ProficiencyItem { pair: pair.clone(), want, condition: Condition::Always }
 }
 
 fn operation_of(step: &Step) -> Operation {

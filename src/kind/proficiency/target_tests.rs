@@ -18,11 +18,18 @@ use crate::kind::{FileKind, Prior, ReconcileOptions, Writes};
 /// What a user has: products and levels.
 type Set = BTreeMap<String, u8>;
 
+#[derive(Clone, Copy, Debug)]
+struct Row {
+    /// A level, or nothing where the row says `remove`.
+    wanted: Option<u8>,
+    /// What the user must have: a level, or that it is not there; or whatever.
+    condition: Option<Option<u8>>,
+}
+
 #[derive(Clone, Debug)]
 struct Case {
     before: Set,
-    /// A level, or nothing where the row says `remove`.
-    rows: BTreeMap<String, Option<u8>>,
+    rows: BTreeMap<String, Row>,
     replaces: bool,
     limit: usize,
     switches: Switches,
@@ -37,10 +44,13 @@ fn product() -> impl Strategy<Value = String> {
 }
 
 fn case() -> impl Strategy<Value = Case> {
-    let wanted = prop_oneof![3 => (1..=5_u8).prop_map(Some), 2 => Just(None)];
+    let level = || prop_oneof![3 => (1..=5_u8).prop_map(Some), 2 => Just(None)];
+    // Few levels are there before, so that conditions hold often.
+    let condition = prop::option::weighted(0.4, prop_oneof![2 => (1..=2_u8).prop_map(Some), 1 => Just(None)]);
+    let row = (level(), condition).prop_map(|(wanted, condition)| Row { wanted, condition });
     let sets = (
-        prop::collection::btree_map(product(), 1..=5_u8, 0..=10),
-        prop::collection::btree_map(product(), wanted, 1..16),
+        prop::collection::btree_map(product(), prop_oneof![3 => 1..=2_u8, 1 => 3..=5_u8], 0..=10),
+        prop::collection::btree_map(product(), row, 1..16),
     );
     let custom = |status, work_done| {
         let (code, message) = ("InvalidParameterException".to_owned(), "Not this.".to_owned());
@@ -65,9 +75,9 @@ fn case() -> impl Strategy<Value = Case> {
     (sets, how, faults, death).prop_map(
         |((before, mut rows), (replaces, limit, (_, switches), seed), faults, death)| {
             if replaces {
-                // A file with an action column is never the whole truth.
-                for level in rows.values_mut() {
-                    *level = level.or(Some(2));
+                // A file with an action or a condition is never the whole truth.
+                for row in rows.values_mut() {
+                    *row = Row { wanted: row.wanted.or(Some(2)), condition: None };
                 }
             }
             Case { before, rows, replaces, limit, switches, faults, seed, death }
@@ -102,10 +112,17 @@ async fn import(desk: &Desk, case: &Case) -> DeskResult {
     let rows: Vec<String> = case
         .rows
         .iter()
-        .map(|(product, level)| match level {
-            Some(level) if case.replaces => format!("Product,{product},{level}"),
-            Some(level) => format!("Product,{product},{level},set"),
-            None => format!("Product,{product},,remove"),
+        .map(|(product, Row { wanted, condition })| {
+            let condition = match condition {
+                _ if case.replaces => String::new(),
+                None => ",".to_owned(),
+                Some(level) => format!(",{}", level.map_or_else(|| "none".to_owned(), |level| level.to_string())),
+            };
+            match wanted {
+                Some(level) if case.replaces => format!("Product,{product},{level}"),
+                Some(level) => format!("Product,{product},{level},set{condition}"),
+                None => format!("Product,{product},,remove{condition}"),
+            }
         })
         .collect();
     let rows: Vec<&str> = rows.iter().map(String::as_str).collect();
@@ -128,9 +145,14 @@ async fn check(case: Case) {
     let desk = desk(&case);
     let imported = import(&desk, &case).await;
     let after = set(&desk);
-    for ((product, wanted), (status, code, message)) in case.rows.iter().zip(&imported.rows) {
+    for ((product, Row { wanted, condition }), (status, code, message)) in case.rows.iter().zip(&imported.rows) {
         let (before, now) = (case.before.get(product).copied(), after.get(product).copied());
+        let holds = condition.is_none_or(|condition| condition == before);
         let is_right = match *status {
+            "kept" => {
+                code == "changed_since" && now == before && now != *wanted && (!holds || message.contains("room"))
+            }
+            "added" | "updated" | "removed" | "invalid" if !holds => false,
             "added" => before.is_none() && now.is_some() && now == *wanted,
             "updated" => before.is_some() && before != now && now.is_some() && now == *wanted,
             "removed" => before.is_some() && now.is_none() && wanted.is_none(),
@@ -156,8 +178,13 @@ async fn check(case: Case) {
     for row in &imported.undo {
         let cells: Vec<&str> = row.split(',').collect();
         match cells[..] {
-            ["Product", product, level, "set"] => _ = undone.insert(product.to_owned(), level.parse().unwrap()),
-            ["Product", product, "", "remove"] => _ = undone.remove(product),
+            ["Product", product, level, action, if_level] => {
+                let (now, wanted) = (undone.remove(product), level.parse().ok());
+                assert_eq!(action, if wanted.is_some() { "set" } else { "remove" });
+                let expected = if if_level == "none" { None } else { Some(if_level.parse().unwrap()) };
+                assert!(now == wanted || now == expected, "{row}: {now:?}");
+                undone.extend(wanted.map(|level| (product.to_owned(), level)));
+            }
             _ => panic!("{row}"),
         }
     }
@@ -186,15 +213,15 @@ async fn what_may_have_been_done_and_cannot_be_seen_is_told() {
     let rows = ["Product,P02,4", "Product,P01,3"];
     let imported = desk.import::<ProficiencyRows>(kind, 0, &rows, options, None, |_, _| {}).await;
     assert_eq!((imported.statuses(), set(&desk).len()), (vec!["added", "unchanged"], 2));
-    assert_eq!(imported.effects, r#"{"c":[["Product","P02",null]],"r":[["Product","P00",3]]}"#);
+    assert_eq!(imported.effects, r#"{"c":[["Product","P02",null,4]],"r":[["Product","P00",3,null]]}"#);
 
     // Another delivery, as if this one had died, cannot read the user any more.
     desk.emulator.set_faults(Faults::none().rule(Rule::new(Fault::AccessDenied).on(Operation::ListUserProficiencies)));
     let prior = imported.prior();
     let unread = desk.import::<ProficiencyRows>(kind, 0, &rows, options, Some(&prior), |_, _| {}).await;
     assert_eq!((unread.statuses(), unread.is_done), (vec!["failed", "failed"], true));
-    assert_eq!(unread.effects, r#"{"u":[["Product","P02",null],["Product","P01",3],["Product","P00",3]]}"#);
-    assert_eq!(unread.undo, ["Product,P02,,remove", "Product,P01,3,set", "Product,P00,3,set"]);
+    assert_eq!(unread.effects, r#"{"u":[["Product","P02",null,4],["Product","P00",3,null]]}"#);
+    assert_eq!(unread.undo, ["Product,P02,,remove,4", "Product,P00,3,set,none"]);
 }
 
 #[tokio::test(start_paused = true)]

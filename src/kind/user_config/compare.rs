@@ -3,55 +3,68 @@
 use std::collections::BTreeMap;
 
 use super::plan::UserConfigItem;
-use super::row::Cells;
 use crate::connect::{ChannelSetting, Value};
-use crate::outcome::{Line, RowId};
+use crate::outcome::Line;
 
-/// The rows of one user as items, in the order of the file; in the place of a row that contradicts another one, the line of
-/// that one.
+/// The rows of one user, in the order of the file; in the place of a row that contradicts another one, the line of that one.
 ///
-/// Rows of one channel are merged cell by cell: only cells that differ contradict each other, and then all rows that say
-/// something of that setting are out. A row that only repeats earlier ones is tried like the others, because one of those
+/// Rows of one channel are merged cell by cell: only cells that differ contradict each other, or the same ones under other
+/// conditions, and then all rows that say something of that setting are out. A row that only repeats earlier ones is tried like the others, because one of those
 /// may turn out to be invalid for another of its cells.
-pub fn compare(rows: &[(RowId, Line, Cells)]) -> Vec<Result<UserConfigItem, Line>> {
-    let item = |&(row, line, cells): &(RowId, Line, Cells)| UserConfigItem { row, line, cells, repeats: None };
-    let items: Vec<_> = rows.iter().map(item).collect();
-    let mut values: BTreeMap<ChannelSetting, Vec<(Value, Line)>> = BTreeMap::new();
+pub fn compare(items: Vec<UserConfigItem>) -> Vec<Result<UserConfigItem, Line>> {
+    let mut values: BTreeMap<ChannelSetting, Vec<(Value, &UserConfigItem)>> = BTreeMap::new();
     for item in &items {
         for (key, value) in item.wants() {
-            values.entry(key).or_default().push((value, item.line));
+            values.entry(key).or_default().push((value, item));
         }
     }
     let contradiction = |item: &UserConfigItem| {
         item.wants().find_map(|(key, value)| {
-            let others = values.get(&key)?;
-            others.iter().find(|(other, _)| *other != value).map(|(_, line)| *line)
+            let is_otherwise =
+                |(other, of): &&(Value, &UserConfigItem)| *other != value || of.conditions != item.conditions;
+            values.get(&key)?.iter().find(is_otherwise).map(|(_, of)| of.line)
         })
     };
+    let contradictions: Vec<Option<Line>> = items.iter().map(contradiction).collect();
     let mut first_lines: BTreeMap<ChannelSetting, Line> = BTreeMap::new();
-    let mut compared = |item: UserConfigItem| {
-        if let Some(line) = contradiction(&item) {
+    let mut compared = |(item, contradiction): (UserConfigItem, Option<Line>)| {
+        if let Some(line) = contradiction {
             return Err(line);
         }
         let lines: Vec<Line> = item.wants().map(|(key, _)| *first_lines.entry(key).or_insert(item.line)).collect();
         let repeats = lines.first().copied().filter(|_| !lines.contains(&item.line));
         Ok(UserConfigItem { repeats, ..item })
     };
-    items.into_iter().map(&mut compared).collect()
+    items.into_iter().zip(contradictions).map(&mut compared).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::connect::Setting;
+    use crate::kind::user_config::conditions::Conditions;
+    use crate::kind::user_config::row::Cells;
     use crate::kind::user_config::row::tests::check_rows;
+    use crate::outcome::{Code, Problem, RowId};
 
     /// Of each row the line that it repeats, or the one that contradicts it.
     fn compared(rows: &str) -> Vec<Result<Option<u32>, u32>> {
         let csv = format!("user,channel,auto_accept,after_contact_work_seconds,persistent_connection\n{rows}");
-        let rows = (0..).zip(check_rows(&csv)).map(|(n, row)| (RowId(n), Line(n + 2), row.unwrap().1));
+        let always = vec![Conditions::default(); csv.lines().count()];
+        numbers(compare(items(&csv, always)))
+    }
+
+    fn items(csv: &str, conditions: Vec<Conditions>) -> Vec<UserConfigItem> {
+        let rows = (0..).zip(check_rows(csv)).zip(conditions);
+        let item = |((n, row), conditions): ((u32, Result<(String, Cells), Problem<Code>>), Conditions)| {
+            UserConfigItem { row: RowId(n), line: Line(n + 2), cells: row.unwrap().1, conditions, repeats: None }
+        };
+        rows.map(item).collect()
+    }
+
+    fn numbers(compared: Vec<Result<UserConfigItem, Line>>) -> Vec<Result<Option<u32>, u32>> {
         let number = |Line(line)| line;
-        let items = compare(&rows.collect::<Vec<_>>()).into_iter();
-        items.map(|item| item.map(|item| item.repeats.map(number)).map_err(number)).collect()
+        compared.into_iter().map(|item| item.map(|item| item.repeats.map(number)).map_err(number)).collect()
     }
 
     const NEW: Result<Option<u32>, u32> = Ok(None);
@@ -63,6 +76,16 @@ mod tests {
         assert_eq!(compared("u,CHAT,yes,,\nu,CHAT,no,,\n"), [Err(3), Err(2)]);
         let third_stays = "u,VOICE,yes,30,\nu,VOICE,no,,\nu,VOICE,,,yes\nu,VOICE,yes,,\n";
         assert_eq!(compared(third_stays), [Err(3), Err(2), NEW, Err(3)]);
+    }
+
+    #[test]
+    fn the_same_under_another_condition_contradicts() {
+        let rows = "u,CHAT,yes,,\nu,CHAT,yes,,\nu,CHAT,,30,\n";
+        let csv = format!("user,channel,auto_accept,after_contact_work_seconds,persistent_connection\n{rows}");
+        let [always, if_no] = [vec![], vec![(Setting::AutoAccept, Some(Value::Switch(false)))]].map(Conditions);
+        let compared = |conditions: [Conditions; 3]| numbers(compare(items(&csv, conditions.to_vec())));
+        assert_eq!(compared([if_no.clone(), always.clone(), if_no.clone()]), [Err(3), Err(2), NEW]);
+        assert_eq!(compared([if_no.clone(), if_no.clone(), always]), [NEW, Ok(Some(2)), NEW]);
     }
 
     #[test]

@@ -1,17 +1,13 @@
 //! What the report says of settings per channel, and what takes an import of them back. Pure.
 
-use super::effects::{RowChanges, UserConfigEffects};
-use super::row::{CheckedConfig, check};
+use super::effects::{RowChanges, SettingChange, UserConfigEffects};
+use super::row::{CONDITIONS, CheckedConfig, SCHEMA, check};
 use super::rows::UserConfigRows;
-use super::words::{UNDO_HEADER, changed, undo};
-use crate::connect::UserId;
+use super::words::{UNDO_HEADER, changed};
+use crate::connect::{Channel, UserId};
 use crate::input::{Header, Record};
 use crate::kind::rows::{Describe, ReportContext, Rows as _};
 use crate::outcome::{Code, Note, Outcome, Problem, RowId, RowReport, Status};
-
-/// What rows have in common that contradict others.
-const CONTRADICTION: &str =
-    "Contradicts another line: same user, channel and setting, another value. None of them was done: keep one.";
 
 impl Describe for UserConfigRows {
     const UNDO: &'static [&'static str] = &UNDO_HEADER;
@@ -20,12 +16,17 @@ impl Describe for UserConfigRows {
     fn describe(&self, row: RowId, header: &Header, record: &Record<'_>, context: ReportContext<'_, ()>) -> RowReport {
         let outcome = self.ledger().outcome(row).unwrap_or(Outcome::PENDING);
         let checked = check(header, record);
-        let changed = checked.as_ref().ok().and_then(|checked| self.changed(row, outcome, checked, context));
-        let (code, reason) = self.reason(outcome, checked, context);
+        let changed = checked.as_ref().ok().and_then(|_| self.changed(row, outcome, context));
+        let (code, reason) = self.reason(outcome, header, checked, context);
         let mut report = RowReport::new(outcome.status, code, reason);
-        if outcome.code == Code::ConflictingRows {
-            report.cause = Some(CONTRADICTION.to_owned());
-        }
+        report.cause = match (outcome.status, outcome.code) {
+            (_, Code::ConflictingRows) => Some(format!(
+                "Contradicts another line: same user, channel and setting, {}. None of them was done: keep one.",
+                difference(header)
+            )),
+            (Status::Kept, _) => Some(Code::ChangedSince.in_words().to_owned()),
+            _ => None,
+        };
         if let Some(changed) = changed {
             report.remark(&changed);
         }
@@ -33,9 +34,12 @@ impl Describe for UserConfigRows {
     }
 
     fn undo(user: &UserId, effects: &UserConfigEffects) -> Vec<Vec<String>> {
-        let of_rows = effects.changed.iter().map(|RowChanges(_, channel, before)| (channel, before));
-        let unseen = effects.unseen.iter().map(|(channel, before)| (channel, before));
-        of_rows.chain(unseen).filter_map(|(channel, before)| undo(user.as_str(), channel, before)).collect()
+        let unseen = effects.unseen.iter().flat_map(|(channel, changes)| changes.iter().map(move |it| (channel, it)));
+        changes(effects).chain(unseen).filter_map(|(channel, change)| change.back(user.as_str(), channel)).collect()
+    }
+
+    fn plan(user: &UserId, effects: &UserConfigEffects) -> Vec<Vec<String>> {
+        changes(effects).map(|(channel, change)| change.forth(user.as_str(), channel)).collect()
     }
 
     fn removed(_: &str, _: &UserConfigEffects) -> Vec<Vec<String>> {
@@ -52,11 +56,23 @@ impl Describe for UserConfigRows {
     }
 }
 
+/// What rows changed.
+fn changes(effects: &UserConfigEffects) -> impl Iterator<Item = (&Channel, &SettingChange)> {
+    effects.changed.iter().flat_map(|RowChanges(_, channel, changes)| changes.iter().map(move |it| (channel, it)))
+}
+
+/// How rows of one user, channel and setting differ that contradict each other.
+fn difference(header: &Header) -> &'static str {
+    let has_conditions = (CONDITIONS..SCHEMA.len()).any(|column| header.index_of(column).is_some());
+    if has_conditions { "another value or condition" } else { "another value" }
+}
+
 impl UserConfigRows {
     /// The code of an outcome, and why it came to it.
     fn reason(
         &self,
         outcome: Outcome,
+        header: &Header,
         checked: Result<CheckedConfig<'_>, Problem<Code>>,
         context: ReportContext<'_, ()>,
     ) -> (String, String) {
@@ -68,30 +84,23 @@ impl UserConfigRows {
             }
             (Code::DuplicateRow, Note::Line(line), _) => format!("This was said before: see line {line}."),
             (_, Note::Line(line), _) => {
-                format!("Contradicts line {line}: same user, channel and setting, another value. Keep one of the two.")
+                let difference = difference(header);
+                format!("Contradicts line {line}: same user, channel and setting, {difference}. Keep one of the two.")
             }
-            (_, Note::LevelBefore(_) | Note::SetSize(_) | Note::None, Ok(_)) => String::new(),
+            (_, _, Ok(_)) => String::new(),
         };
         (outcome.code.name().to_owned(), reason)
     }
 
     /// What was changed for a row.
-    fn changed(
-        &self,
-        row: RowId,
-        outcome: Outcome,
-        checked: &CheckedConfig<'_>,
-        context: ReportContext<'_, ()>,
-    ) -> Option<String> {
+    fn changed(&self, row: RowId, outcome: Outcome, context: ReportContext<'_, ()>) -> Option<String> {
         if matches!(outcome.status, Status::Unchanged | Status::Duplicate) {
             return None;
         }
         let effects = self.effects_of(row, context);
         let RowChanges(_, _, changes) =
             effects.iter().flat_map(|effects| &effects.changed).find(|changes| changes.0 == row)?;
-        let with_new = changes.iter().filter_map(|before| Some((before, checked.cells.get(before.setting)?)));
-        let is_done = !outcome.status.needs_retry();
-        Some(changed(&with_new.collect::<Vec<_>>(), is_done))
+        Some(changed(changes, !outcome.status.needs_retry()))
     }
 }
 
@@ -113,8 +122,8 @@ mod tests {
         let users = Users::recorded(INSTANCE, &recorded, 0);
         rows.resolve(&users, &(), &BTreeSet::new());
         for (row, json) in [
-            (2, r#"{"c":[[2,"TASK",[[0,false]]]]}"#),
-            (3, r#"{"c":[[3,"EMAIL",[[0,null]]]],"u":[["VOICE",[[0,true]]]]}"#),
+            (2, r#"{"c":[[2,"TASK",[[0,false,true]]]]}"#),
+            (3, r#"{"c":[[3,"EMAIL",[[0,null,true]]]],"u":[["VOICE",[[0,true,false]]]]}"#),
         ] {
             rows.ledger_mut().set(RowId(row), Outcome::plain(Status::Updated));
             let json = RawValue::from_string(json.to_owned()).unwrap();
@@ -133,17 +142,17 @@ mod tests {
         );
         let undo = rows.all_effects().flat_map(|(_, user, effects)| UserConfigRows::undo(&user, &effects));
         let undo: Vec<String> = undo.map(|row| row[1..].join(",")).collect();
-        assert_eq!(undo, ["TASK,no,,,,,,,", "VOICE,yes,,,,,,,"]);
+        assert_eq!(undo, ["TASK,no,,,,,,,,yes,,,,,,,", "VOICE,yes,,,,,,,,no,,,,,,,"]);
         assert_eq!(rows.users(Some(&users)).changed, 1);
     }
 
     #[test]
     fn what_was_done_is_taken_back_without_the_file() {
         let mut gone = UserConfigRows::default();
-        let json = RawValue::from_string(r#"{"c":[[7,"TASK",[[0,false]]]]}"#.to_owned()).unwrap();
+        let json = RawValue::from_string(r#"{"c":[[7,"TASK",[[0,false,true]]]]}"#.to_owned()).unwrap();
         gone.restore_effects(RowId(7), &UserEffects { user: UserId::new("an-id"), json }).unwrap();
         let undo = gone.all_effects().flat_map(|(_, user, effects)| UserConfigRows::undo(&user, &effects));
-        assert_eq!(undo.map(|row| row.join(",")).collect::<Vec<_>>(), ["an-id,TASK,no,,,,,,,"]);
+        assert_eq!(undo.map(|row| row.join(",")).collect::<Vec<_>>(), ["an-id,TASK,no,,,,,,,,yes,,,,,,,"]);
         let users = Users::recorded(INSTANCE, &HashMap::new(), 0);
         assert_eq!((gone.users(Some(&users)).total, gone.users_to_retry(&users).contains(&true)), (0, false));
         assert_eq!(gone.user_notes(&users).effects(crate::input::Symbol::EMPTY).count(), 0);

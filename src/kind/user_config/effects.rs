@@ -23,35 +23,38 @@ impl From<CurrentConfig> for Vec<(Channel, Setting, Value)> {
     }
 }
 
-/// A setting before this import, for the journal: its place in [`Setting::ALL`] and its value, `null` if it was not there.
+/// A change of a setting, for the journal: its place in [`Setting::ALL`], its value before, `null` if it was not there, and its
+/// value after.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "(u8, Option<Value>)", into = "(u8, Option<Value>)")]
-pub struct SettingBefore {
+#[serde(try_from = "(u8, Option<Value>, Value)", into = "(u8, Option<Value>, Value)")]
+pub struct SettingChange {
     /// The setting.
     pub setting: Setting,
-    /// Its value before the import. Connect has no call that takes a setting away.
-    pub value: Option<Value>,
+    /// Its value before the import.
+    pub before: Option<Value>,
+    /// Its value after it. Connect has no call that takes a setting away.
+    pub after: Value,
 }
 
-impl TryFrom<(u8, Option<Value>)> for SettingBefore {
+impl TryFrom<(u8, Option<Value>, Value)> for SettingChange {
     type Error = String;
 
-    fn try_from((setting, value): (u8, Option<Value>)) -> Result<Self, String> {
+    fn try_from((setting, before, after): (u8, Option<Value>, Value)) -> Result<Self, String> {
         let setting =
             *Setting::ALL.get(usize::from(setting)).ok_or_else(|| format!("there is no setting {setting}"))?;
-        Ok(Self { setting, value })
+        Ok(Self { setting, before, after })
     }
 }
 
-impl From<SettingBefore> for (u8, Option<Value>) {
-    fn from(SettingBefore { setting, value }: SettingBefore) -> Self {
-        (setting as u8, value)
+impl From<SettingChange> for (u8, Option<Value>, Value) {
+    fn from(SettingChange { setting, before, after }: SettingChange) -> Self {
+        (setting as u8, before, after)
     }
 }
 
 /// What one row changed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct RowChanges(pub RowId, pub Channel, pub Vec<SettingBefore>);
+pub struct RowChanges(pub RowId, pub Channel, pub Vec<SettingChange>);
 
 /// What an import did to a user. This is held in memory for every user that changed: so its names are short.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -62,7 +65,7 @@ pub struct UserConfigEffects {
     pub changed: Vec<RowChanges>,
     /// What may have been changed, and cannot be seen; each channel once.
     #[serde(rename = "u", skip_serializing_if = "Vec::is_empty")]
-    pub unseen: Vec<(Channel, Vec<SettingBefore>)>,
+    pub unseen: Vec<(Channel, Vec<SettingChange>)>,
 }
 
 #[cfg(test)]
@@ -71,22 +74,23 @@ mod tests {
 
     #[test]
     fn effects_are_short_and_read_back() {
-        let before = |setting, value| SettingBefore { setting, value };
+        let change = |setting, before, after| SettingChange { setting, before, after };
         let changed = vec![
-            before(Setting::AutoAccept, Some(Value::Switch(false))),
-            before(Setting::AfterContactWorkSeconds, Some(Value::Seconds(30))),
-            before(Setting::PhoneNumber, None),
+            change(Setting::AutoAccept, Some(Value::Switch(false)), Value::Switch(true)),
+            change(Setting::AfterContactWorkSeconds, Some(Value::Seconds(30)), Value::Seconds(0)),
+            change(Setting::PhoneNumber, None, Value::text("+491")),
         ];
+        let unseen = change(Setting::PhoneType, Some(Value::text("SOFT_PHONE")), Value::text("DESK_PHONE"));
         let effects = UserConfigEffects {
             changed: vec![RowChanges(RowId(7), Channel::Voice, changed)],
-            unseen: vec![(Channel::Chat, vec![before(Setting::PhoneType, Some(Value::text("SOFT_PHONE")))])],
+            unseen: vec![(Channel::Chat, vec![unseen])],
         };
         let json = serde_json::to_string(&effects).unwrap();
-        let expected = r#"{"c":[[7,"VOICE",[[0,false],[2,30],[5,null]]]],"u":[["CHAT",[[4,"SOFT_PHONE"]]]]}"#;
+        let expected = r#"{"c":[[7,"VOICE",[[0,false,true],[2,30,0],[5,null,"+491"]]]],"u":[["CHAT",[[4,"SOFT_PHONE","DESK_PHONE"]]]]}"#;
         assert_eq!(json, expected);
         assert_eq!(serde_json::from_str::<UserConfigEffects>(&json).unwrap(), effects);
         assert_eq!(serde_json::to_string(&UserConfigEffects::default()).unwrap(), "{}");
-        assert!(serde_json::from_str::<SettingBefore>("[8,true]").is_err());
+        assert!(serde_json::from_str::<SettingChange>("[8,true,false]").is_err());
     }
 
     #[test]

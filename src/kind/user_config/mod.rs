@@ -1,10 +1,11 @@
 //! Settings per channel: user, channel, and a column for each setting. An empty cell leaves its setting as it is.
 //!
-//! In the order in which data flows: [`row`] checks each row by itself, [`mod@compare`] compares the rows of one user, [`rows`]
-//! holds what a file says, [`mod@plan`] finds the one call from what a user has to what it should have, [`target`] follows one
+//! In the order in which data flows: [`row`] checks each row by itself, [`mod@conditions`] are what it may ask for first,
+//! [`mod@compare`] compares the rows of one user, [`rows`] holds what a file says, [`mod@plan`] finds the one call from what a user has to what it should have, [`target`] follows one
 //! user on the way, [`effects`] is what was done to the user, and [`describe`] tells it in [`words`].
 
 mod compare;
+mod conditions;
 mod describe;
 mod effects;
 mod plan;
@@ -18,7 +19,8 @@ mod test_lists;
 mod words;
 
 pub use compare::compare;
-pub use effects::{CurrentConfig, RowChanges, SettingBefore, UserConfigEffects};
+pub use conditions::{Conditions, FoundOtherwise};
+pub use effects::{CurrentConfig, RowChanges, SettingChange, UserConfigEffects};
 pub use plan::{UnmetDependency, UserConfigItem, UserConfigPlan, full_lists, minimal_change, plan};
 pub use row::{Cells, CheckedConfig, SCHEMA, check};
 pub use rows::UserConfigRows;

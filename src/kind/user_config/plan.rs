@@ -2,12 +2,13 @@
 
 use std::fmt;
 
+use super::conditions::{Conditions, FoundOtherwise};
 use super::row::{Cells, DESK_PHONE};
 use crate::connect::{ChannelSetting, List, Setting, UserConfig, Value};
 use crate::outcome::{Line, RowId};
 
 /// What one row of the file says of its user.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UserConfigItem {
     /// The row.
     pub row: RowId,
@@ -15,6 +16,8 @@ pub struct UserConfigItem {
     pub line: Line,
     /// What it says.
     pub cells: Cells,
+    /// What the user must have for it to be done.
+    pub conditions: Conditions,
     /// If earlier rows say all of it: the line of one of them.
     pub repeats: Option<Line>,
 }
@@ -24,6 +27,13 @@ impl UserConfigItem {
     pub fn wants(&self) -> impl Iterator<Item = (ChannelSetting, Value)> + '_ {
         let channel = self.cells.channel();
         self.cells.settings().map(move |(setting, value)| (ChannelSetting::of(&channel, setting), value))
+    }
+
+    /// What the user had before the import's first write where the row's conditions say otherwise; nothing if it had already
+    /// what the row wants.
+    pub fn changed_since(&self, before: &UserConfig) -> Option<FoundOtherwise> {
+        let is_right = self.wants().all(|(key, value)| before.get(&key) == Some(&value));
+        self.conditions.failing(&self.cells.channel(), before).filter(|_| !is_right)
     }
 }
 
@@ -152,7 +162,10 @@ mod tests {
     fn items(rows: &[&str]) -> Vec<UserConfigItem> {
         let rows: Vec<_> = rows.iter().map(|row| format!("u,{row}")).collect();
         let checked = check_rows(&format!("{HEADER}{}", rows.join("\n")));
-        let item = |(n, cells)| UserConfigItem { row: RowId(n), line: Line(n + 2), cells, repeats: None };
+        let item = |(n, cells)| {
+            let (row, line, conditions) = (RowId(n), Line(n + 2), Conditions::default());
+            UserConfigItem { row, line, cells, conditions, repeats: None }
+        };
         (0..).zip(checked).map(|(n, row)| item((n, row.unwrap().1))).collect()
     }
 
@@ -306,8 +319,7 @@ mod tests {
     fn any_items() -> impl Strategy<Value = Vec<UserConfigItem>> {
         prop::collection::vec(any_row(), 1..6).prop_map(|rows| {
             let rows: Vec<_> = rows.iter().map(String::as_str).collect();
-            let all: Vec<_> = items(&rows).iter().map(|item| (item.row, item.line, item.cells)).collect();
-            compare(&all).into_iter().flatten().collect()
+            compare(items(&rows)).into_iter().flatten().collect()
         })
     }
 

@@ -2,6 +2,7 @@
 
 use std::num::{NonZeroU32, NonZeroU64};
 
+use super::conditions::{Conditions, UNSET};
 use crate::connect::{Channel, Setting, Value};
 use crate::input::{Column, Header, Presence, Record, Schema};
 use crate::kind::cells::{
@@ -9,7 +10,7 @@ use crate::kind::cells::{
 };
 use crate::outcome::{Code, Problem};
 
-/// The columns of a file of channel settings: user, channel, and each [`Setting`] in its order.
+/// The columns of a file of channel settings: user, channel, each [`Setting`] in its order, and a condition on each.
 pub const SCHEMA: Schema = &[
     USER_COLUMN,
     Column::new("channel", Presence::Required),
@@ -21,15 +22,43 @@ pub const SCHEMA: Schema = &[
     column(Setting::PhoneNumber),
     column(Setting::PersistentConnection),
     column(Setting::VoiceEnhancementMode),
+    condition(Setting::AutoAccept),
+    condition(Setting::AgentFirstCallbackAutoAccept),
+    condition(Setting::AfterContactWorkSeconds),
+    condition(Setting::AgentFirstCallbackAfterContactWorkSeconds),
+    condition(Setting::PhoneType),
+    condition(Setting::PhoneNumber),
+    condition(Setting::PersistentConnection),
+    condition(Setting::VoiceEnhancementMode),
 ];
 
 const fn column(setting: Setting) -> Column {
     Column::new(setting.name(), Presence::OneOf)
 }
 
+const fn condition(setting: Setting) -> Column {
+    Column::new(condition_name(setting), Presence::Optional)
+}
+
+/// The name of a condition's column.
+const fn condition_name(setting: Setting) -> &'static str {
+    match setting {
+        Setting::AutoAccept => "if_auto_accept",
+        Setting::AgentFirstCallbackAutoAccept => "if_agent_first_callback_auto_accept",
+        Setting::AfterContactWorkSeconds => "if_after_contact_work_seconds",
+        Setting::AgentFirstCallbackAfterContactWorkSeconds => "if_agent_first_callback_after_contact_work_seconds",
+        Setting::PhoneType => "if_phone_type",
+        Setting::PhoneNumber => "if_phone_number",
+        Setting::PersistentConnection => "if_persistent_connection",
+        Setting::VoiceEnhancementMode => "if_voice_enhancement_mode",
+    }
+}
+
 const CHANNEL: usize = 1;
 /// The index of the first setting's column.
-const SETTINGS: usize = 2;
+pub(super) const SETTINGS: usize = 2;
+/// The index of the first condition's column.
+pub(super) const CONDITIONS: usize = SETTINGS + Setting::ALL.len();
 
 /// The service model: "The minimum setting is 1 second, and the maximum is 2,000,000 seconds (24 days). Enter 0 for an
 /// indefinite amount of time".
@@ -45,12 +74,14 @@ pub(super) const DESK_PHONE: &str = "DESK_PHONE";
 const VOICE_ENHANCEMENT_MODES: [&str; 3] = ["VOICE_ISOLATION", "NOISE_SUPPRESSION", "NONE"];
 
 /// A row that is right by itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CheckedConfig<'r> {
     /// A user id, a user ARN or a username.
     pub user: &'r str,
     /// What it says about that user.
     pub cells: Cells,
+    /// What the user must have for it to be done.
+    pub conditions: Conditions,
 }
 
 /// What a row says about its user: a channel, and values for some of the settings. 24 bytes, because a million rows may be
@@ -168,22 +199,63 @@ pub fn check<'r>(header: &Header, record: &Record<'r>) -> Result<CheckedConfig<'
         }
         is_empty = false;
         check_length(setting.name(), cell, MAX_LETTERS)?;
-        if setting.is_voice_only() && cells.channel() != Channel::Voice {
-            let message = format!(
-                "Only the channel VOICE has `{setting}`, and this row is about {}. Empty the cell, or give VOICE a row \
-                 of its own.",
-                cells.channel()
-            );
-            return Err(Problem::new(Code::VoiceOnly, message));
-        }
+        check_channel(setting, &cells.channel())?;
         cells.read(setting, cell)?;
     }
+    let conditions = conditions(header, record, &cells.channel())?;
     if is_empty {
         let message =
             "The row gives no setting: the cells of all settings are empty. Fill one in, or take the row out.";
         return Err(Problem::new(Code::NoSetting, message));
     }
-    Ok(CheckedConfig { user, cells })
+    Ok(CheckedConfig { user, cells, conditions })
+}
+
+/// The channel can have the setting.
+fn check_channel(setting: Setting, channel: &Channel) -> Result<(), Problem<Code>> {
+    if !setting.is_voice_only() || *channel == Channel::Voice {
+        return Ok(());
+    }
+    let message = format!(
+        "Only the channel VOICE has `{setting}`, and this row is about {channel}. Empty the cell, or give VOICE a row of its \
+         own."
+    );
+    Err(Problem::new(Code::VoiceOnly, message))
+}
+
+/// What the user must have for the row to be done.
+fn conditions(header: &Header, record: &Record<'_>, channel: &Channel) -> Result<Conditions, Problem<Code>> {
+    let mut conditions = Vec::new();
+    for (column, setting) in (CONDITIONS..).zip(Setting::ALL) {
+        let cell = cell(header, record, column);
+        if cell.is_empty() {
+            continue;
+        }
+        check_length(condition_name(setting), cell, MAX_LETTERS)?;
+        check_channel(setting, channel)?;
+        conditions
+            .push((setting, if cell.eq_ignore_ascii_case(UNSET) { None } else { Some(condition_of(setting, cell)?) }));
+    }
+    Ok(Conditions(conditions))
+}
+
+/// A value that a file can give the setting, or whatever else of its kind the service may hold.
+fn condition_of(setting: Setting, cell: &str) -> Result<Value, Problem<Code>> {
+    let mut cells = Cells::of(0);
+    let read = cells.read(setting, cell);
+    if let (Ok(()), Some(value)) = (&read, cells.get(setting)) {
+        return Ok(value);
+    }
+    let write = |what: &str| {
+        format!("The condition `{}` is '{cell}'. Write {what}, '{UNSET}', or nothing.", condition_name(setting))
+    };
+    match read.map_err(|problem| problem.code) {
+        Err(code @ Code::InvalidBoolean) => Err(Problem::new(code, write("yes or no"))),
+        Err(code @ Code::InvalidSeconds) => {
+            cell.parse().map(Value::Seconds).map_err(|_| Problem::new(code, write("whole seconds")))
+        }
+        _ => Ok(Value::text(cell)),
+    }
 }
 
 fn channel_of(cell: &str) -> Result<u8, Problem<Code>> {
@@ -269,6 +341,49 @@ pub(super) mod tests {
             let settings = cells.settings().map(|(setting, value)| format!(" {setting}={value}"));
             format!("{user} {}{}", cells.channel(), settings.collect::<String>())
         })
+    }
+
+    /// The conditions of a row below a header.
+    fn check_conditions(header: &str, row: &str) -> Result<Conditions, (&'static str, String)> {
+        let mut found = None;
+        let mut reader = Reader::new(&[SCHEMA]);
+        let mut visit = |header: &Header, record: Record<'_>| {
+            found = Some(check(header, &record).map(|row| row.conditions));
+            Ok(())
+        };
+        reader.push(format!("{header}\n{row}\n").as_bytes(), &mut visit).unwrap();
+        reader.finish(&mut visit).unwrap();
+        found.unwrap().map_err(|problem| (problem.code.name(), problem.message))
+    }
+
+    #[test]
+    fn a_condition_is_what_the_service_may_hold_or_that_it_is_unset() {
+        let header =
+            "user,channel,auto_accept,if auto-accept,if_after_contact_work_seconds,if_phone_number,if_phone_type";
+        let conditions = |row: &str| check_conditions(header, row);
+        let expected = vec![
+            (Setting::AutoAccept, Some(Value::Switch(false))),
+            (Setting::AfterContactWorkSeconds, Some(Value::Seconds(30))),
+            (Setting::PhoneType, None),
+            (Setting::PhoneNumber, Some(Value::text("+491"))),
+        ];
+        assert_eq!(conditions("j,voice,yes,NO,30.0,+491,Unset"), Ok(Conditions(expected)));
+        assert_eq!(conditions("j,voice,yes,,,,"), Ok(Conditions::default()));
+        let held = vec![
+            (Setting::AfterContactWorkSeconds, Some(Value::Seconds(4_000_000))),
+            (Setting::PhoneType, Some(Value::text("WEB_PHONE"))),
+            (Setting::PhoneNumber, Some(Value::text("030 1"))),
+        ];
+        assert_eq!(conditions("j,voice,yes,,4000000,030 1,WEB_PHONE"), Ok(Conditions(held)));
+        let (code, message) = conditions("j,voice,yes,maybe,,,").unwrap_err();
+        let told = "The condition `if_auto_accept` is 'maybe'. Write yes or no, 'unset', or nothing.";
+        assert_eq!((code, message.as_str()), ("invalid_boolean", told));
+        let (code, message) = conditions("j,voice,yes,,soon,,").unwrap_err();
+        let told = "The condition `if_after_contact_work_seconds` is 'soon'. Write whole seconds, 'unset', or nothing.";
+        assert_eq!((code, message.as_str()), ("invalid_seconds", told));
+        assert_eq!(conditions("j,chat,yes,,,,unset").unwrap_err().0, "voice_only");
+        let (code, _) = check_conditions("user,channel,auto_accept,if_auto_accept", "j,voice,,yes").unwrap_err();
+        assert_eq!(code, "no_setting", "a condition is no setting");
     }
 
     #[test]
@@ -375,9 +490,11 @@ pub(super) mod tests {
     #[test]
     fn a_row_is_small_and_its_columns_are_the_settings() {
         assert_eq!(size_of::<Cells>(), 24);
-        let columns: Vec<_> = SCHEMA[SETTINGS..].iter().map(|column| column.name).collect();
+        let columns: Vec<_> = SCHEMA[SETTINGS..CONDITIONS].iter().map(|column| column.name).collect();
         assert_eq!(columns, Setting::ALL.map(Setting::name));
-        assert!(SCHEMA[SETTINGS..].iter().all(|column| column.presence == Presence::OneOf));
+        assert!(SCHEMA[SETTINGS..CONDITIONS].iter().all(|column| column.presence == Presence::OneOf));
+        let conditions: Vec<_> = SCHEMA[CONDITIONS..].iter().map(|column| column.name).collect();
+        assert_eq!(conditions, Setting::ALL.map(|setting| format!("if_{setting}")));
     }
 
     #[test]

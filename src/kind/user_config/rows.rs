@@ -3,16 +3,21 @@
 use std::collections::BTreeSet;
 
 use super::compare::compare;
+use super::conditions::Conditions;
 use super::plan::UserConfigItem;
 use super::row::{Cells, check};
 use super::target::{UserConfigOutcome, UserConfigTarget};
 use crate::connect::{Connect, ConnectError};
-use crate::input::{Header, Record};
+use crate::input::{Header, Interner, Record, Symbol};
 use crate::kind::cells::user_of;
 use crate::kind::ledger::{Ledger, UserBatch};
 use crate::kind::rows::Rows;
 use crate::outcome::{Code, Line, Outcome, RowId, Status};
 use crate::resolve::Users;
+
+/// Conditions as text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum ConditionText {}
 
 /// All rows of a file of settings and their outcomes.
 #[derive(Debug, Default)]
@@ -20,12 +25,20 @@ pub struct UserConfigRows {
     ledger: Ledger,
     /// What each row says; nothing where it is wrong by itself.
     cells: Vec<Option<Cells>>,
+    /// What each row asks for first: each text is kept once for all rows.
+    conditions: Vec<Symbol<ConditionText>>,
+    condition_texts: Interner<ConditionText>,
 }
 
 impl UserConfigRows {
-    fn with_cells(&self, batch: UserBatch) -> Vec<(RowId, Line, Cells)> {
-        let with_cells = |&row: &RowId| Some((row, self.ledger.line(row), self.cells[row.index()]?));
-        self.ledger.rows(batch).iter().filter_map(with_cells).collect()
+    /// The rows of one user, not compared yet.
+    fn rows(&self, batch: UserBatch) -> Vec<UserConfigItem> {
+        let item = |&row: &RowId| {
+            let conditions = Conditions::from_text(self.condition_texts.resolve(self.conditions[row.index()]));
+            let (line, cells) = (self.ledger.line(row), self.cells[row.index()]?);
+            Some(UserConfigItem { row, line, cells, conditions, repeats: None })
+        };
+        self.ledger.rows(batch).iter().filter_map(item).collect()
     }
 }
 
@@ -43,10 +56,14 @@ impl Rows for UserConfigRows {
     }
 
     fn push(&mut self, header: &Header, record: &Record<'_>) {
-        let (user, cells, outcome) = match check(header, record) {
-            Ok(row) => (row.user, Some(row.cells), Outcome::PENDING),
-            Err(problem) => (user_of(header, record).unwrap_or_default(), None, Outcome::invalid(problem.code)),
+        let (user, cells, conditions, outcome) = match check(header, record) {
+            Ok(row) => (row.user, Some(row.cells), row.conditions.to_text(), Outcome::PENDING),
+            Err(problem) => {
+                let user = user_of(header, record).unwrap_or_default();
+                (user, None, String::new(), Outcome::invalid(problem.code))
+            }
         };
+        self.conditions.push(self.condition_texts.intern(&conditions));
         self.ledger.push(Line(record.line), user, outcome);
         self.cells.push(cells);
     }
@@ -63,10 +80,11 @@ impl Rows for UserConfigRows {
         self.ledger.refuse_unknown_users(users);
         let batches = self.ledger.by_user(users);
         for batch in &batches {
-            let rows = self.with_cells(*batch);
-            for ((row, ..), compared) in rows.iter().zip(compare(&rows)) {
+            let rows = self.rows(*batch);
+            let ids: Vec<RowId> = rows.iter().map(|item| item.row).collect();
+            for (row, compared) in ids.into_iter().zip(compare(rows)) {
                 if let Err(line) = compared {
-                    self.ledger.set(*row, Outcome::conflicting(line));
+                    self.ledger.set(row, Outcome::conflicting(line));
                 }
             }
         }
@@ -74,7 +92,7 @@ impl Rows for UserConfigRows {
     }
 
     fn items(&self, batch: UserBatch) -> Vec<UserConfigItem> {
-        compare(&self.with_cells(batch)).into_iter().filter_map(Result::ok).collect()
+        compare(self.rows(batch)).into_iter().filter_map(Result::ok).collect()
     }
 
     fn record(&mut self, batch: UserBatch, outcomes: Vec<UserConfigOutcome>) {
@@ -85,6 +103,10 @@ impl Rows for UserConfigRows {
                 UserConfigOutcome::Updated => Outcome::plain(Status::Updated),
                 UserConfigOutcome::Unchanged => Outcome::plain(Status::Unchanged),
                 UserConfigOutcome::Duplicate(line) => Outcome::duplicate(line),
+                UserConfigOutcome::Kept(found) => {
+                    let message = messages.intern(Code::ChangedSince.name(), &found.to_string());
+                    Outcome::with_message(Status::Kept, message)
+                }
                 UserConfigOutcome::Unmet(unmet) => {
                     let message = messages.intern(Code::NeedsOtherSetting.name(), &unmet.to_string());
                     Outcome::with_message(Status::Invalid, message)

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::effects::{CurrentConfig, RowChanges, SettingBefore, UserConfigEffects};
+use super::conditions::FoundOtherwise;
+use super::effects::{CurrentConfig, RowChanges, SettingChange, UserConfigEffects};
 use super::plan::{UnmetDependency, UserConfigItem, UserConfigPlan, full_lists, minimal_change, plan};
 use crate::connect::{Channel, ChannelSetting, Connect, ConnectError, ErrorKind, Operation, UserConfig, UserId, Value};
 use crate::kind::rows::{ReconcileOptions, Target};
@@ -23,6 +24,8 @@ pub enum UserConfigOutcome {
     Unchanged,
     /// The row on that line, and perhaps others, say all of it already.
     Duplicate(Line),
+    /// What the user had is not as its conditions say.
+    Kept(FoundOtherwise),
     /// One of its settings needs another one.
     Unmet(UnmetDependency),
     /// The service refused one of its settings.
@@ -43,7 +46,10 @@ pub struct ConfigCall {
 /// One user on the way. Its items do not contradict each other (see [`compare`](super::compare::compare)).
 #[derive(Debug)]
 pub struct UserConfigTarget {
+    /// The items that are done.
     items: Vec<UserConfigItem>,
+    /// Of all items, in their order: why one is not done.
+    kept: Vec<Option<FoundOtherwise>>,
     /// What was there before.
     before: UserConfig,
     /// What is there as far as we know.
@@ -82,14 +88,18 @@ impl Target for UserConfigTarget {
         items: &[UserConfigItem],
         CurrentConfig(before): CurrentConfig,
         CurrentConfig(now): CurrentConfig,
-        _: &ReconcileOptions,
+        _: &ReconcileOptions<'_>,
     ) -> Self {
+        let kept: Vec<_> = items.iter().map(|item| item.changed_since(&before)).collect();
+        let done = items.iter().zip(&kept).filter(|(_, kept)| kept.is_none()).map(|(item, _)| item.clone());
+        let items: Vec<_> = done.collect();
         Self {
-            items: items.to_vec(),
+            unmet: vec![None; items.len()],
+            items,
+            kept,
             before,
             now,
             done: UserConfig::new(),
-            unmet: vec![None; items.len()],
             refused: BTreeMap::new(),
             unseen: BTreeSet::new(),
             is_one_by_one: false,
@@ -99,7 +109,8 @@ impl Target for UserConfigTarget {
 
     fn preview(&self) -> Preview {
         let held = u32::try_from(self.before.len()).unwrap_or(u32::MAX);
-        let is_right = self.items.iter().all(|item| self.missing(item).is_empty());
+        let is_kept = self.kept.iter().any(Option::is_some);
+        let is_right = !is_kept && self.items.iter().all(|item| self.missing(item).is_empty());
         Preview { held, implied: 0, named: 0, is_right, is_whole: true }
     }
 
@@ -152,22 +163,13 @@ impl Target for UserConfigTarget {
         self.outcomes().contains(&UserConfigOutcome::Pending)
     }
 
-    /// A row that repeats others is a duplicate only if it changed nothing and is right.
     fn outcomes(&self) -> Vec<UserConfigOutcome> {
-        let outcomes = self.outcomes_without_changes();
-        let changes = self.changes(&outcomes);
-        let finished = self.items.iter().zip(outcomes).zip(changes).map(|((item, outcome), changes)| {
-            if outcome != UserConfigOutcome::Unchanged {
-                outcome
-            } else if changes.is_empty() {
-                item.repeats.map_or(UserConfigOutcome::Unchanged, UserConfigOutcome::Duplicate)
-            } else if changes.iter().all(|change| change.value.is_none()) {
-                UserConfigOutcome::Added
-            } else {
-                UserConfigOutcome::Updated
-            }
-        });
-        finished.collect()
+        let mut done = self.outcomes_of_done().into_iter();
+        let mut outcome = |kept: &Option<FoundOtherwise>| match kept {
+            Some(found) => UserConfigOutcome::Kept(found.clone()),
+            None => done.next().expect("each item is kept or done"),
+        };
+        self.kept.iter().map(&mut outcome).collect()
     }
 
     fn unread(items: &[UserConfigItem], failed: Option<&ConnectError>) -> Vec<UserConfigOutcome> {
@@ -209,6 +211,24 @@ impl UserConfigTarget {
         item.wants().filter(|(key, value)| self.now.get(key) != Some(value)).map(|(key, _)| key).collect()
     }
 
+    /// A row that repeats others is a duplicate only if it changed nothing and is right.
+    fn outcomes_of_done(&self) -> Vec<UserConfigOutcome> {
+        let outcomes = self.outcomes_without_changes();
+        let changes = self.changes(&outcomes);
+        let finished = self.items.iter().zip(outcomes).zip(changes).map(|((item, outcome), changes)| {
+            if outcome != UserConfigOutcome::Unchanged {
+                outcome
+            } else if changes.is_empty() {
+                item.repeats.map_or(UserConfigOutcome::Unchanged, UserConfigOutcome::Duplicate)
+            } else if changes.iter().all(|change| change.before.is_none()) {
+                UserConfigOutcome::Added
+            } else {
+                UserConfigOutcome::Updated
+            }
+        });
+        finished.collect()
+    }
+
     /// The outcomes as if no item had changed anything: all that is in place is `Unchanged`.
     fn outcomes_without_changes(&self) -> Vec<UserConfigOutcome> {
         let outcome = |(item, unmet): (&UserConfigItem, &Option<UnmetDependency>)| {
@@ -231,7 +251,7 @@ impl UserConfigTarget {
 
     /// What was changed for each item. A change belongs to the first item that names its setting, but rather to one that
     /// lacks nothing.
-    fn changes(&self, outcomes: &[UserConfigOutcome]) -> Vec<Vec<SettingBefore>> {
+    fn changes(&self, outcomes: &[UserConfigOutcome]) -> Vec<Vec<SettingChange>> {
         let mut changes = vec![Vec::new(); self.items.len()];
         let mut seen = BTreeSet::new();
         for is_unmet in [false, true] {
@@ -239,7 +259,7 @@ impl UserConfigTarget {
                 if matches!(outcome, UserConfigOutcome::Unmet(_)) == is_unmet {
                     let changed = item.wants().filter(|(key, to)| self.is_changed(key, to));
                     let first = changed.filter(|(key, _)| seen.insert(key.clone()));
-                    changes.extend(first.map(|(key, _)| self.image(&key)));
+                    changes.extend(first.map(|(key, to)| self.change(&key, to)));
                 }
             }
         }
@@ -251,15 +271,17 @@ impl UserConfigTarget {
         self.now.get(key) == Some(to) && self.before.get(key) != Some(to)
     }
 
-    fn image(&self, key: &ChannelSetting) -> SettingBefore {
-        SettingBefore { setting: key.setting, value: self.before.get(key).cloned() }
+    fn change(&self, key: &ChannelSetting, after: Value) -> SettingChange {
+        SettingChange { setting: key.setting, before: self.before.get(key).cloned(), after }
     }
 
-    fn by_channel<'k>(&self, keys: impl Iterator<Item = &'k ChannelSetting>) -> Vec<(Channel, Vec<SettingBefore>)> {
-        let mut by_channel: BTreeMap<&Channel, Vec<SettingBefore>> = BTreeMap::new();
-        for key in keys {
-            by_channel.entry(&key.channel).or_default().push(self.image(key));
+    /// From what was to what the items want.
+    fn by_channel<'k>(&self, keys: impl Iterator<Item = &'k ChannelSetting>) -> Vec<(Channel, Vec<SettingChange>)> {
+        let wanted: UserConfig = self.items.iter().flat_map(UserConfigItem::wants).collect();
+        let mut by_channel: BTreeMap<&Channel, Vec<SettingChange>> = BTreeMap::new();
+        for (key, after) in keys.filter_map(|key| Some((key, wanted.get(key)?))) {
+            by_channel.entry(&key.channel).or_default().push(self.change(key, after.clone()));
         }
-        by_channel.into_iter().map(|(channel, images)| (channel.clone(), images)).collect()
+        by_channel.into_iter().map(|(channel, changes)| (channel.clone(), changes)).collect()
     }
 }

@@ -10,8 +10,8 @@ use serde_json::value::RawValue;
 
 use super::row::{SCHEMA, check};
 use super::rows::UserConfigRows;
-use super::test_lists::{WAYS, acw, conflict, full, refusing, with_lists};
-use crate::connect::UserId;
+use super::test_lists::{WAYS, acw, conflict, full, refusing, shown, with_lists};
+use crate::connect::{Setting, UserId};
 use crate::input::{Header, Reader, Record};
 use crate::kind::test_desk::{APPLY, Desk, LATENCY, instance, user_id};
 use crate::kind::{FileKind, ReconcileOptions, Writes};
@@ -29,7 +29,12 @@ async fn one_call_changes_what_the_rows_say_and_nothing_else() {
             "auto_accept no -> yes, after_contact_work_seconds nothing -> 60. undo.csv cannot take back: \
              after_contact_work_seconds."
         );
-        assert_eq!(imported.undo, ["CHAT,no,,,,,,,", "VOICE,,,,,DESK_PHONE,,,", "VOICE,,,,,,,,NONE"], "{switch}");
+        let undo = [
+            "CHAT auto_accept=no if yes",
+            "VOICE phone_type=DESK_PHONE if SOFT_PHONE",
+            "VOICE voice_enhancement_mode=NONE if NOISE_SUPPRESSION",
+        ];
+        assert_eq!(shown(&imported.undo), undo, "{switch}");
         let mut expected = full();
         expected["AutoAcceptConfigs"][1]["AutoAccept"] = json!(true);
         let mut voice = acw("VOICE", 30);
@@ -54,7 +59,8 @@ async fn an_undo_row_takes_back_what_it_can() {
         let imported = desk.set(&rows).await;
         assert_eq!(imported.statuses(), ["updated", "updated"], "{way:?}");
         let undo: Vec<_> = imported.undo.iter().map(String::as_str).collect();
-        assert_eq!(desk.set(&undo).await.statuses(), ["updated", "updated"], "{way:?}");
+        assert_eq!(undo.len(), 8, "{way:?}: a row for each setting");
+        assert_eq!(desk.set(&undo).await.statuses(), ["updated"; 8], "{way:?}");
         assert_eq!(desk.lists(), full(), "{way:?}");
     }
 }
@@ -144,7 +150,7 @@ async fn a_later_delivery_tells_what_an_earlier_one_did() {
         let seen = desk.resume(&rows, Writes::Observe, &prior).await;
         assert_eq!((seen.statuses(), seen.is_done), (vec!["updated", "pending"], false), "{way:?}");
         // The other row's write may still be on its way.
-        assert_eq!(seen.undo, ["CHAT,no,,,,,,,", "EMAIL,yes,,,,,,,"], "{way:?}");
+        assert_eq!(shown(&seen.undo), ["CHAT auto_accept=no if yes", "EMAIL auto_accept=yes if no"], "{way:?}");
         let imported = desk.resume(&rows, Writes::Apply, &prior).await;
         assert_eq!((imported.statuses(), imported.is_done), (vec!["updated", "updated"], true), "{way:?}");
         assert_eq!(imported.messages(), ["auto_accept no -> yes", "auto_accept yes -> no"], "{way:?}");
@@ -166,7 +172,12 @@ async fn a_refused_call_goes_setting_by_setting_and_fails_its_guilty_rows_only()
         assert_eq!(code, "InvalidParameterException", "{switch}");
         assert!(message.starts_with("Amazon Connect refused this: ") && message.contains("030 901820"), "{message}");
         assert!(message.ends_with("Changed all the same: persistent_connection yes -> no."), "{switch}: {message}");
-        assert_eq!(imported.undo, ["VOICE,,,,,,,yes,", "CHAT,no,,,,,,,", "VOICE,,,30,,,,,"], "{switch}");
+        let undo = [
+            "VOICE persistent_connection=yes if no",
+            "CHAT auto_accept=no if yes",
+            "VOICE after_contact_work_seconds=30 if 45",
+        ];
+        assert_eq!(shown(&imported.undo), undo, "{switch}");
         lists["PersistentConnectionConfigs"][0]["PersistentConnection"] = json!(false);
         lists["AutoAcceptConfigs"][1]["AutoAccept"] = json!(true);
         lists["AfterContactWorkConfigs"] = json!([acw("VOICE", 45), acw("TASK", 0)]);
@@ -225,7 +236,8 @@ async fn what_was_done_though_no_answer_came_was_done_by_this_import() {
         let desk = Desk::failing(full(), way, Faults::none().rule(cut));
         let imported = desk.set(&["CHAT,yes,,,,,,,", "VOICE,,,,,,,no,"]).await;
         assert_eq!(imported.statuses(), ["updated", "updated"], "{way:?}");
-        assert_eq!(imported.undo, ["CHAT,no,,,,,,,", "VOICE,,,,,,,yes,"], "{way:?}");
+        let undo = ["CHAT auto_accept=no if yes", "VOICE persistent_connection=yes if no"];
+        assert_eq!(shown(&imported.undo), undo, "{way:?}");
         assert!(!imported.effects.contains("\"u\""), "{way:?}: {}", imported.effects);
     }
 }
@@ -233,7 +245,7 @@ async fn what_was_done_though_no_answer_came_was_done_by_this_import() {
 #[tokio::test(start_paused = true)]
 async fn what_may_have_been_done_and_cannot_be_seen_is_told() {
     let rows = ["CHAT,yes,,9,,,,,", "EMAIL,yes,,,,,,,"];
-    let (effects, undo) = (r#"{"u":[["CHAT",[[0,false],[2,null]]]]}"#, ["CHAT,no,,,,,,,"]);
+    let (effects, undo) = (r#"{"u":[["CHAT",[[0,false,true],[2,null,9]]]]}"#, ["CHAT auto_accept=no if yes"]);
 
     // The write is done, its answer never comes, and the user cannot be read any more.
     let cut = Rule::new(Fault::CutAfter).on(Operation::UpdateUserConfig);
@@ -243,13 +255,13 @@ async fn what_may_have_been_done_and_cannot_be_seen_is_told() {
     let desk = Desk::failing(full(), ConfigLists::default(), faults);
     let imported = desk.set(&rows).await;
     assert_eq!(imported.statuses(), ["failed", "unchanged"]);
-    assert_eq!((imported.effects.as_str(), &imported.undo[..]), (effects, &undo.map(str::to_owned)[..]));
+    assert_eq!((imported.effects.as_str(), shown(&imported.undo)), (effects, undo.map(str::to_owned).to_vec()));
     assert_eq!(desk.lists()["AutoAcceptConfigs"][1]["AutoAccept"], true, "it was done indeed");
 
     // The next delivery cannot read the user either.
     let imported = desk.resume(&rows, Writes::Apply, &imported.prior()).await;
     assert_eq!(imported.statuses(), ["failed", "failed"]);
-    assert_eq!((imported.effects.as_str(), &imported.undo[..]), (effects, &undo.map(str::to_owned)[..]));
+    assert_eq!((imported.effects.as_str(), shown(&imported.undo)), (effects, undo.map(str::to_owned).to_vec()));
 }
 
 #[tokio::test(start_paused = true)]
@@ -270,6 +282,41 @@ async fn a_user_who_cannot_be_read_is_not_written() {
         "an answer without the user is an error"
     );
     assert_eq!((desk.lists(), desk.n_calls(Operation::UpdateUserConfig)), (full(), 0));
+}
+
+/// A row of one setting and its condition.
+fn if_row(channel: &str, setting: Setting, value: &str, condition: &str) -> String {
+    let mut cells = vec![""; 1 + 2 * Setting::ALL.len()];
+    (cells[0], cells[1 + setting as usize]) = (channel, value);
+    cells[1 + Setting::ALL.len() + setting as usize] = condition;
+    cells.join(",")
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_row_is_kept_if_a_condition_fails_and_the_others_go_ahead() {
+    for way in WAYS {
+        let desk = Desk::of(full(), way);
+        let rows = [
+            if_row("VOICE", Setting::AutoAccept, "yes", "no"),
+            if_row("CHAT", Setting::AutoAccept, "yes", "yes"),
+            if_row("EMAIL", Setting::AutoAccept, "yes", "no"),
+            if_row("CHAT", Setting::AfterContactWorkSeconds, "9", "unset"),
+            if_row("TASK", Setting::AfterContactWorkSeconds, "9", "unset"),
+        ];
+        let rows: Vec<&str> = rows.iter().map(String::as_str).collect();
+        let imported = desk.set(&rows).await;
+        assert_eq!(imported.statuses(), ["updated", "kept", "unchanged", "added", "kept"], "{way:?}");
+        let told = |n: usize| (imported.rows[n].1.as_str(), imported.messages()[n]);
+        let chat = "`auto_accept` of CHAT is now no, not yes: it was changed since. Left as it is.";
+        assert_eq!(told(1), ("changed_since", chat), "{way:?}");
+        let task = "`after_contact_work_seconds` of TASK is now 0, not unset: it was changed since. Left as it is.";
+        assert_eq!(told(4), ("changed_since", task), "{way:?}");
+        assert_eq!(shown(&imported.undo), ["VOICE auto_accept=no if yes"], "{way:?}");
+        assert_eq!(desk.lists()["AutoAcceptConfigs"][1]["AutoAccept"], false, "{way:?}");
+        // A delivery that comes back to the user does not take what this one did for somebody else's work.
+        let again = desk.resume(&rows, Writes::Apply, &imported.prior()).await;
+        assert_eq!((again.rows, again.undo), (imported.rows, imported.undo), "{way:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -303,7 +350,7 @@ async fn an_import_that_stops_within_a_user_says_how_far_it_came() {
     let imported = desk.set(&rows).await;
     assert_eq!(imported.statuses(), ["failed", "failed", "failed", "pending"]);
     assert_eq!((imported.is_done, imported.stop.as_deref()), (false, Some("AccessDeniedException")));
-    assert_eq!(imported.undo, ["VOICE,no,,,,,,,"]);
+    assert_eq!(shown(&imported.undo), ["VOICE auto_accept=no if yes"]);
     assert_eq!(desk.n_calls(Operation::UpdateUserConfig), 2 + 10);
 }
 

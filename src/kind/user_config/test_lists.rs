@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::rows::UserConfigRows;
 use super::target::UserConfigTarget;
+use crate::connect::Setting;
 use crate::kind::test_desk::{APPLY, Desk, DeskResult, instance, user_id};
 use crate::kind::{FileKind, Prior, ReconcileOptions, Writes};
 
@@ -47,6 +48,18 @@ impl Desk {
     pub(super) fn lists(&self) -> Value {
         self.lists_of(0)
     }
+}
+
+/// Rows of an undo file in few words: `CHAT auto_accept=no if yes`.
+pub(super) fn shown(undo: &[String]) -> Vec<String> {
+    let n_settings = Setting::ALL.len();
+    let one = |row: &String| {
+        let cells: Vec<&str> = row.split(',').collect();
+        let given: Vec<usize> = (0..n_settings).filter(|nth| !cells[1 + nth].is_empty()).collect();
+        let [nth] = given[..] else { panic!("one setting a row: {row}") };
+        format!("{} {}={} if {}", cells[0], Setting::ALL[nth], cells[1 + nth], cells[1 + n_settings + nth])
+    };
+    undo.iter().map(one).collect()
 }
 
 pub(super) fn with_lists(mut instance: Instance, n: usize, lists: Value) -> Instance {

@@ -1,11 +1,12 @@
-//! What the report says of changes, and the row that takes them back. Pure.
+//! What the report says of changes, and the rows that do them or take them back. Pure.
 
-use super::effects::SettingBefore;
-use super::row::{SCHEMA, can_say};
+use super::conditions::value_or_unset;
+use super::effects::SettingChange;
+use super::row::{CONDITIONS, SCHEMA, SETTINGS, can_say};
 use crate::connect::{Channel, Setting, Value};
 
-/// How many columns a file of channel settings has: user, channel and the settings.
-const N_COLUMNS: usize = 2 + Setting::ALL.len();
+/// How many columns a file of channel settings has: user, channel, the settings, and a condition on each.
+const N_COLUMNS: usize = CONDITIONS + Setting::ALL.len();
 
 /// The header of `undo.csv`: all columns of the schema.
 pub(super) const UNDO_HEADER: [&str; N_COLUMNS] = {
@@ -18,41 +19,47 @@ pub(super) const UNDO_HEADER: [&str; N_COLUMNS] = {
     names
 };
 
-/// `auto_accept no -> yes, phone_number nothing -> +4930901820. undo.csv cannot take back: phone_number.` Each change
-/// comes with the new value. `is_done` says whether all that its row says is in place.
-pub(super) fn changed(changes: &[(&SettingBefore, Value)], is_done: bool) -> String {
-    let from = |before: &SettingBefore| before.value.as_ref().map_or_else(|| "nothing".to_owned(), Value::to_string);
-    let each = changes.iter().map(|(before, to)| format!("{} {} -> {to}", before.setting, from(before)));
+/// `auto_accept no -> yes, phone_number nothing -> +4930901820. undo.csv cannot take back: phone_number.` `is_done` says
+/// whether all that its row says is in place.
+pub(super) fn changed(changes: &[SettingChange], is_done: bool) -> String {
+    let from = |before: &Option<Value>| before.as_ref().map_or_else(|| "nothing".to_owned(), Value::to_string);
+    let each = changes.iter().map(|change| format!("{} {} -> {}", change.setting, from(&change.before), change.after));
     let sentence = each.collect::<Vec<_>>().join(", ");
     let sentence = if is_done { sentence } else { format!("Changed all the same: {sentence}.") };
     let stays: Vec<_> =
-        changes.iter().filter(|(before, _)| !before.can_be_set()).map(|(before, _)| before.setting.name()).collect();
+        changes.iter().filter(|change| !change.can_be_undone()).map(|change| change.setting.name()).collect();
     if stays.is_empty() {
         return sentence;
     }
     format!("{}. undo.csv cannot take back: {}.", sentence.trim_end_matches('.'), stays.join(", "))
 }
 
-impl SettingBefore {
+impl SettingChange {
     /// Whether a file can say what was there before: it cannot say nothing.
-    fn can_be_set(&self) -> bool {
-        self.value.as_ref().is_some_and(|before| can_say(self.setting, before))
+    fn can_be_undone(&self) -> bool {
+        self.before.as_ref().is_some_and(|before| can_say(self.setting, before))
     }
-}
 
-/// The row of `undo.csv` that sets settings of a channel to what they were before, as far as that is possible; none if it
-/// is not for any of them.
-pub(super) fn undo(user_id: &str, channel: &Channel, before: &[SettingBefore]) -> Option<Vec<String>> {
-    let mut row = vec![String::new(); N_COLUMNS];
-    for before in before.iter().filter(|before| before.can_be_set()) {
-        row[2 + before.setting as usize] = before.value.as_ref().map_or_else(String::new, Value::to_string);
+    /// The row that takes it back, if it was not changed since; none if no row can.
+    pub(super) fn back(&self, user_id: &str, channel: &Channel) -> Option<Vec<String>> {
+        let before = self.before.as_ref().filter(|_| self.can_be_undone())?;
+        Some(self.row(user_id, channel, Some(&self.after), before))
     }
-    if row.iter().all(String::is_empty) {
-        return None;
+
+    /// The row that does it, if it was not changed since.
+    pub(super) fn forth(&self, user_id: &str, channel: &Channel) -> Vec<String> {
+        self.row(user_id, channel, self.before.as_ref(), &self.after)
     }
-    user_id.clone_into(&mut row[0]);
-    channel.name().clone_into(&mut row[1]);
-    Some(row)
+
+    /// A row for each setting: one that was changed since must not keep the others from what is to be done with them.
+    fn row(&self, user_id: &str, channel: &Channel, from: Option<&Value>, to: &Value) -> Vec<String> {
+        let mut row = vec![String::new(); N_COLUMNS];
+        user_id.clone_into(&mut row[0]);
+        channel.name().clone_into(&mut row[1]);
+        row[SETTINGS + self.setting as usize] = to.to_string();
+        row[CONDITIONS + self.setting as usize] = value_or_unset(from);
+        row
+    }
 }
 
 #[cfg(test)]
@@ -60,22 +67,21 @@ mod tests {
     use super::*;
     use crate::kind::user_config::row::tests::check_rows;
 
-    fn before(setting: Setting, value: Option<Value>) -> SettingBefore {
-        SettingBefore { setting, value }
+    fn change(setting: Setting, before: Option<Value>, after: Value) -> SettingChange {
+        SettingChange { setting, before, after }
     }
 
-    fn auto_accept() -> SettingBefore {
-        before(Setting::AutoAccept, Some(Value::Switch(false)))
+    fn auto_accept() -> SettingChange {
+        change(Setting::AutoAccept, Some(Value::Switch(false)), Value::Switch(true))
     }
 
-    fn limit_from_nothing() -> SettingBefore {
-        before(Setting::AfterContactWorkSeconds, None)
+    fn limit_from_nothing() -> SettingChange {
+        change(Setting::AfterContactWorkSeconds, None, Value::Seconds(30))
     }
 
     #[test]
     fn changes_are_told_with_what_was_there_and_what_is() {
-        let (accept, limit) = (auto_accept(), limit_from_nothing());
-        let both = [(&accept, Value::Switch(true)), (&limit, Value::Seconds(30))];
+        let both = [auto_accept(), limit_from_nothing()];
         assert_eq!(changed(&both[..1], true), "auto_accept no -> yes");
         assert_eq!(changed(&both[..1], false), "Changed all the same: auto_accept no -> yes.");
         let stays = "after_contact_work_seconds nothing -> 30. undo.csv cannot take back: after_contact_work_seconds.";
@@ -85,20 +91,24 @@ mod tests {
     }
 
     #[test]
-    fn an_undo_row_says_what_was_there_and_is_a_row_of_such_a_file() {
-        let changes = [
-            auto_accept(),
-            limit_from_nothing(),
-            before(Setting::PhoneType, Some(Value::text("DESK_PHONE"))),
-            before(Setting::PhoneNumber, Some(Value::text("030 1"))),
-            before(Setting::VoiceEnhancementMode, Some(Value::text("NONE"))),
-        ];
-        let row = undo("an-id", &Channel::Voice, &changes).unwrap();
-        assert_eq!(row.join(","), "an-id,VOICE,no,,,,DESK_PHONE,,,NONE");
-        let read = check_rows(&format!("{}\n{}\n", UNDO_HEADER.join(","), row.join(","))).remove(0).unwrap();
-        assert_eq!((read.0.as_str(), read.1.get(Setting::AutoAccept)), ("an-id", Some(Value::Switch(false))));
-
-        assert_eq!(undo("an-id", &Channel::Chat, &[limit_from_nothing()]), None);
-        assert_eq!(undo("an-id", &Channel::Chat, &[]), None);
+    fn a_change_is_done_and_taken_back_by_a_row_of_such_a_file() {
+        let back = |change: &SettingChange| change.back("an-id", &Channel::Voice).map(|row| row.join(","));
+        let forth = |change: &SettingChange| change.forth("an-id", &Channel::Voice).join(",");
+        let desk_phone = Value::text("DESK_PHONE");
+        let number = |before| change(Setting::PhoneNumber, before, Value::text("+491"));
+        for (change, undo, plan) in [
+            (auto_accept(), Some("an-id,VOICE,no,,,,,,,,yes,,,,,,,"), "an-id,VOICE,yes,,,,,,,,no,,,,,,,"),
+            (limit_from_nothing(), None, "an-id,VOICE,,,30,,,,,,,,unset,,,,,"),
+            (
+                change(Setting::PhoneType, Some(desk_phone), Value::text("SOFT_PHONE")),
+                Some("an-id,VOICE,,,,,DESK_PHONE,,,,,,,,SOFT_PHONE,,,"),
+                "an-id,VOICE,,,,,SOFT_PHONE,,,,,,,,DESK_PHONE,,,",
+            ),
+            (number(Some(Value::text("030 1"))), None, "an-id,VOICE,,,,,,+491,,,,,,,,030 1,,"),
+        ] {
+            assert_eq!((back(&change).as_deref(), forth(&change).as_str()), (undo, plan));
+            let (user, cells) = check_rows(&format!("{}\n{plan}\n", UNDO_HEADER.join(","))).remove(0).unwrap();
+            assert_eq!((user.as_str(), cells.get(change.setting)), ("an-id", Some(change.after)));
+        }
     }
 }

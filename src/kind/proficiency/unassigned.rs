@@ -1,0 +1,51 @@
+//! The rows that cannot be assigned to a user, and what they protect. Pure.
+
+use std::collections::{HashMap, HashSet};
+
+use super::rows::ProficiencyRows;
+use crate::kind::rows::Rows as _;
+use crate::kind::unassigned::{Protected, Unassigned};
+use crate::options::UnassignedRows;
+use crate::outcome::{Code, RowId};
+use crate::resolve::{Catalog, Users};
+
+impl ProficiencyRows {
+    /// The rows that cannot be assigned to a user, and what they protect.
+    pub(super) fn find_unassigned(&self, users: &Users, catalog: &Catalog, rows: UnassignedRows) -> Unassigned {
+        let (ledger, mut unassigned) = (self.ledger(), Unassigned::default());
+        let (mut seen, mut nobodys) = (HashSet::new(), HashMap::new());
+        for row in (0..).map(RowId).take(ledger.len()) {
+            let is_torn = self.torn.contains(row);
+            if ledger.known_user(row, users).is_some() && !is_torn {
+                continue;
+            }
+            // What is wrong with it is that nobody is called so, and nothing else.
+            let is_whole = ledger.outcome(row).is_some_and(|outcome| outcome.code == Code::UnknownUser);
+            let (cell, name) = ledger.user(row);
+            let is_nobodys = is_whole && *nobodys.entry(cell).or_insert_with(|| !users.is_near_somebody(name));
+            if is_nobodys && rows == UnassignedRows::Ignore {
+                continue;
+            }
+            unassigned.push(ledger.line(row), is_nobodys);
+            let symbols = self.symbols(row);
+            if seen.insert(symbols) {
+                unassigned.protected.absorb(protected(catalog, self.texts(symbols)));
+            }
+        }
+        for (attribute, value) in self.torn.moved_pairs() {
+            if let Some((attribute, value)) = catalog.listed(attribute, value) {
+                unassigned.protected.add(attribute, value);
+            }
+        }
+        unassigned
+    }
+}
+
+/// The pair itself if the instance has it; all if it does not, for then it is misspelled.
+fn protected(catalog: &Catalog, (attribute, value): (&str, &str)) -> Protected {
+    catalog.listed(attribute, value).map_or(Protected::Everything, |(attribute, value)| {
+        let mut protected = Protected::default();
+        protected.add(attribute, value);
+        protected
+    })
+}
