@@ -55,6 +55,9 @@
 //!   process between invocations, and a task that was left would wake in the next one. (So nothing here need be `Send`.)
 //! - No row is held as text: [`input::Interner`] keeps each text once, and the file is read a second time for the report.
 //!   (Those of a workbook are, while it is read.)
+//! - What a row asks for first (`if_level`) is tested against what the user had before the import's first write for it: what an
+//!   import writes is never taken for somebody else's work.
+//! - Where the file is the whole truth, what a row may name that belongs to nobody is removed from nobody ([`kind::Unassigned`]).
 //! - What a sheet's headings mean is asked once in an import and kept: each delivery reads the same rows.
 //! - Time is tokio's; the wall clock is read once per delivery, by the front end.
 //!

@@ -86,7 +86,6 @@ pub const SCHEMAS: &[Schema] = &{
 
 /// The rows of a file of any kind.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "an import has one")]
 pub enum AnyRows {
     /// Proficiencies.
     Proficiencies(ProficiencyRows),

@@ -3,6 +3,7 @@
 
 mod causes;
 mod details;
+mod facts;
 mod page;
 mod pictures;
 mod plain;

@@ -5,19 +5,18 @@ use askama::Template;
 use chrono::{DateTime, Utc};
 
 use super::details::{Details, Levels, RowToMend};
+use super::facts::{MAX_LETTERS, facts};
 use super::pictures::{OperationPicture, operations};
 use super::summary::Summary;
-use super::text::{counted, cut, from_now, grouped, in_seconds, lasted, time};
+use super::text::{counted, cut, from_now, grouped, in_seconds, time};
 use super::{PLAN, REMOVED, RESULTS, RETRY, SUMMARY, UNDO, WITHHELD};
-use crate::connect::{Rate, Rates, Timeline};
-use crate::options::{Mode, Options, UnassignedRows};
+use crate::connect::{Rates, Timeline};
+use crate::options::Options;
 use crate::outcome::{ImportStatus, Status};
 use crate::store::Location;
 
 /// A page is not longer than this, however many rows there are.
 const MAX_PAGE_BYTES: usize = 512 * 1024;
-/// Letters of what is told in one piece.
-const MAX_LETTERS: usize = 2000;
 /// The width of a bar that is as long as can be.
 const BAR_WIDTH: u64 = 400;
 
@@ -171,7 +170,7 @@ impl<'p> View<'p> {
             now_or_then: if summary.dry_run { "and after it" } else { "and now" },
             slice: in_seconds(timeline.slice_seconds()),
             operations: operations(timeline, page.rates, &summary.calls),
-            facts: facts(page),
+            facts: facts(summary, page.options, page.rates),
             folder: cut(&page.folder.to_string(), MAX_LETTERS),
             objects: objects(details, summary),
             footer: format!("connect-bulk-import, as of {}", time(page.now)),
@@ -334,81 +333,6 @@ fn width(part: u64, whole: u64) -> u64 {
     (part * BAR_WIDTH).checked_div(whole).unwrap_or(0).max(least)
 }
 
-/// Options, quotas, times, object and version.
-fn facts(page: &ReportPage<'_>) -> Vec<(&'static str, String)> {
-    let ReportPage { summary, options, rates, .. } = page;
-    let kind = match summary.kind.as_deref() {
-        Some("proficiencies") => "proficiencies",
-        Some("user_config") => "settings per channel",
-        _ => "not known: the header was not understood",
-    };
-    let mode = match summary.mode {
-        Mode::Merge => "merge: what the file does not name is left alone",
-        Mode::Replace => "replace: users end with just what the file names",
-    };
-    let mut facts = vec![
-        ("Import", summary.import_id.clone()),
-        ("File", cut(&summary.source, MAX_LETTERS)),
-        ("Version", cut(&summary.version, MAX_LETTERS)),
-        ("Contents", kind.to_owned()),
-    ];
-    if let Some(columns) = &summary.columns {
-        let carried = match columns.carried.len() as u64 {
-            0 => String::new(),
-            n => format!("; {} copied to results.csv", counted(n, "column")),
-        };
-        facts.push(("Columns used", format!("{}{carried}", cut(&columns.used.join(", "), MAX_LETTERS))));
-    }
-    facts.push(("Mode", mode.to_owned()));
-    facts.push(("Dry run", if summary.dry_run { "yes" } else { "no" }.to_owned()));
-    facts.push(("Rejected if more rows are invalid than", format!("{} %", options.max_invalid_percent)));
-    if summary.mode == Mode::Replace {
-        facts.push(("Rejected if more is removed than", format!("{} %", options.max_removals_percent)));
-        let unassigned = match options.unassigned_rows {
-            UnassignedRows::Protect => "protect what they may name",
-            UnassignedRows::Ignore => "protect what they may name, unless the instance has nobody of such a name",
-        };
-        facts.push(("Rows that cannot be assigned to a user", unassigned.to_owned()));
-    }
-    if summary.kind.as_deref() != Some("user_config") {
-        facts.push(("Proficiencies per user", format!("at most {}", options.max_proficiencies_per_user)));
-    }
-    facts.push(("Quota of each operation", quota(rates.default)));
-    for (operation, rate) in &rates.of {
-        facts.push((operation.name(), quota(*rate)));
-    }
-    if let Some(total) = rates.total_per_second {
-        facts.push(("All operations together", format!("{total} a second")));
-    }
-    facts.push(("Users in the file", users(summary)));
-    facts.push(("Began", time(summary.started_at)));
-    if let Some(finished) = summary.finished_at {
-        facts.push(("Ended", format!("{}, after {}", time(finished), lasted(finished - summary.started_at))));
-    }
-    facts.push(("Times delivered", grouped(u64::from(summary.deliveries))));
-    facts.retain(|(_, fact)| !fact.is_empty());
-    facts
-}
-
-fn users(summary: &Summary) -> String {
-    let users = &summary.users;
-    if users.total == 0 {
-        return String::new();
-    }
-    let changed = if summary.dry_run { "would change" } else { "changed" };
-    format!(
-        "{}: {} {changed}, {} were right already, {} have an invalid or failed row (some of them changed, too)",
-        grouped(users.total),
-        grouped(users.changed),
-        grouped(users.unchanged),
-        grouped(users.with_errors)
-    )
-}
-
-fn quota(rate: Rate) -> String {
-    format!("{} a second, {} at once", rate.per_second, rate.burst)
-}
-
 /// The report's other objects, and what each is for.
 fn objects(details: &Details, summary: &Summary) -> Vec<(String, &'static str)> {
     let words = |name: &str| match (name, summary.dry_run) {
@@ -431,6 +355,8 @@ fn objects(details: &Details, summary: &Summary) -> Vec<(String, &'static str)> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::connect::Rate;
+    use crate::options::{Mode, UnassignedRows};
     use crate::outcome::Line;
 
     #[test]

@@ -113,12 +113,11 @@ impl Users {
                 Reference::Elsewhere => None,
                 Reference::Username(username) => by_username.get(username).map(|&id| id.to_owned()),
             };
-            match id {
-                Some(id) => users.by_cell[cell.index()] = Some(users.ids.intern(&id)),
-                None => {
-                    has_unknown = true;
-                    has_unknown_ids |= !matches!(reference(text, instance_id), Reference::Username(_));
-                }
+            if let Some(id) = id {
+                users.by_cell[cell.index()] = Some(users.ids.intern(&id));
+            } else {
+                has_unknown = true;
+                has_unknown_ids |= !matches!(reference(text, instance_id), Reference::Username(_));
             }
         }
         if has_unknown {

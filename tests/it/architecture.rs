@@ -29,7 +29,7 @@ const CRATES: [(&str, &[&str]); 15] = [
 ];
 
 /// What is not async.
-const PURE: [&str; 30] = [
+const PURE: [&str; 35] = [
     "lambda/event.rs",
     "lambda/metrics.rs",
     "lambda/notice.rs",
@@ -44,6 +44,7 @@ const PURE: [&str; 30] = [
     "report/mod.rs",
     "report/causes.rs",
     "report/details.rs",
+    "report/facts.rs",
     "report/page.rs",
     "report/pictures.rs",
     "report/plain.rs",
@@ -58,6 +59,10 @@ const PURE: [&str; 30] = [
     "kind/effects.rs",
     "kind/ledger.rs",
     "kind/messages.rs",
+    "kind/unassigned.rs",
+    "kind/proficiency/torn.rs",
+    "kind/proficiency/unassigned.rs",
+    "kind/user_config/conditions.rs",
     "kind/proficiency/row.rs",
     "kind/user_config/row.rs",
 ];

@@ -28,6 +28,7 @@ struct Row {
     product: String,
     level: String,
     action: &'static str,
+    if_level: &'static str,
 }
 
 #[derive(Clone, Debug)]
@@ -35,6 +36,7 @@ struct Case {
     held: Sets,
     rows: Vec<Row>,
     has_actions: bool,
+    has_conditions: bool,
     replaces: bool,
     switches: Switches,
     seed: u64,
@@ -56,18 +58,26 @@ fn row() -> impl Strategy<Value = Row> {
     let product = prop_oneof![14 => (0..N_PRODUCTS).prop_map(product), 1 => Just("P99".to_owned())];
     let level = prop_oneof![14 => (1..=5_u8).prop_map(|level| level.to_string()), 1 => Just("six".to_owned())];
     let action = prop_oneof![4 => Just(""), 1 => Just("remove")];
-    (user, product, level, action).prop_map(|(user, product, level, action)| Row { user, product, level, action })
+    let if_level = prop_oneof![4 => Just(""), 2 => Just("none"), 2 => Just("3"), 1 => Just("4")];
+    (user, product, level, action, if_level).prop_map(|(user, product, level, action, if_level)| Row {
+        user,
+        product,
+        level,
+        action,
+        if_level,
+    })
 }
 
 fn case() -> impl Strategy<Value = Case> {
     let set = prop::collection::btree_map((0..N_PRODUCTS).prop_map(product), 1..=5_u8, 0..=10);
-    let how = (any::<bool>(), any::<bool>(), prop::sample::select(Switches::matrix()), any::<u64>(), 0.0..0.08_f64);
+    let forms = (any::<bool>(), any::<bool>(), any::<bool>());
+    let how = (forms, prop::sample::select(Switches::matrix()), any::<u64>(), 0.0..0.08_f64);
     let lives = prop::collection::vec((1_u64..1500).prop_map(Duration::from_millis), 0..4);
     (prop::collection::vec(set, N_USERS), prop::collection::vec(row(), 1..30), how, lives).prop_map(
-        |(held, rows, (has_actions, replaces, (_, switches), seed, fault), lives)| {
-            // A file with actions is never the whole truth.
-            let replaces = replaces && !has_actions;
-            Case { held, rows, has_actions, replaces, switches, seed, fault, lives }
+        |(held, rows, ((has_actions, has_conditions, replaces), (_, switches), seed, fault), lives)| {
+            // A file with actions or conditions is never the whole truth.
+            let (has_actions, has_conditions) = (has_actions && !replaces, has_conditions && !replaces);
+            Case { held, rows, has_actions, has_conditions, replaces, switches, seed, fault, lives }
         },
     )
 }
@@ -101,10 +111,12 @@ pub struct Dropped {
 
 impl Dropped {
     fn of(case: &Case) -> Self {
-        let mut csv = format!("user,attribute,value,level{}\n", if case.has_actions { ",action" } else { "" });
-        for Row { user, product, level, action } in &case.rows {
-            let action = if case.has_actions { format!(",{action}") } else { String::new() };
-            csv.push_str(&format!("{user},Product,{product},{level}{action}\n"));
+        let optional = |has: bool, cell: &str| if has { format!(",{cell}") } else { String::new() };
+        let (action, if_level) = (optional(case.has_actions, "action"), optional(case.has_conditions, "if_level"));
+        let mut csv = format!("user,attribute,value,level{action}{if_level}\n");
+        for Row { user, product, level, action, if_level } in &case.rows {
+            let (action, if_level) = (optional(case.has_actions, action), optional(case.has_conditions, if_level));
+            csv.push_str(&format!("{user},Product,{product},{level}{action}{if_level}\n"));
         }
         Self {
             held: case.held.clone(),
@@ -121,7 +133,7 @@ impl Dropped {
     }
 
     /// The centre and the bucket, at so many requests a second.
-    fn world(&self, rate: u32, burst: u32, faults: Faults) -> World {
+    pub fn world(&self, rate: u32, burst: u32, faults: Faults) -> World {
         let mut centre = instance(0).with_max_proficiencies(self.limit);
         for (n, held) in self.held.iter().enumerate() {
             let held = held.iter().map(|(value, level)| ("Product", value.clone(), f32::from(*level)));
@@ -143,21 +155,35 @@ impl Dropped {
         world
     }
 
-    /// Imports it under faults, and killed after each of its lives.
-    pub async fn import(&self) -> (World, Report) {
+    /// What fails at random.
+    pub fn faults(&self) -> Faults {
         let fault = |fault| Rule::new(fault).randomly(self.fault / 4.0);
         let faults = [Fault::Throttle, Fault::InternalError, Fault::CutBefore, Fault::CutAfter];
-        let faults = faults.map(fault).into_iter().fold(Faults::seeded(self.seed), Faults::rule);
-        let mut world = self.world(20, 5, faults);
+        faults.map(fault).into_iter().fold(Faults::seeded(self.seed), Faults::rule)
+    }
+
+    /// Imports it under faults, and killed after each of its lives.
+    pub async fn import(&self) -> (World, Report) {
+        self.import_as(false).await
+    }
+
+    /// The same, or a dry run of it.
+    pub async fn import_as(&self, dry_run: bool) -> (World, Report) {
+        let mut world = self.world(20, 5, self.faults());
         world.s3.put(BUCKET, "lists/a.csv", self.bytes.clone());
         let request = json!({
-            "source": "s3://imports/lists/a.csv", "import_id": "law",
+            "source": "s3://imports/lists/a.csv", "import_id": "law", "dry_run": dry_run,
             "mode": if self.replaces { "replace" } else { "merge" },
             "max_removals_percent": 100, "max_invalid_percent": 100,
         });
         let report = world.import_killed(request, &self.lives).await;
         (world, report)
     }
+}
+
+/// Any file of the long form, any centre, and whatever befalls the import.
+pub fn dropped() -> impl Strategy<Value = Dropped> {
+    case().prop_map(|case| Dropped::of(&case))
 }
 
 /// What withheld.csv names of a user.
@@ -202,6 +228,11 @@ async fn check(case: Case) {
             "added" => assert!(before.is_none() && now == wanted && now.is_some(), "{row:?}: {before:?} -> {now:?}"),
             "updated" => assert!(before.is_some() && now == wanted && now.is_some(), "{row:?}: {before:?} -> {now:?}"),
             "removed" => assert!(before.is_some() && now.is_none() && wanted.is_none(), "{row:?}"),
+            "kept" => {
+                let condition = if row.if_level == "none" { None } else { Some(row.if_level.parse().unwrap()) };
+                let holds = !case.has_conditions || row.if_level.is_empty() || condition == before.copied();
+                assert!(now == before.copied() && now != wanted && (!holds || message.contains("room")), "{row:?}");
+            }
             "unchanged" => assert!(now == before.copied() && now == wanted, "{row:?}: {before:?} -> {now:?}"),
             // Like the row that it repeats, which may not have gone well.
             "duplicate" => assert!(now == wanted || has_errors[n], "{row:?}: {before:?} -> {now:?}"),

@@ -11,6 +11,7 @@
 
 mod architecture;
 mod channels;
+mod conditions;
 mod deliveries;
 mod endings;
 mod faults;
@@ -20,6 +21,8 @@ mod journal;
 mod laws;
 mod pace;
 mod page;
+mod plan_laws;
+mod plans;
 mod replace;
 mod report;
 mod rows;
@@ -28,5 +31,6 @@ mod sheet_laws;
 mod sheets;
 mod takeover;
 mod telling;
+mod unassigned;
 mod workbooks;
 mod world;

@@ -103,6 +103,11 @@ fn sheet_case() -> impl Strategy<Value = SheetCase> {
     )
 }
 
+/// Any sheet, any centre, and whatever befalls the import.
+pub fn dropped_sheet() -> impl Strategy<Value = Dropped> {
+    sheet_case().prop_map(|case| case.dropped(case.sheet(), &case.lives[0]))
+}
+
 /// Whose a row is, whatever it calls the user.
 fn owner(row: &SheetRow) -> Option<usize> {
     (0..N_USERS).find(|&n| row.user == user_id(n) || row.user == format!("agent{n:03}"))

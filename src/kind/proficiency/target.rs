@@ -206,7 +206,8 @@ impl Target for ProficiencyTarget {
         let remaining = self.remaining();
         let remaining_reason =
             remaining.iter().find_map(|pair| self.refused.get(*pair)).map(ConnectError::user_message);
-        let withheld = if self.is_all_right() { self.withheld.keys() } else { Default::default() };
+        let is_all_right = self.is_all_right();
+        let withheld = self.withheld.keys().filter(|_| is_all_right);
         ProficiencyEffects {
             changed: self.changes(changed.copied()),
             removed: self.changes(removed.iter().copied()),

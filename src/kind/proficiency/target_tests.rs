@@ -10,8 +10,10 @@ use proptest::prelude::*;
 use serde_json::value::RawValue;
 use tokio::time::timeout;
 
+use super::plan::Condition;
 use super::rows::ProficiencyRows;
 use super::target::ProficiencyTarget;
+use crate::connect::Level;
 use crate::kind::test_desk::{APPLY, Desk, DeskResult, LATENCY, instance, user_id};
 use crate::kind::{FileKind, Prior, ReconcileOptions, Writes};
 
@@ -22,8 +24,8 @@ type Set = BTreeMap<String, u8>;
 struct Row {
     /// A level, or nothing where the row says `remove`.
     wanted: Option<u8>,
-    /// What the user must have: a level, or that it is not there; or whatever.
-    condition: Option<Option<u8>>,
+    /// What the user must have.
+    condition: Condition,
 }
 
 #[derive(Clone, Debug)]
@@ -46,7 +48,11 @@ fn product() -> impl Strategy<Value = String> {
 fn case() -> impl Strategy<Value = Case> {
     let level = || prop_oneof![3 => (1..=5_u8).prop_map(Some), 2 => Just(None)];
     // Few levels are there before, so that conditions hold often.
-    let condition = prop::option::weighted(0.4, prop_oneof![2 => (1..=2_u8).prop_map(Some), 1 => Just(None)]);
+    let condition = prop_oneof![
+        4 => Just(Condition::Always),
+        2 => (1..=2_u8).prop_map(|level| Condition::Level(Level::whole(level))),
+        1 => Just(Condition::Absent),
+    ];
     let row = (level(), condition).prop_map(|(wanted, condition)| Row { wanted, condition });
     let sets = (
         prop::collection::btree_map(product(), prop_oneof![3 => 1..=2_u8, 1 => 3..=5_u8], 0..=10),
@@ -77,7 +83,7 @@ fn case() -> impl Strategy<Value = Case> {
             if replaces {
                 // A file with an action or a condition is never the whole truth.
                 for row in rows.values_mut() {
-                    *row = Row { wanted: row.wanted.or(Some(2)), condition: None };
+                    *row = Row { wanted: row.wanted.or(Some(2)), condition: Condition::Always };
                 }
             }
             Case { before, rows, replaces, limit, switches, faults, seed, death }
@@ -115,8 +121,9 @@ async fn import(desk: &Desk, case: &Case) -> DeskResult {
         .map(|(product, Row { wanted, condition })| {
             let condition = match condition {
                 _ if case.replaces => String::new(),
-                None => ",".to_owned(),
-                Some(level) => format!(",{}", level.map_or_else(|| "none".to_owned(), |level| level.to_string())),
+                Condition::Always => ",".to_owned(),
+                Condition::Level(level) => format!(",{level}"),
+                Condition::Absent => ",none".to_owned(),
             };
             match wanted {
                 Some(level) if case.replaces => format!("Product,{product},{level}"),
@@ -147,7 +154,7 @@ async fn check(case: Case) {
     let after = set(&desk);
     for ((product, Row { wanted, condition }), (status, code, message)) in case.rows.iter().zip(&imported.rows) {
         let (before, now) = (case.before.get(product).copied(), after.get(product).copied());
-        let holds = condition.is_none_or(|condition| condition == before);
+        let holds = condition.holds(before.map(Level::whole));
         let is_right = match *status {
             "kept" => {
                 code == "changed_since" && now == before && now != *wanted && (!holds || message.contains("room"))

@@ -7,8 +7,13 @@ use crate::input::{Header, Record};
 use crate::kind::cells::has_cells_beyond;
 use crate::outcome::{Code, RowId};
 
+/// Rows whose moved cells are held. A file with more of them is not what it should be at all.
+const MAX_HELD: usize = 1000;
 /// Cells of a row beyond the header that may be those of another row.
 const MAX_SHIFT: usize = 100;
+/// A row has as many cells as this, and some more, beyond the header where it is two rows in one: a user, a pair and a level,
+/// of which the first is one cell with the last of the row before.
+const JOINED: usize = 3;
 /// No name is longer in UTF-8.
 const MAX_BYTES: usize = MAX_LETTERS * 4;
 
@@ -17,8 +22,16 @@ const MAX_BYTES: usize = MAX_LETTERS * 4;
 #[derive(Debug, Default)]
 pub(super) struct TornRows {
     rows: BTreeSet<RowId>,
-    /// See [`TornRows::moved_pairs`].
-    moved: BTreeSet<(String, String)>,
+    moved: Vec<MovedPairs>,
+}
+
+/// What a row may name where its cells have moved.
+#[derive(Debug)]
+pub(super) struct MovedPairs {
+    /// Attributes and values, in the file's spelling.
+    pub(super) pairs: Vec<(String, String)>,
+    /// Whether it is probably two rows: then one of these is the second one's.
+    pub(super) is_joined: bool,
 }
 
 impl TornRows {
@@ -29,17 +42,15 @@ impl TornRows {
         }
         self.rows.insert(row);
         // The columns of a sheet are not those of its entries.
-        if header.is_of_sheet() {
+        if header.is_of_sheet() || self.has_too_many() {
             return;
         }
         let n_beyond = record.len() - header.cells.len();
-        for shift in 1..=n_beyond.min(MAX_SHIFT) {
-            let (attribute, value) = pair_cells(header, record, shift);
-            let is_name = |text: &str| (1..=MAX_BYTES).contains(&text.len());
-            if is_name(attribute) && is_name(value) {
-                self.moved.insert((attribute.to_owned(), value.to_owned()));
-            }
-        }
+        let is_name = |text: &str| (1..=MAX_BYTES).contains(&text.len());
+        let pairs = (1..=n_beyond.min(MAX_SHIFT)).map(|shift| pair_cells(header, record, shift));
+        let pairs = pairs.filter(|(attribute, value)| is_name(attribute) && is_name(value));
+        let pairs = pairs.map(|(attribute, value)| (attribute.to_owned(), value.to_owned())).collect();
+        self.moved.push(MovedPairs { pairs, is_joined: n_beyond >= JOINED });
     }
 
     /// Whether a row is one of these.
@@ -47,14 +58,19 @@ impl TornRows {
         self.rows.contains(&row)
     }
 
-    /// The pairs that they may name where cells have moved, in the file's spelling.
-    pub(super) fn moved_pairs(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.moved.iter().map(|(attribute, value)| (attribute.as_str(), value.as_str()))
-    }
-
     /// Whether there is none.
     pub(super) fn is_empty(&self) -> bool {
         self.rows.is_empty()
+    }
+
+    /// What the rows may name where cells have moved.
+    pub(super) fn moved(&self) -> &[MovedPairs] {
+        &self.moved
+    }
+
+    /// Whether there are more rows than those of which that is known.
+    pub(super) fn has_too_many(&self) -> bool {
+        self.moved.len() >= MAX_HELD
     }
 }
 

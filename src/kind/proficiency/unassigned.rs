@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::rows::ProficiencyRows;
+use super::torn::MovedPairs;
 use crate::kind::rows::Rows as _;
 use crate::kind::unassigned::{Protected, Unassigned};
 use crate::options::UnassignedRows;
@@ -32,13 +33,23 @@ impl ProficiencyRows {
                 unassigned.protected.absorb(protected(catalog, self.texts(symbols)));
             }
         }
-        for (attribute, value) in self.torn.moved_pairs() {
-            if let Some((attribute, value)) = catalog.listed(attribute, value) {
-                unassigned.protected.add(attribute, value);
-            }
+        if self.torn.has_too_many() {
+            unassigned.protected = Protected::Everything;
+        }
+        for moved in self.torn.moved() {
+            unassigned.protected.absorb(protected_where_moved(catalog, moved));
         }
         unassigned
     }
+}
+
+/// What a row may name where its cells have moved.
+fn protected_where_moved(catalog: &Catalog, MovedPairs { pairs, is_joined }: &MovedPairs) -> Protected {
+    let mut protected = Protected::default();
+    for (attribute, value) in pairs.iter().filter_map(|(attribute, value)| catalog.listed(attribute, value)) {
+        protected.add(attribute, value);
+    }
+    if *is_joined && protected == Protected::Nothing { Protected::Everything } else { protected }
 }
 
 /// The pair itself if the instance has it; all if it does not, for then it is misspelled.

@@ -45,7 +45,7 @@ mod tests {
     use crate::kind::user_config::conditions::Conditions;
     use crate::kind::user_config::row::Cells;
     use crate::kind::user_config::row::tests::check_rows;
-    use crate::outcome::{Code, Problem, RowId};
+    use crate::outcome::RowId;
 
     /// Of each row the line that it repeats, or the one that contradicts it.
     fn compared(rows: &str) -> Vec<Result<Option<u32>, u32>> {
@@ -56,10 +56,14 @@ mod tests {
 
     fn items(csv: &str, conditions: Vec<Conditions>) -> Vec<UserConfigItem> {
         let rows = (0..).zip(check_rows(csv)).zip(conditions);
-        let item = |((n, row), conditions): ((u32, Result<(String, Cells), Problem<Code>>), Conditions)| {
-            UserConfigItem { row: RowId(n), line: Line(n + 2), cells: row.unwrap().1, conditions, repeats: None }
+        let item = |n: u32, cells: Cells, conditions: Conditions| UserConfigItem {
+            row: RowId(n),
+            line: Line(n + 2),
+            cells,
+            conditions,
+            repeats: None,
         };
-        rows.map(item).collect()
+        rows.map(|((n, row), conditions)| item(n, row.unwrap().1, conditions)).collect()
     }
 
     fn numbers(compared: Vec<Result<UserConfigItem, Line>>) -> Vec<Result<Option<u32>, u32>> {

@@ -1,0 +1,83 @@
+//! What the page tells of the import itself: options, quotas, times, object and version. Pure.
+
+use super::summary::Summary;
+use super::text::{counted, cut, grouped, lasted, time};
+use crate::connect::{Rate, Rates};
+use crate::options::{Mode, Options, UnassignedRows};
+
+/// Letters of what is told in one piece.
+pub(super) const MAX_LETTERS: usize = 2000;
+
+/// Options, quotas, times, object and version.
+pub(super) fn facts(summary: &Summary, options: &Options, rates: &Rates) -> Vec<(&'static str, String)> {
+    let kind = match summary.kind.as_deref() {
+        Some("proficiencies") => "proficiencies",
+        Some("user_config") => "settings per channel",
+        _ => "not known: the header was not understood",
+    };
+    let mode = match summary.mode {
+        Mode::Merge => "merge: what the file does not name is left alone",
+        Mode::Replace => "replace: users end with just what the file names",
+    };
+    let mut facts = vec![
+        ("Import", summary.import_id.clone()),
+        ("File", cut(&summary.source, MAX_LETTERS)),
+        ("Version", cut(&summary.version, MAX_LETTERS)),
+        ("Contents", kind.to_owned()),
+    ];
+    if let Some(columns) = &summary.columns {
+        let carried = match columns.carried.len() as u64 {
+            0 => String::new(),
+            n => format!("; {} copied to results.csv", counted(n, "column")),
+        };
+        facts.push(("Columns used", format!("{}{carried}", cut(&columns.used.join(", "), MAX_LETTERS))));
+    }
+    facts.push(("Mode", mode.to_owned()));
+    facts.push(("Dry run", if summary.dry_run { "yes" } else { "no" }.to_owned()));
+    facts.push(("Rejected if more rows are invalid than", format!("{} %", options.max_invalid_percent)));
+    if summary.mode == Mode::Replace {
+        facts.push(("Rejected if more is removed than", format!("{} %", options.max_removals_percent)));
+        let unassigned = match options.unassigned_rows {
+            UnassignedRows::Protect => "protect what they may name",
+            UnassignedRows::Ignore => "protect what they may name, unless the instance has nobody of such a name",
+        };
+        facts.push(("Rows that cannot be assigned to a user", unassigned.to_owned()));
+    }
+    if summary.kind.as_deref() != Some("user_config") {
+        facts.push(("Proficiencies per user", format!("at most {}", options.max_proficiencies_per_user)));
+    }
+    facts.push(("Quota of each operation", quota(rates.default)));
+    for (operation, rate) in &rates.of {
+        facts.push((operation.name(), quota(*rate)));
+    }
+    if let Some(total) = rates.total_per_second {
+        facts.push(("All operations together", format!("{total} a second")));
+    }
+    facts.push(("Users in the file", users(summary)));
+    facts.push(("Began", time(summary.started_at)));
+    if let Some(finished) = summary.finished_at {
+        facts.push(("Ended", format!("{}, after {}", time(finished), lasted(finished - summary.started_at))));
+    }
+    facts.push(("Times delivered", grouped(u64::from(summary.deliveries))));
+    facts.retain(|(_, fact)| !fact.is_empty());
+    facts
+}
+
+fn users(summary: &Summary) -> String {
+    let users = &summary.users;
+    if users.total == 0 {
+        return String::new();
+    }
+    let changed = if summary.dry_run { "would change" } else { "changed" };
+    format!(
+        "{}: {} {changed}, {} were right already, {} have an invalid, failed or kept row (some of them changed, too)",
+        grouped(users.total),
+        grouped(users.changed),
+        grouped(users.unchanged),
+        grouped(users.with_errors)
+    )
+}
+
+fn quota(rate: Rate) -> String {
+    format!("{} a second, {} at once", rate.per_second, rate.burst)
+}

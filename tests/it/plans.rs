@@ -1,0 +1,145 @@
+//! A dry run makes a plan; dropped, the plan does just that.
+
+use connect_emulator::{Emulator, Quotas};
+use expect_test::expect;
+use serde_json::json;
+
+use crate::world::{Report, World, instance, proficiencies, user_id};
+
+const WRITES: [&str; 3] = ["AssociateUserProficiencies", "UpdateUserProficiencies", "DisassociateUserProficiencies"];
+
+fn centre() -> World {
+    let mut centre = instance(0);
+    centre.add_user(user_id(0), "agent000", [("Language", "German", 3.0), ("Language", "French", 2.5)]);
+    centre.add_user(user_id(1), "agent001", [("Language", "German", 3.0)]);
+    World::new(centre)
+}
+
+fn message(report: &Report) -> &str {
+    report.summary["message"].as_str().unwrap_or_default()
+}
+
+fn has_written(world: &World) -> bool {
+    WRITES.iter().any(|write| world.calls().contains_key(*write))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_plan_has_all_that_a_dry_run_would_do_and_does_just_that() {
+    let world = centre();
+    let rows = "agent000,Language,German,4\nagent000,Product,P01,1\nagent001,Language,German,3\nnobody,Product,P02,1\n";
+    let planned = world.drop_file("incoming/mode=replace/dry-run=true/a.csv", proficiencies(rows)).await;
+    assert_eq!(planned.statuses(), ["would_update", "would_add", "unchanged", "invalid"]);
+    assert!(!has_written(&world));
+    expect![[r#"
+        user,attribute,value,level,action,if_level
+        00000000-0000-4000-8000-000000000000,Language,German,4,set,3
+        00000000-0000-4000-8000-000000000000,Product,P01,1,set,none
+        00000000-0000-4000-8000-000000000000,Language,French,,remove,2.5
+    "#]]
+    .assert_eq(planned.plan.as_deref().unwrap());
+    assert_eq!(planned.undo, None);
+
+    // It is merged, whatever the setting, and may itself be tried first.
+    let tried = world.drop_file("incoming/dry-run=true/plan.csv", planned.plan.as_ref().unwrap()).await;
+    assert_eq!(tried.statuses(), ["would_update", "would_add", "would_remove"]);
+    assert_eq!(tried.plan, planned.plan);
+    world.emulator.instance(|centre| centre.set_level(&user_id(1), "Product", "P09", Some(1.0)));
+    let done = world.drop_file("incoming/plan.csv", planned.plan.unwrap()).await;
+    assert_eq!((done.statuses().join(","), done.plan), ("updated,added,removed".to_owned(), None));
+    assert_eq!(world.held(0), ["Language=German:4", "Product=P01:1"]);
+    assert_eq!(world.held(1), ["Language=German:3", "Product=P09:1"], "what is not in the plan is not touched");
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_nothing_would_be_done_there_is_no_plan() {
+    let world = centre();
+    let rows = proficiencies("agent001,Language,German,3\n");
+    let report = world.drop_file("incoming/dry-run=true/a.csv", rows).await;
+    assert_eq!((report.status(), report.plan.as_deref()), ("succeeded", None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_plan_spares_what_others_changed_meanwhile() {
+    let world = centre();
+    let rows = proficiencies("agent000,Language,German,4\nagent001,Language,German,5\n");
+    let planned = world.drop_file("incoming/dry-run=true/a.csv", rows).await;
+    world.emulator.instance(|centre| centre.set_level(&user_id(1), "Language", "German", Some(1.0)));
+    let done = world.drop_file("incoming/plan.csv", planned.plan.unwrap()).await;
+    assert_eq!(done.statuses(), ["updated", "kept"]);
+    assert_eq!(world.held(1), ["Language=German:1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_guard_rejects_can_be_done_by_its_plan() {
+    let mut centre = instance(0);
+    for n in 0..2 {
+        let held = (0..10).map(|product| ("Product".to_owned(), format!("P{product:02}"), 3.0));
+        centre.add_user(user_id(n), format!("agent{n:03}"), held.collect::<Vec<_>>());
+    }
+    let world = World::new(centre);
+    let rows = proficiencies("agent000,Product,P00,5\nagent001,Product,P11,3\n");
+    let rejected = world.drop_file("incoming/mode=replace/a.csv", &rows).await;
+    assert_eq!((rejected.status(), rejected.plan.is_none()), ("rejected", true));
+    let said = "To see them, import the file as a dry run: its report has them in plan.csv. If they are meant, upload that \
+                plan.csv, or";
+    assert!(message(&rejected).contains(said), "{}", message(&rejected));
+    let planned = world.drop_file("incoming/mode=replace/dry-run=true/a.csv", rows).await;
+    assert_eq!((planned.status(), &planned.summary["code"]), ("rejected", &json!("too_many_removals")));
+    let said = "so a real import would be rejected. plan.csv has all of them; if they are meant, upload it, or";
+    assert!(message(&planned).contains(said), "{}", message(&planned));
+    assert_eq!((planned.plan.as_ref().unwrap().lines().count(), has_written(&world)), (1 + 1 + 1 + 19, false));
+    let done = world.drop_file("incoming/plan.csv", planned.plan.unwrap()).await;
+    assert_eq!(
+        (done.status(), world.held(0), world.held(1)),
+        ("succeeded", vec!["Product=P00:5".into()], vec!["Product=P11:3".into()])
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_right_in_a_file_that_is_mostly_wrong_can_be_done_by_its_plan() {
+    let world = centre();
+    let wrong: String = (0..9).map(|n| format!("nobody{n},Language,German,4\n")).collect();
+    let rows = proficiencies(format!("agent000,Language,German,4\n{wrong}"));
+    let rejected = world.drop_file("incoming/a.csv", &rows).await;
+    assert_eq!(
+        (rejected.status(), rejected.statuses()[0].as_str(), rejected.plan.as_deref()),
+        ("rejected", "pending", None)
+    );
+    assert!(
+        message(&rejected).contains("import the file as a dry run, and upload the plan.csv of its report, or import")
+    );
+    let planned = world.drop_file("incoming/dry-run=true/a.csv", rows).await;
+    assert_eq!((planned.status(), &planned.summary["code"]), ("rejected", &json!("too_many_invalid")));
+    assert!(
+        message(&planned).contains("To do the others all the same, upload plan.csv, or import"),
+        "{}",
+        message(&planned)
+    );
+    assert_eq!((planned.statuses()[0].as_str(), has_written(&world)), ("would_update", false));
+    let done = world.drop_file("incoming/plan.csv", planned.plan.unwrap()).await;
+    assert_eq!((done.status(), world.held(0)[1].as_str()), ("succeeded", "Language=German:4"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_plan_of_settings_has_a_row_for_each() {
+    let emulator = Emulator::builder(instance(1)).quotas(Quotas::unlimited());
+    let world = World::built(emulator, &[("REQUESTS_PER_SECOND", "1000")]);
+    let csv = "user,channel,auto_accept,after_contact_work_seconds\nagent000,VOICE,yes,30\nagent000,CHAT,no,\n";
+    let planned = world.drop_file("incoming/dry-run=true/a.csv", csv).await;
+    assert_eq!(planned.statuses(), ["would_add", "would_add"]);
+    let plan = planned.plan.unwrap();
+    let rows: Vec<Vec<&str>> = plan.lines().skip(1).map(|row| row.split(',').collect()).collect();
+    let given: Vec<_> = rows.iter().map(|row| (row[1], row[2], row[4], row[10], row[12])).collect();
+    let expected =
+        [("VOICE", "yes", "", "unset", ""), ("VOICE", "", "30", "", "unset"), ("CHAT", "no", "", "unset", "")];
+    assert_eq!(given, expected);
+    // Somebody sets one of them meanwhile: the others go ahead.
+    let chat = "user,channel,auto_accept\nagent000,CHAT,yes\n";
+    world.drop_file("incoming/chat.csv", chat).await;
+    let done = world.drop_file("incoming/plan.csv", &plan).await;
+    assert_eq!(done.statuses(), ["added", "added", "kept"]);
+    let said = "`auto_accept` of CHAT is now yes, not unset: it was changed since. Left as it is.";
+    assert_eq!((done.rows()[2][2].as_str(), done.rows()[2][3].as_str()), ("changed_since", said));
+    assert_eq!(done.status(), "completed_with_errors");
+    assert_eq!(done.summary["causes"][0]["code"], "changed_since");
+}
