@@ -252,3 +252,18 @@ async fn what_succeeded_is_not_sent_again_though_a_read_does_not_show_it() {
         [Operation::UpdateUserProficiencies, Operation::AssociateUserProficiencies].map(|it| desk.n_calls(it));
     assert_eq!(n_calls, [1, 1 + 2], "after a refusal the additions go one by one");
 }
+
+/// What an earlier delivery began with it may have written; so what is found later says nothing of its condition.
+#[tokio::test(start_paused = true)]
+async fn a_condition_is_tested_against_what_was_there_before_the_first_write() {
+    let desk = desk_of_two(Faults::none());
+    let (kind, rows) = (FileKind::Proficiencies, ["Product,P00,5,set,3"]);
+    let imported = desk.import::<ProficiencyRows>(kind, 0, &rows, APPLY, None, |_, _| {}).await;
+    assert_eq!(imported.statuses(), ["updated"]);
+    desk.emulator.instance(|instance| instance.set_level(&user_id(0), "Product", "P00", Some(4.0)));
+    let prior = imported.prior();
+    let resumed = desk.import::<ProficiencyRows>(kind, 0, &rows, APPLY, Some(&prior), |_, _| {}).await;
+    assert_eq!((resumed.statuses(), resumed.undo[0].as_str()), (vec!["updated"], "Product,P00,3,set,5"));
+    let fresh = desk.import::<ProficiencyRows>(kind, 0, &rows, APPLY, None, |_, _| {}).await;
+    assert_eq!(fresh.statuses(), ["unchanged"]);
+}
