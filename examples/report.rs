@@ -137,6 +137,14 @@ fn mixed() -> String {
     file(rows)
 }
 
+/// What takes an import back of which others have changed some since.
+fn undo() -> String {
+    let row = |n: usize| {
+        format!("agent{n:03},Language,German,{},set,{}\n", (n + 2) % 5 + 1, if n < 7 { 5 } else { n % 5 + 1 })
+    };
+    (0..40).map(row).fold("user,attribute,value,level,action,if_level\n".to_owned(), |csv, row| csv + &row)
+}
+
 fn cases() -> Vec<Case> {
     let case = |name, key, csv, befalls| Case { name, key, csv, befalls };
     let all = || file((0..N_USERS).map(german(2)));
@@ -153,6 +161,13 @@ fn cases() -> Vec<Case> {
         case("with-errors", "incoming/b\u{fc}ro s\u{fc}d/Agents & Co.csv", mixed(), Befalls::Nothing),
         case("plan-with-errors", "incoming/dry-run=true/agents.csv", mixed(), Befalls::Nothing),
         case("replaced", "incoming/mode=replace/agents.csv", few(120), Befalls::Nothing),
+        case(
+            "withheld",
+            "incoming/mode=replace/agents.csv",
+            file((0..120).map(german(1)).chain((0..3).map(|n| format!("agnet{n:03},Product,P{n:02},3,Berlin")))),
+            Befalls::Nothing,
+        ),
+        case("kept", "incoming/undo.csv", undo(), Befalls::Nothing),
         case(
             "mass-removal",
             "incoming/mode=replace/agents.csv",

@@ -415,6 +415,16 @@ class Deployment:
     def drop_bytes(self, key, body):
         self.cloud.s3.put_object(Bucket=self.bucket, Key=key, Body=body)
 
+    def find(self, folder, ending):
+        """The one key in this folder that ends so."""
+        listed = self.cloud.s3.list_objects_v2(Bucket=self.bucket, Prefix=folder)["Contents"]
+        (key,) = [item["Key"] for item in listed if item["Key"].endswith(ending)]
+        return key
+
+    def copy(self, source, key):
+        """As `aws s3 cp` does between two keys."""
+        self.cloud.s3.copy_object(Bucket=self.bucket, Key=key, CopySource={"Bucket": self.bucket, "Key": source})
+
     def report(self, folder):
         """The one report in this folder: its objects by name."""
         pages = self.cloud.s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=folder)
@@ -525,6 +535,21 @@ class Importing(Deployed):
         self.assertEqual([row["import_code"] for row in results], ["", "", "unknown_value"])
         self.assertEqual(summary["columns"]["carried"], ["Team"])
         self.assertEqual([self.deployment.level(7, language) for language in ("German", "French")], [4, 2])
+
+    def test_a_plan_is_made_copied_and_done(self):
+        self.deployment.drop("incoming/dry-run=true/plan.csv", "agent-00008,Language,German,4", "agent-00009,Language,French,5")
+        self.assertEqual(self.mapping.poll(), [1])
+        report, _, _ = self.check_report("reports/dry-run=true/plan.csv/", "succeeded", 2)
+        self.assertEqual(report["plan.csv"].count("\n"), 3)
+        before = self.deployment.level(9, "French")
+        # One of them is changed before somebody approves.
+        self.deployment.drop("incoming/since.csv", f"agent-00009,Language,French,{4 if before != 4 else 3}")
+        self.assertEqual(self.mapping.poll(), [1])
+        self.deployment.copy(self.deployment.find("reports/dry-run=true/plan.csv/", "/plan.csv"), "incoming/approved.csv")
+        self.assertEqual(self.mapping.poll(), [1])
+        _, summary, results = self.check_report("reports/approved.csv/", "completed_with_errors", 2)
+        self.assertEqual([row["import_code"] for row in results], ["", "changed_since"])
+        self.assertEqual((summary["rows"]["kept"], self.deployment.level(8, "German")), (1, 4))
 
     def test_names_may_have_any_letters(self):
         # LocalStack's EventBridge percent-encodes the key. AWS's does not.

@@ -119,7 +119,7 @@ class KillTest(unittest.TestCase):
         answer = killed.drop("incoming/file.csv", text, lives, **options)
 
         self.assertEqual(answer["rows"], expected["rows"])
-        for name in ["results.csv", "retry.csv", "removed.csv", "undo.csv"]:
+        for name in ["results.csv", "retry.csv", "removed.csv", "withheld.csv", "undo.csv"]:
             self.assertEqual(killed.report(answer, name), whole.report(expected, name), name)
         self.assertEqual(look(killed), look(whole))
         summary = killed.report(answer, "summary.json")
@@ -142,6 +142,30 @@ class KillTest(unittest.TestCase):
         before, again, removed = self.drop_twice(text, 4, Centre.held, **options)
         self.assertEqual(again, before)
         self.assertGreater(removed.count("\n"), 10)
+
+    def test_nor_for_a_plan_and_what_comes_of_it(self):
+        """A dry run and its plan, both killed, are the run itself. The first row is nobody's, and protects what it names."""
+        some = ["nobody,Language,Spanish,1"]
+        some += [f"agent-{n:05},Language,{LANGUAGES[n % 5]},{1 + n % 5}" for n in range(1, SOME + 1)]
+        text = "user,attribute,value,level\n" + "\n".join(some) + "\n"
+        options = {"mode": "replace", "max_removals_percent": 100}
+        itself, killed = Centre(), Centre()
+        self.addCleanup(itself.close)
+        self.addCleanup(killed.close)
+        random.seed(SEED)
+        lives = lambda: [random.uniform(0.2, 1.5) for _ in range(3)]
+        before = killed.held()
+        done = itself.drop("incoming/file.csv", text, **options)
+        planned = killed.drop("incoming/file.csv", text, lives(), dry_run=True, **options)
+        self.assertEqual(killed.held(), before)
+        for name in ["removed.csv", "withheld.csv"]:
+            self.assertEqual(killed.report(planned, name), itself.report(done, name), name)
+        self.assertIn("Spanish", itself.report(done, "withheld.csv"))
+        plan = killed.report(planned, "plan.csv")
+        answer = killed.drop("incoming/plan.csv", plan, lives())
+        self.assertEqual(answer["status"], "succeeded")
+        self.assertEqual(killed.held(), itself.held())
+        print(f"{plan.count(chr(10)) - 1} rows of a plan, killed six times in all")
 
     def test_nor_for_a_sheet(self):
         """Everybody's first language is taken away, the others are set, some by lists."""

@@ -31,15 +31,20 @@ pub(super) fn no_rows(rows: Counts) -> Option<Problem> {
 pub(super) fn mostly_invalid(options: &Options, rows: Counts) -> Option<Problem> {
     let (invalid, total, most) = (rows.of(Status::Invalid), rows.total(), options.max_invalid_percent);
     (total >= GUARDED && most.is_exceeded_by(invalid, total)).then(|| {
-        let way_on = if options.dry_run {
-            "so a real import would be rejected. Correct them. To do the others all the same, upload plan.csv,"
-        } else {
-            "so nothing was written. Correct them. To do the others all the same, import the file as a dry run, and upload the \
-             plan.csv of its report,"
+        let so = if options.dry_run { "a real import would be rejected" } else { "nothing was written" };
+        let way_on = match options.dry_run {
+            _ if invalid == total => "",
+            true => {
+                " To do the others all the same, upload plan.csv to the import folder, or import the file with a new request \
+                 that has \"max_invalid_percent\": 100."
+            }
+            false => {
+                " To do the others all the same, import the file as a dry run and upload the plan.csv of its report, or import \
+                 the file with a new request that has \"max_invalid_percent\": 100."
+            }
         };
         let message = format!(
-            "{} of {} rows are invalid, more than {most} percent, {way_on} or import the file with a new request that has \
-             \"max_invalid_percent\": 100.",
+            "{} of {} rows are invalid, more than {most} percent, so {so}. Correct them.{way_on}",
             grouped(invalid),
             grouped(total)
         );
@@ -70,7 +75,8 @@ pub(super) fn mass_removal(options: &Options, removals: Removals) -> Option<Prob
             _ => format!("The file does not name {of_held}, or marks them with - or 0, and would remove them"),
         };
         let way_on = if options.dry_run {
-            "so a real import would be rejected. plan.csv has all of them; if they are meant, upload it,"
+            "so a real import would be rejected. plan.csv has all of them; if they are meant, upload it to \
+             the import folder,"
         } else {
             "so nothing was written. To see them, import the file as a dry run: its report has them in plan.csv. If they are \
              meant, upload that plan.csv,"

@@ -1,9 +1,10 @@
 //! An import as far as it came: its rows, what they were compared with, and how it ends.
 
 use super::run::Verdict;
+use crate::connect::ProficiencyKey;
 use crate::input::Header;
 use crate::kind::{Describe, EffectsOf, Unassigned};
-use crate::outcome::{Counts, Line, Note, Outcome, Problem, Status};
+use crate::outcome::{Code, Counts, Line, Note, Outcome, Problem, Status};
 use crate::report::{Cause, CauseCounter};
 use crate::resolve::Users;
 
@@ -54,6 +55,18 @@ impl<R: Describe> Imported<R> {
         self.by_name(R::withheld_by_name)
     }
 
+    /// Whether nothing would have been withheld if rows of people without an account were ignored.
+    pub(super) fn is_withheld_by_nobodys(&self) -> bool {
+        let pair = |row: &[String]| match row {
+            [_, attribute, value, ..] => {
+                Some(ProficiencyKey { attribute: attribute.as_str().into(), value: value.as_str().into() })
+            }
+            _ => None,
+        };
+        let mut pairs = self.withheld_by_name().filter_map(|row| pair(&row));
+        !pairs.any(|pair| self.unassigned.without_nobodys.covers(&pair))
+    }
+
     /// Rows about users as the file names them.
     fn by_name(&self, rows: fn(&str, &EffectsOf<R>) -> Vec<Vec<String>>) -> impl Iterator<Item = Vec<String>> + '_ {
         let ledger = self.rows.ledger();
@@ -81,6 +94,9 @@ impl<R: Describe> Imported<R> {
         let mut causes = CauseCounter::new(self.verdict.stopped());
         for (line, outcome) in outcomes {
             match outcome.note() {
+                _ if outcome.status == Status::Kept => {
+                    causes.add(line, outcome.status, Code::ChangedSince.name(), Code::ChangedSince.in_words());
+                }
                 Note::Message(id) => {
                     let (code, sentence) = self.rows.ledger().messages.get(id);
                     causes.add(line, outcome.status, &code, &sentence);

@@ -17,7 +17,7 @@ use crate::input::Headings;
 use crate::kind::{FileKind, Rows, UserBatch};
 use crate::options::Mode;
 use crate::outcome::{Counts, ImportStatus, Problem};
-use crate::report::{Cause, Columns, Details, Overview, REFRESH_INTERVAL, ReportPage, Summary, UsersDone};
+use crate::report::{Cause, Columns, Details, Overview, REAL_RUN, REFRESH_INTERVAL, ReportPage, Summary, UsersDone};
 use crate::resolve::Users;
 use crate::state::{Answer, Completed, ImportRecord, Journal, LanesByName, Lease, LeaseError};
 use crate::store::Location;
@@ -284,9 +284,11 @@ impl<'i> Run<'i> {
         self.write_overview(&self.unfinished(), &Details::default()).await
     }
 
-    /// The folder to which files are uploaded.
+    /// The folder to which files are uploaded that are no dry runs.
     pub(super) fn upload_folder(&self) -> String {
-        format!("s3://{}/{}", self.record().source.bucket, self.importer.settings.prefixes.import)
+        let settings = &self.importer.settings;
+        let real_run = if settings.options.dry_run { REAL_RUN } else { "" };
+        format!("s3://{}/{}{real_run}", self.record().source.bucket, settings.prefixes.import)
     }
 
     /// Writes the summary and the page.

@@ -254,8 +254,11 @@ fn verdict<R: Describe>(
 ) -> Verdict {
     let is_cancelled = run.is_cancelled() && import.rows.ledger().has_pending();
     let stopped = stopped.filter(|error| error.kind != ErrorKind::NotSent).or_else(|| run.lanes().denied());
+    let is_dry_run = run.record().options.dry_run;
     match (stopped, rejected) {
         (Some(error), _) => Verdict::failed(&error),
+        // What a dry run would do is told also where it is rejected, unless a person stops that.
+        (None, Some(_)) if is_cancelled && is_dry_run => Verdict::Cancelled,
         (None, Some(problem)) => Verdict::Rejected(problem),
         (None, None) if is_cancelled => Verdict::Cancelled,
         (None, None) => Verdict::Completed,

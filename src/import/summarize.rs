@@ -30,8 +30,10 @@ impl Run<'_> {
             Verdict::Failed(problem) | Verdict::Rejected(problem) => Some(problem),
             Verdict::Cancelled | Verdict::Completed => None,
         };
-        let withheld = (details.n_withheld > 0)
-            .then(|| import.unassigned.in_words(details.n_withheld, self.record().options.dry_run));
+        let withheld = (details.n_withheld > 0).then(|| {
+            let (n, is_dry_run) = (details.n_withheld, self.record().options.dry_run);
+            import.unassigned.in_words(n, is_dry_run, import.is_withheld_by_nobodys())
+        });
         let sentences: Vec<String> =
             problem.map(|problem| problem.message.clone()).into_iter().chain(withheld).collect();
         Summary {

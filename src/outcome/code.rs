@@ -20,7 +20,7 @@ pub enum Code {
     TooLong,
     /// An action that is neither `set` nor `remove`.
     InvalidAction,
-    /// A level that is not 1, 2, 3, 4 or 5.
+    /// A level, or one of a condition, that is not 1, 2, 3, 4 or 5.
     InvalidLevel,
     /// No such user.
     UnknownUser,
@@ -99,7 +99,7 @@ impl Code {
             Self::InvalidCharacter => "A cell holds a character that nobody can see.",
             Self::TooLong => "A cell is longer than Amazon Connect allows.",
             Self::InvalidAction => "The action is neither 'set' nor 'remove'.",
-            Self::InvalidLevel => "The level is not 1, 2, 3, 4 or 5.",
+            Self::InvalidLevel => "The level, or the one of a condition, is not 1, 2, 3, 4 or 5.",
             Self::UnknownUser => "There is no such user.",
             Self::UnknownAttribute => "There is no such predefined attribute in this instance.",
             Self::UnknownValue => "The attribute has no such value.",

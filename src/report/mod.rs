@@ -20,6 +20,7 @@ pub(crate) use page::{ReportPage, UsersDone};
 pub use summary::{Columns, Summary};
 pub use table::Table;
 pub use text::{counted, grouped};
+pub(crate) use words::REAL_RUN;
 pub(crate) use write::{Overview, REFRESH_INTERVAL, RowSheets, write_table};
 
 use crate::outcome::RowReport;

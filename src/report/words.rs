@@ -9,6 +9,9 @@ use super::{PLAN, RETRY, UNDO};
 use crate::options::Mode;
 use crate::outcome::{Code, ImportStatus, Status};
 
+/// The folder in which a file is no dry run, where the setting says that all are.
+pub(crate) const REAL_RUN: &str = "dry-run=false/";
+
 impl Summary {
     /// The name of the file, without the folders above it; of a folder, its own.
     pub fn file_name(&self) -> &str {
@@ -36,16 +39,18 @@ impl Summary {
         let has = |name| objects.iter().any(|object| object == name);
         // The rows of a replacement are the whole truth again; what undoes it says itself what to remove, and is merged.
         let mode = if self.mode == Mode::Replace { "mode=replace/" } else { "" };
-        // Whoever uploaded the retry.csv of a dry run would lose the rows that are right.
+        // Whoever uploaded the retry.csv of a dry run would lose the rows that are right. The folder of dry runs comes first: who
+        // may plan only may write to nothing else.
         let (file, again) = match (self.dry_run, has(RETRY)) {
-            (true, _) => ("your file", format!("{folder}{mode}dry-run=true/")),
+            (true, _) => ("your file", format!("{}dry-run=true/{mode}", folder.trim_end_matches(REAL_RUN))),
             (false, true) => (RETRY, format!("{folder}{mode}")),
             (false, false) => ("your file", format!("{folder}{mode}")),
         };
         let undo =
             if has(UNDO) { format!(" To undo what was done, upload {UNDO} to {folder}.") } else { String::new() };
         let is_denied = self.code.as_deref().is_some_and(|code| code.starts_with("AccessDenied"));
-        let lacks_room = self.causes.first().is_some_and(|cause| cause.code == Code::TooManyProficiencies.name());
+        let has_no_room = |cause: &Cause| cause.code == Code::TooManyProficiencies.name();
+        let lacks_room = self.removals_withheld == 0 && self.causes.first().is_some_and(has_no_room);
         match self.status {
             ImportStatus::InProgress => "Wait: the import is under way.".to_owned(),
             ImportStatus::Succeeded if has(PLAN) => format!(
@@ -72,6 +77,10 @@ impl Summary {
             ImportStatus::Failed if is_denied => {
                 format!("Ask whoever runs this function to give it the permission, then upload {file} to {again}.")
             }
+            ImportStatus::Rejected if has(PLAN) => format!(
+                "If all that {PLAN} has is meant, upload it to {folder}. If not, do what the message above says, and upload your \
+                 file again to {again}."
+            ),
             ImportStatus::Rejected => format!("Do what the message above says, and upload your file again to {again}."),
             ImportStatus::Failed => format!("Do what the message above says, and upload {file} to {again}."),
             ImportStatus::Cancelled => format!("To go on, upload {file} to {again}.{undo}"),

@@ -80,7 +80,10 @@ pub struct Users {
     /// By the cell of the file: the user.
     by_cell: Vec<Option<Symbol<User>>>,
     ids: Interner<User>,
-    suggester: Suggester,
+    /// Usernames.
+    names: Suggester,
+    /// Ids, if an id is asked for that nobody has.
+    known_ids: Suggester,
 }
 
 impl Users {
@@ -121,8 +124,8 @@ impl Users {
             }
         }
         if has_unknown {
-            let ids = directory.iter().filter(|_| has_unknown_ids).map(|user| user.id.clone());
-            users.suggester = Suggester::new(directory.iter().map(|user| user.username.clone()).chain(ids));
+            users.names = Suggester::new(directory.iter().map(|user| user.username.clone()));
+            users.known_ids = Suggester::new(directory.iter().filter(|_| has_unknown_ids).map(|user| user.id.clone()));
         }
         Ok(users)
     }
@@ -139,14 +142,26 @@ impl Users {
         for (cell, id) in sorted {
             by_cell[cell.index()] = Some(ids.intern(id.as_str()));
         }
-        Self { instance_id: instance_id.to_owned(), by_cell, ids, suggester: Suggester::default() }
+        let (names, known_ids) = (Suggester::default(), Suggester::default());
+        Self { instance_id: instance_id.to_owned(), by_cell, ids, names, known_ids }
     }
 
-    /// Whether a name or an id that nobody has is near to one that somebody has, or may be.
+    /// Whether a name or an id that nobody has is near to one that somebody has. Where there are so many that this cannot be told,
+    /// it may be.
     pub fn is_near_somebody(&self, text: &str) -> bool {
+        let reference = reference(text, &self.instance_id);
+        let suggester = self.suggester(&reference);
         // Of an ARN the id counts: the instance before it may be mistyped.
-        let name = if text.starts_with("arn:") { text.rsplit('/').next().unwrap_or(text) } else { text };
-        !self.suggester.knows_all_near() || self.suggester.candidates(name).next().is_some()
+        let is_arn = reference == Reference::Elsewhere;
+        let name = if is_arn { text.rsplit('/').next().unwrap_or(text) } else { text };
+        !suggester.knows_all_near() || suggester.candidates(name).next().is_some()
+    }
+
+    fn suggester(&self, reference: &Reference<'_>) -> &Suggester {
+        match reference {
+            Reference::Username(_) => &self.names,
+            Reference::Id(_) | Reference::Elsewhere => &self.known_ids,
+        }
     }
 
     /// The user that a cell of the file means.
@@ -173,7 +188,7 @@ impl Users {
     pub fn why(&self, text: &str) -> String {
         match reference(text, &self.instance_id) {
             Reference::Elsewhere => "This ARN is not that of a user of this instance.".to_owned(),
-            _ => match did_you_mean(self.suggester.best(text)).as_str() {
+            reference => match did_you_mean(self.suggester(&reference).best(text)).as_str() {
                 "" => format!("There is no user '{text}'."),
                 near => format!("There is no user '{text}'{near}?"),
             },

@@ -165,7 +165,7 @@ async fn each_file_is_to_be_uploaded_where_it_does_what_it_is_for() {
     let next = "Correct the rows in retry.csv, and upload it to s3://imports/incoming/mode=replace/.";
     assert!(text(&page(&world, &wrong)).join("\n").contains(next));
     let planned = world.drop_file("incoming/mode=replace/dry-run=true/b.csv", proficiencies(rows)).await;
-    let next = "Correct the rows in your file, and upload it to s3://imports/incoming/mode=replace/dry-run=true/. Or upload \
+    let next = "Correct the rows in your file, and upload it to s3://imports/incoming/dry-run=true/mode=replace/. Or upload \
                 plan.csv to s3://imports/incoming/: it does what can be done.";
     assert!(!text(&page(&world, &planned)).join("\n").contains(next), "nothing can be done");
     let rows = "agent000,Language,German,5\nagent001,Language,Germann,3\n";

@@ -1,10 +1,12 @@
 //! A dry run makes a plan; dropped, the plan does just that.
 
+use std::time::Duration;
+
 use connect_emulator::{Emulator, Quotas};
 use expect_test::expect;
 use serde_json::json;
 
-use crate::world::{Report, World, instance, proficiencies, user_id};
+use crate::world::{BUCKET, Report, World, instance, proficiencies, user_id};
 
 const WRITES: [&str; 3] = ["AssociateUserProficiencies", "UpdateUserProficiencies", "DisassociateUserProficiencies"];
 
@@ -85,7 +87,7 @@ async fn what_a_guard_rejects_can_be_done_by_its_plan() {
     assert!(message(&rejected).contains(said), "{}", message(&rejected));
     let planned = world.drop_file("incoming/mode=replace/dry-run=true/a.csv", rows).await;
     assert_eq!((planned.status(), &planned.summary["code"]), ("rejected", &json!("too_many_removals")));
-    let said = "so a real import would be rejected. plan.csv has all of them; if they are meant, upload it, or";
+    let said = "so a real import would be rejected. plan.csv has all of them; if they are meant, upload it to the import folder, or";
     assert!(message(&planned).contains(said), "{}", message(&planned));
     assert_eq!((planned.plan.as_ref().unwrap().lines().count(), has_written(&world)), (1 + 1 + 1 + 19, false));
     let done = world.drop_file("incoming/plan.csv", planned.plan.unwrap()).await;
@@ -106,18 +108,70 @@ async fn what_is_right_in_a_file_that_is_mostly_wrong_can_be_done_by_its_plan() 
         ("rejected", "pending", None)
     );
     assert!(
-        message(&rejected).contains("import the file as a dry run, and upload the plan.csv of its report, or import")
+        message(&rejected).contains("import the file as a dry run and upload the plan.csv of its report, or import")
     );
     let planned = world.drop_file("incoming/dry-run=true/a.csv", rows).await;
     assert_eq!((planned.status(), &planned.summary["code"]), ("rejected", &json!("too_many_invalid")));
     assert!(
-        message(&planned).contains("To do the others all the same, upload plan.csv, or import"),
+        message(&planned).contains("To do the others all the same, upload plan.csv to the import folder, or import"),
         "{}",
         message(&planned)
     );
     assert_eq!((planned.statuses()[0].as_str(), has_written(&world)), ("would_update", false));
     let done = world.drop_file("incoming/plan.csv", planned.plan.unwrap()).await;
     assert_eq!((done.status(), world.held(0)[1].as_str()), ("succeeded", "Language=German:4"));
+}
+
+/// A guard that rejects a dry run does so however many deliveries that takes; and a person may stop it.
+#[tokio::test(start_paused = true)]
+async fn a_rejected_dry_run_goes_on_to_its_end() {
+    let world = || {
+        let emulator = Emulator::builder(instance(40)).quotas(Quotas::all(5.0, 5));
+        World::built(emulator, &[("REQUESTS_PER_SECOND", "5")])
+    };
+    let good: String = (0..40).map(|n| format!("agent{n:03},Language,German,4\n")).collect();
+    let wrong: String = (0..60).map(|n| format!("nobody{n},Language,German,4\n")).collect();
+    let rows = proficiencies(format!("{good}{wrong}"));
+    let mut killed = world();
+    let event = killed.dropped("incoming/dry-run=true/a.csv", &rows);
+    let lives = [Duration::from_secs(3), Duration::from_secs(3)];
+    let report = killed.import_killed(event, &lives).await;
+    assert_eq!((report.status(), &report.summary["code"]), ("rejected", &json!("too_many_invalid")));
+    assert_eq!(report.counts(), [("invalid".to_owned(), 60), ("would_add".to_owned(), 40)].into());
+    assert_eq!(report.plan.unwrap().lines().count(), 1 + 40);
+
+    let world = world();
+    let event = world.dropped("incoming/dry-run=true/a.csv", rows);
+    let cancel = async {
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        let summary = world.s3.keys(BUCKET, "reports/").into_iter().find(|key| key.ends_with("/summary.json")).unwrap();
+        world.s3.put(BUCKET, &summary.replace("summary.json", "cancel"), "");
+    };
+    let (report, ()) = tokio::join!(world.import(event), cancel);
+    assert_eq!(report.status(), "cancelled");
+    let (n_planned, counts) = (report.plan.as_ref().unwrap().lines().count() as u64 - 1, report.counts());
+    assert_eq!((counts["would_add"], counts["would_add"] + counts["pending"]), (n_planned, 40));
+}
+
+/// Who may plan only may write below dry-run=true/ only; and where all are dry runs, a plan must not be one.
+#[tokio::test(start_paused = true)]
+async fn the_way_on_is_one_that_can_be_gone() {
+    let settings = [("REQUESTS_PER_SECOND", "1000"), ("DRY_RUN", "true")];
+    let world = World::built(Emulator::builder(instance(1)).quotas(Quotas::unlimited()), &settings);
+    let next = |report: &Report| {
+        let page = world.s3.get(BUCKET, &format!("{}report.html", report.folder)).unwrap();
+        String::from_utf8(page.to_vec()).unwrap()
+    };
+    let rows = proficiencies("agent000,Language,German,4\n");
+    let report = world.drop_file("incoming/a.csv", rows).await;
+    let said = "upload plan.csv to s3://imports/incoming/dry-run=false/.";
+    assert!(next(&report).contains(said), "{}", next(&report));
+    let report = world.drop_file("incoming/dry-run=false/plan.csv", report.plan.unwrap()).await;
+    assert_eq!((report.status(), world.held(0).len()), ("succeeded", 1));
+    let rows = proficiencies("agent000,Language,Germann,4\n");
+    let report = world.drop_file("incoming/mode=replace/b.csv", rows).await;
+    let said = "upload it to s3://imports/incoming/dry-run=true/mode=replace/.";
+    assert!(next(&report).contains(said), "{}", next(&report));
 }
 
 #[tokio::test(start_paused = true)]

@@ -206,7 +206,7 @@ async fn the_summary_says_why_rows_are_not_as_the_file_says() {
         4 [6,9,12] unknown_user: There is no user 'nobody0'. There is no user 'nobody1'. There is no user 'nobody2'. retry.csv has the others.
         4 [7,10,13] missing_field: These cells are empty: value.
         2 [3,4] conflicting_rows: Contradicts another line: same user, attribute and value, another level. None of them was done: keep one.
-        1 [2] too_many_invalid: 14 of 15 rows are invalid, more than 50 percent, so nothing was written. Correct them. To do the others all the same, import the file as a dry run, and upload the plan.csv of its report, or import the file with a new request that has "max_invalid_percent": 100."#]]
+        1 [2] too_many_invalid: 14 of 15 rows are invalid, more than 50 percent, so nothing was written. Correct them. To do the others all the same, import the file as a dry run and upload the plan.csv of its report, or import the file with a new request that has "max_invalid_percent": 100."#]]
     .assert_eq(&causes(&report.summary));
 
     // Where the file is the whole truth, what else is said of a user's rows makes no causes of their own.

@@ -160,6 +160,50 @@ async fn whoever_lists_people_without_an_account_can_say_so() {
     assert_eq!(world.held(0).len(), 2);
 }
 
+/// Ten for ten others under a limit of ten: what is protected leaves no room for one of them.
+#[tokio::test(start_paused = true)]
+async fn where_what_is_protected_leaves_no_room_that_is_told_and_nothing_is_removed() {
+    let mut centre = instance(0);
+    let held = (0..10).map(|product| ("Product".to_owned(), format!("P{product:02}"), 3.0));
+    centre.add_user(user_id(0), "agent000", held.collect::<Vec<_>>());
+    let world = World::new(centre);
+    let rows: String = (10..20).map(|product| format!("agent000,Product,P{product:02},4\n")).collect();
+    let report = replace(&world, &format!("{rows}nobody,Product,P02,3\n"), &json!({})).await;
+    assert_eq!(report.counts(), [("invalid".to_owned(), 11)].into());
+    assert_eq!((world.held(0).len(), report.removed.as_ref()), (10, None));
+    let [_, _, code, message] = &report.rows()[0];
+    assert_eq!(code, "too_many_proficiencies");
+    let said = "Not removed, because a row that cannot be assigned to a user may name it: Product=P02.";
+    assert!(message.ends_with(said), "{message}");
+    assert_eq!(report.summary["removals_withheld"], 1);
+    assert_eq!(report.withheld.unwrap().lines().count(), 1 + 1);
+    let page = world.s3.get(BUCKET, &format!("{}report.html", report.folder)).unwrap();
+    let page = String::from_utf8(page.to_vec()).unwrap();
+    assert!(page.contains("Correct the rows in retry.csv") && !page.contains("Ask AWS"), "{page}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_with_many_rows_of_too_many_cells_removes_nothing() {
+    let rows = |n: usize| {
+        let torn: String = (0..n).map(|n| format!("agent001,Product,P01,3,{n}\n")).collect();
+        format!("agent000,Product,P00,3\n{torn}")
+    };
+    for (n, n_left) in [(10, 2), (1000, 4)] {
+        let world = World::new(centre(2));
+        replace(&world, &rows(n), &json!({"max_invalid_percent": 100})).await;
+        assert_eq!(world.held(0).len(), n_left, "{n}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_quote_that_swallows_a_row_loses_nothing() {
+    let world = World::new(centre(2));
+    let rows = "agent000,Product,P00,3\nagent000,Product,\"P01,3\nagent001,Product,P02\",3\nagent001,Product,P03,3\n";
+    let report = replace(&world, rows, &json!({})).await;
+    assert_eq!(report.statuses(), ["unchanged", "invalid", "unchanged"]);
+    assert_eq!((world.held(0).len(), world.held(1).len()), (4, 4));
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_setting_says_so_for_all_files() {
     let emulator = Emulator::builder(centre(1)).quotas(Quotas::unlimited());
@@ -202,6 +246,8 @@ async fn a_sheets_row_of_nobody_protects_what_its_entries_name() {
         (report.statuses(), world.held(0)),
         (vec!["unchanged".into(), "invalid".into()], vec!["Product=P00:3".into(), "Product=P01:3".into()])
     );
+    let retry = report.retry.unwrap();
+    assert_eq!(retry.lines().count(), 1 + 2, "all entries: {retry}");
     // Where cells have moved, the headings say nothing of what the row may name.
     let world = World::new(centre(2));
     let sheet = "user,Product: P00,Product: P01,Product: P02\nagent000,3,,\nno,body,,4,5\n";

@@ -191,9 +191,7 @@ impl ProficiencyRows {
                 )
             }
             (_, Note::NoRoom, Ok(_)) => {
-                "Other rows of this user are kept, so there is no room for what its rows add. Nothing of this user was \
-                 changed."
-                    .to_owned()
+                "There is no room for what the rows of this user add, so this one was not done either.".to_owned()
             }
             (_, Note::SetSize(size), _) => too_many(&format!("{size} proficiencies, more"), context.max_proficiencies),
             (_, Note::LevelBefore(hundredths), Ok(row))

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::connect::{Level, MAX_ITEMS_PER_CALL, Proficiencies, Proficiency, ProficiencyKey};
+use crate::input::folded;
 
 /// What the file says of one proficiency of one user.
 #[derive(Clone, Debug, PartialEq)]
@@ -67,27 +68,45 @@ impl Want {
 /// Why an item is not done.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum KeptReason {
-    /// Its condition does not hold: the user had it at this level, or did not have it.
+    /// Its condition does not hold: the user has it at this level, or does not have it.
     Found(Option<Level>),
-    /// Other items are kept that would have made room.
+    /// There is no room for what is added.
     NoRoom,
 }
 
-/// The items that are not done, because what the user had before the import's first write is not as their conditions say.
+/// The items that are not done, because what the user had before the import's first write is not as their conditions say, or
+/// somebody has changed it since an earlier delivery saw it: then it is neither as it was nor as it is wanted.
 ///
-/// Where removals are kept, so that there is no room for what is added, nothing is done at all: else the user would lose what
-/// the others remove, and get nothing for it.
-pub fn kept(before: &Proficiencies, items: &[ProficiencyItem], limit: usize) -> BTreeMap<ProficiencyKey, KeptReason> {
-    let level = |item: &ProficiencyItem| before.get(&item.pair).copied();
-    let wrong = || items.iter().filter(|item| !item.want.is_met_by(level(item)));
-    let fails = |item: &&ProficiencyItem| !item.condition.holds(level(item));
-    let mut kept: BTreeMap<_, _> =
-        wrong().filter(fails).map(|item| (item.pair.clone(), KeptReason::Found(level(item)))).collect();
-    if wrong().filter(fails).any(|item| item.want == Want::Absent) {
-        let others: Vec<_> = wrong().filter(|item| !fails(item)).cloned().collect();
-        if plan(before, &others, limit).too_many.is_some() {
-            kept.extend(others.into_iter().map(|item| (item.pair, KeptReason::NoRoom)));
+/// Nobody loses what is taken away to make room, and gets nothing for it. So where removals are kept, and there is no room for
+/// what is added, nothing is done at all; and where there is none anyway, removals that have conditions are not done, for
+/// they were planned for another set.
+pub fn kept(
+    before: &Proficiencies,
+    now: &Proficiencies,
+    items: &[ProficiencyItem],
+    limit: usize,
+) -> BTreeMap<ProficiencyKey, KeptReason> {
+    let level = |set: &Proficiencies, item: &ProficiencyItem| set.get(&item.pair).copied();
+    let found = |item: &ProficiencyItem| {
+        let (then, now) = (level(before, item), level(now, item));
+        let is_others = now != then && !item.want.is_met_by(now) && item.condition != Condition::Always;
+        if is_others { Some(now) } else { (!item.condition.holds(then)).then_some(then) }
+    };
+    let (mut kept, mut others, mut frees_less) = (BTreeMap::new(), Vec::new(), false);
+    for item in items.iter().filter(|item| !item.want.is_met_by(level(before, item))) {
+        match found(item) {
+            Some(found) => {
+                kept.insert(item.pair.clone(), KeptReason::Found(found));
+                frees_less |= item.want == Want::Absent;
+            }
+            None => others.push(item.clone()),
         }
+    }
+    if plan(before, &others, limit).too_many.is_some() {
+        let is_planned = |item: &ProficiencyItem| item.want == Want::Absent && item.condition != Condition::Always;
+        let is_undone = |item: &ProficiencyItem| !item.want.is_met_by(level(now, item));
+        let left = others.into_iter().filter(|item| is_undone(item) && (frees_less || is_planned(item)));
+        kept.extend(left.map(|item| (item.pair, KeptReason::NoRoom)));
     }
     kept
 }
@@ -203,16 +222,16 @@ fn take<T>(queue: &mut VecDeque<T>, n: usize) -> impl Iterator<Item = Vec<T>> + 
     })
 }
 
-/// A key without regard to case: in an instance attributes and values are unique in this form.
-fn folded(pair: &ProficiencyKey) -> (String, String) {
-    (pair.attribute.to_lowercase(), pair.value.to_lowercase())
+/// A key without regard to case and Unicode form: in an instance attributes and values are unique in this form.
+fn folded_key(pair: &ProficiencyKey) -> (String, String) {
+    (folded(&pair.attribute), folded(&pair.value))
 }
 
 /// The items in the spelling of the user's own set: what begins with `connect:` was not matched to the instance's spelling
 /// before.
 pub(super) fn in_held_spelling(items: &[ProficiencyItem], held: &Proficiencies) -> Vec<ProficiencyItem> {
-    let spelled: BTreeMap<_, _> = held.keys().map(|pair| (folded(pair), pair)).collect();
-    let respell = |item: &ProficiencyItem| match spelled.get(&folded(&item.pair)) {
+    let spelled: BTreeMap<_, _> = held.keys().map(|pair| (folded_key(pair), pair)).collect();
+    let respell = |item: &ProficiencyItem| match spelled.get(&folded_key(&item.pair)) {
         Some(&pair) => ProficiencyItem { pair: pair.clone(), ..item.clone() },
         None => item.clone(),
     };
@@ -221,9 +240,9 @@ pub(super) fn in_held_spelling(items: &[ProficiencyItem], held: &Proficiencies) 
 
 /// What a user has, in the spelling of the items: the service may keep what was added in a spelling of its own.
 pub(super) fn in_item_spelling(held: Proficiencies, items: &[ProficiencyItem]) -> Proficiencies {
-    let spelled: BTreeMap<_, _> = items.iter().map(|item| (folded(&item.pair), &item.pair)).collect();
+    let spelled: BTreeMap<_, _> = items.iter().map(|item| (folded_key(&item.pair), &item.pair)).collect();
     held.into_iter()
-        .map(|(pair, level)| (spelled.get(&folded(&pair)).map_or(pair, |&pair| pair.clone()), level))
+        .map(|(pair, level)| (spelled.get(&folded_key(&pair)).map_or(pair, |&pair| pair.clone()), level))
         .collect()
 }
 
@@ -328,20 +347,41 @@ mod tests {
             (pair(5), KeptReason::Found(had)),
             (pair(21), KeptReason::Found(None)),
         ];
-        assert_eq!(kept(&held(1..8), &items, 10), expected.into());
+        assert_eq!(kept(&held(1..8), &held(1..8), &items, 10), expected.into());
+    }
+
+    #[test]
+    fn what_others_changed_since_an_earlier_delivery_is_kept_and_its_own_work_is_not() {
+        let items = [when(level(1, 5), Some(3)), when(level(2, 5), Some(3)), level(3, 5), when(absent(4), Some(3))];
+        let mut now = held([1, 2, 3, 4]);
+        now.insert(pair(1), Level::whole(5));
+        now.insert(pair(2), Level::whole(4));
+        now.insert(pair(3), Level::whole(4));
+        now.remove(&pair(4));
+        let expected = [(pair(2), KeptReason::Found(Some(Level::whole(4))))];
+        assert_eq!(kept(&held([1, 2, 3, 4]), &now, &items, 10), expected.into());
     }
 
     #[test]
     fn where_kept_removals_leave_no_room_nothing_is_done() {
         let items = [when(absent(1), Some(2)), absent(2), level(3, 5), level(4, 3), level(20, 1), level(21, 1)];
-        let reasons = |limit| kept(&held(0..10), &items, limit);
+        let reasons = |now: &Proficiencies, limit| kept(&held(0..10), now, &items, limit);
         let found = (pair(1), KeptReason::Found(Some(Level::whole(3))));
-        assert_eq!(reasons(11), [found.clone()].into(), "nine and two");
+        assert_eq!(reasons(&held(0..10), 11), [found.clone()].into(), "nine and two");
         let no_room = [2, 3, 20, 21].map(|value| (pair(value), KeptReason::NoRoom));
-        assert_eq!(reasons(10), no_room.into_iter().chain([found]).collect(), "what is as wanted is not among them");
-        // Without a removal that is kept there was no room for it either.
-        let items = [when(level(1, 2), Some(2)), absent(2), level(20, 1), level(21, 1)];
-        assert_eq!(kept(&held(0..10), &items, 10).len(), 1);
+        let expected = no_room.clone().into_iter().chain([found.clone()]).collect();
+        assert_eq!(reasons(&held(0..10), 10), expected, "what is as wanted is not among them");
+        // What an earlier delivery has done is done.
+        let mut now = held(0..10);
+        now.remove(&pair(2));
+        assert_eq!(reasons(&now, 10), no_room.into_iter().skip(1).chain([found]).collect());
+    }
+
+    #[test]
+    fn where_there_is_no_room_nothing_is_taken_away_that_was_planned_for_another_set() {
+        let items = [when(absent(1), Some(3)), absent(2), level(3, 5), level(20, 1), level(21, 1), level(22, 1)];
+        assert_eq!(kept(&held(0..10), &held(0..10), &items, 10), [(pair(1), KeptReason::NoRoom)].into());
+        assert_eq!(kept(&held(0..10), &held(0..10), &items, 11), [].into());
     }
 
     fn any_case() -> impl Strategy<Value = (Proficiencies, Vec<ProficiencyItem>, usize)> {

@@ -30,7 +30,7 @@ pub enum ProficiencyOutcome {
         /// What it had; nothing if it did not have it.
         found: Option<Level>,
     },
-    /// There is no room for it, because other items are kept.
+    /// There is no room for what is added, so it was not done either.
     WithoutRoom,
     /// The user would have more proficiencies than are allowed: this many.
     TooMany(usize),
@@ -106,13 +106,16 @@ impl Target for ProficiencyTarget {
         let named: BTreeSet<&ProficiencyKey> = items.iter().map(|item| &item.pair).collect();
         let implied = before.iter().filter(|(pair, _)| options.replaces && !named.contains(pair));
         let implied = implied.map(|(pair, level)| (pair.clone(), *level));
-        let (withheld, implied) = implied.partition(|(pair, _)| options.protected.covers(pair));
+        let now = in_item_spelling(now, &items);
+        // What an earlier delivery has removed is not withheld any more.
+        let is_withheld = |pair: &ProficiencyKey| options.protected.covers(pair) && now.contains_key(pair);
+        let (withheld, implied) = implied.partition(|(pair, _)| is_withheld(pair));
         Self {
             limit: options.limit.max(before.len()).max(now.len()),
-            kept: kept(&before, &items, options.limit),
+            kept: kept(&before, &now, &items, options.limit),
             implied,
             withheld,
-            now: in_item_spelling(now, &items),
+            now,
             items,
             before,
             queue: VecDeque::new(),
@@ -206,8 +209,8 @@ impl Target for ProficiencyTarget {
         let remaining = self.remaining();
         let remaining_reason =
             remaining.iter().find_map(|pair| self.refused.get(*pair)).map(ConnectError::user_message);
-        let is_all_right = self.is_all_right();
-        let withheld = self.withheld.keys().filter(|_| is_all_right);
+        let is_withheld = self.is_all_right() || self.lacks_only_what_is_withheld();
+        let withheld = self.withheld.keys().filter(|_| is_withheld);
         ProficiencyEffects {
             changed: self.changes(changed.copied()),
             removed: self.changes(removed.iter().copied()),
@@ -345,6 +348,14 @@ impl ProficiencyTarget {
 
     fn is_all_right(&self) -> bool {
         self.outcomes().iter().all(ProficiencyOutcome::is_right)
+    }
+
+    /// Whether all would be right if what is withheld had made room.
+    fn lacks_only_what_is_withheld(&self) -> bool {
+        let would_fit = self.too_many.values().all(|size| size.saturating_sub(self.withheld.len()) <= self.limit);
+        let is_right =
+            |outcome: &ProficiencyOutcome| outcome.is_right() || matches!(outcome, ProficiencyOutcome::TooMany(_));
+        would_fit && self.outcomes().iter().all(is_right)
     }
 
     /// From what was to what is wanted: where no item names a pair, the user shall not have it.

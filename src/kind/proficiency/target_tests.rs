@@ -15,7 +15,7 @@ use super::rows::ProficiencyRows;
 use super::target::ProficiencyTarget;
 use crate::connect::Level;
 use crate::kind::test_desk::{APPLY, Desk, DeskResult, LATENCY, instance, user_id};
-use crate::kind::{FileKind, Prior, ReconcileOptions, Writes};
+use crate::kind::{FileKind, Prior, Protected, ReconcileOptions, Writes};
 
 /// What a user has: products and levels.
 type Set = BTreeMap<String, u8>;
@@ -253,17 +253,29 @@ async fn what_succeeded_is_not_sent_again_though_a_read_does_not_show_it() {
     assert_eq!(n_calls, [1, 1 + 2], "after a refusal the additions go one by one");
 }
 
-/// What an earlier delivery began with it may have written; so what is found later says nothing of its condition.
+/// What somebody changes after a delivery has died is theirs: the next one does not take it for its own work.
 #[tokio::test(start_paused = true)]
-async fn a_condition_is_tested_against_what_was_there_before_the_first_write() {
+async fn what_others_change_between_two_deliveries_is_kept() {
     let desk = desk_of_two(Faults::none());
-    let (kind, rows) = (FileKind::Proficiencies, ["Product,P00,5,set,3"]);
+    let (kind, rows) = (FileKind::Proficiencies, ["Product,P00,5,set,3", "Product,P01,5,set,3"]);
     let imported = desk.import::<ProficiencyRows>(kind, 0, &rows, APPLY, None, |_, _| {}).await;
-    assert_eq!(imported.statuses(), ["updated"]);
+    assert_eq!(imported.statuses(), ["updated", "updated"]);
     desk.emulator.instance(|instance| instance.set_level(&user_id(0), "Product", "P00", Some(4.0)));
     let prior = imported.prior();
     let resumed = desk.import::<ProficiencyRows>(kind, 0, &rows, APPLY, Some(&prior), |_, _| {}).await;
-    assert_eq!((resumed.statuses(), resumed.undo[0].as_str()), (vec!["updated"], "Product,P00,3,set,5"));
-    let fresh = desk.import::<ProficiencyRows>(kind, 0, &rows, APPLY, None, |_, _| {}).await;
-    assert_eq!(fresh.statuses(), ["unchanged"]);
+    assert_eq!((resumed.statuses(), &resumed.undo), (vec!["kept", "updated"], &vec!["Product,P01,3,set,5".to_owned()]));
+    assert_eq!(resumed.messages()[0], "Product=P00 is now 4, not 3: it was changed since. Left as it is.");
+}
+
+/// More is protected than when the user was begun with: what was removed then can be brought back.
+#[tokio::test(start_paused = true)]
+async fn what_an_earlier_delivery_removed_is_told_though_it_is_protected_now() {
+    let desk = desk_of_two(Faults::none());
+    let (kind, rows) = (FileKind::Proficiencies, ["Product,P01,3"]);
+    let options = ReconcileOptions { replaces: true, ..APPLY };
+    let imported = desk.import::<ProficiencyRows>(kind, 0, &rows, options, None, |_, _| {}).await;
+    let options = ReconcileOptions { protected: &Protected::Everything, ..options };
+    let prior = imported.prior();
+    let resumed = desk.import::<ProficiencyRows>(kind, 0, &rows, options, Some(&prior), |_, _| {}).await;
+    assert_eq!((resumed.undo, resumed.effects), (imported.undo, imported.effects));
 }

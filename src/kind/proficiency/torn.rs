@@ -3,22 +3,22 @@
 use std::collections::BTreeSet;
 
 use super::row::{MAX_LETTERS, pair_cells};
-use crate::input::{Header, Record};
+use crate::input::{Header, Record, trimmed};
 use crate::kind::cells::has_cells_beyond;
 use crate::outcome::{Code, RowId};
 
 /// Rows whose moved cells are held. A file with more of them is not what it should be at all.
 const MAX_HELD: usize = 1000;
 /// Cells of a row beyond the header that may be those of another row.
-const MAX_SHIFT: usize = 100;
+const MAX_SHIFT: usize = 20;
 /// A row has as many cells as this, and some more, beyond the header where it is two rows in one: a user, a pair and a level,
 /// of which the first is one cell with the last of the row before.
 const JOINED: usize = 3;
 /// No name is longer in UTF-8.
 const MAX_BYTES: usize = MAX_LETTERS * 4;
 
-/// Rows with more cells than the header has. Whom they are about cannot be said, whatever their first cell says: cells may have
-/// moved, or a line break between two rows is gone.
+/// Rows with more cells than the header has, or with a line break in a cell that means something. Whom they are about cannot be
+/// said, whatever their first cell says: cells may have moved, or a line break between two rows is gone, or they are several.
 #[derive(Debug, Default)]
 pub(super) struct TornRows {
     rows: BTreeSet<RowId>,
@@ -37,6 +37,12 @@ pub(super) struct MovedPairs {
 impl TornRows {
     /// Takes a row that is wrong by itself, if it is one of these.
     pub(super) fn push(&mut self, row: RowId, header: &Header, record: &Record<'_>) {
+        if holds_line_break(header, record) {
+            // A quote that is not closed has swallowed rows.
+            self.rows.insert(row);
+            self.moved.push(MovedPairs { pairs: Vec::new(), is_joined: true });
+            return;
+        }
         if !has_cells_beyond(header, record) {
             return;
         }
@@ -72,6 +78,12 @@ impl TornRows {
     pub(super) fn has_too_many(&self) -> bool {
         self.moved.len() >= MAX_HELD
     }
+}
+
+/// Whether a cell that means something holds a line break.
+fn holds_line_break(header: &Header, record: &Record<'_>) -> bool {
+    let mut used = header.used_indices().filter_map(|index| record.get(index));
+    !header.is_of_sheet() && used.any(|cell| trimmed(cell).contains(['\n', '\r']))
 }
 
 /// What a row that is wrong by itself may name; nothing if its cells cannot be trusted.

@@ -16,8 +16,7 @@ impl ProficiencyRows {
         let (ledger, mut unassigned) = (self.ledger(), Unassigned::default());
         let (mut seen, mut nobodys) = (HashSet::new(), HashMap::new());
         for row in (0..).map(RowId).take(ledger.len()) {
-            let is_torn = self.torn.contains(row);
-            if ledger.known_user(row, users).is_some() && !is_torn {
+            if ledger.known_user(row, users).is_some() && !self.torn.contains(row) {
                 continue;
             }
             // What is wrong with it is that nobody is called so, and nothing else.
@@ -27,17 +26,20 @@ impl ProficiencyRows {
             if is_nobodys && rows == UnassignedRows::Ignore {
                 continue;
             }
-            unassigned.push(ledger.line(row), is_nobodys);
+            unassigned.push(ledger.line(row));
             let symbols = self.symbols(row);
-            if seen.insert(symbols) {
-                unassigned.protected.absorb(protected(catalog, self.texts(symbols)));
+            if seen.insert((symbols, is_nobodys)) {
+                let protected = protected(catalog, self.texts(symbols));
+                if !is_nobodys {
+                    unassigned.without_nobodys.absorb(protected.clone());
+                }
+                unassigned.protected.absorb(protected);
             }
         }
-        if self.torn.has_too_many() {
-            unassigned.protected = Protected::Everything;
-        }
-        for moved in self.torn.moved() {
-            unassigned.protected.absorb(protected_where_moved(catalog, moved));
+        let moved = self.torn.moved().iter().map(|moved| protected_where_moved(catalog, moved));
+        for protected in moved.chain(self.torn.has_too_many().then_some(Protected::Everything)) {
+            unassigned.without_nobodys.absorb(protected.clone());
+            unassigned.protected.absorb(protected);
         }
         unassigned
     }

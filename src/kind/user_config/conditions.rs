@@ -23,12 +23,21 @@ pub struct FoundOtherwise {
 }
 
 impl Conditions {
-    /// The first that does not hold of what a user had.
-    pub fn failing(&self, channel: &Channel, before: &UserConfig) -> Option<FoundOtherwise> {
+    /// The first that does not hold of what a user had before the import's first write, or of what somebody has changed since an
+    /// earlier delivery saw it: then it is neither as it was nor as it is `wanted`.
+    pub fn failing(
+        &self,
+        channel: &Channel,
+        before: &UserConfig,
+        now: &UserConfig,
+        wanted: &UserConfig,
+    ) -> Option<FoundOtherwise> {
         self.0.iter().find_map(|(setting, expected)| {
             let key = ChannelSetting::of(channel, *setting);
-            let found = before.get(&key);
-            (found != expected.as_ref()).then(|| FoundOtherwise {
+            let (then, now) = (before.get(&key), now.get(&key));
+            let is_others = now != then && now != wanted.get(&key);
+            let found = if is_others { now } else { then };
+            (is_others || then != expected.as_ref()).then(|| FoundOtherwise {
                 found: found.cloned(),
                 expected: expected.clone(),
                 key,
@@ -74,7 +83,7 @@ mod tests {
         let failing = |conditions: &[(Setting, Option<Value>)], channel| {
             let conditions = Conditions(conditions.to_vec());
             assert_eq!(Conditions::from_text(&conditions.to_text()), conditions);
-            conditions.failing(channel, &before).map(|found| found.to_string())
+            conditions.failing(channel, &before, &before, &UserConfig::new()).map(|found| found.to_string())
         };
         let accepts = (Setting::AutoAccept, Some(Value::Switch(true)));
         let unset = (Setting::AfterContactWorkSeconds, None);
@@ -84,6 +93,13 @@ mod tests {
         let told = "`phone_type` of VOICE is now SOFT_PHONE, not DESK_PHONE: it was changed since. Left as it is.";
         assert_eq!(failing(&[accepts.clone(), desk, unset], &Channel::Voice).unwrap(), told);
         let told = "`auto_accept` of CHAT is now unset, not yes: it was changed since. Left as it is.";
-        assert_eq!(failing(&[accepts], &Channel::Chat).unwrap(), told);
+        assert_eq!(failing(std::slice::from_ref(&accepts), &Channel::Chat).unwrap(), told);
+
+        // What an earlier delivery wrote is its own work, and what somebody wrote after it is not.
+        let set = |value| UserConfig::from([(key(Setting::AutoAccept), Value::Switch(value))]);
+        let accepts = Conditions(vec![accepts]);
+        assert_eq!(accepts.failing(&Channel::Voice, &before, &set(false), &set(false)), None);
+        let found = accepts.failing(&Channel::Voice, &before, &UserConfig::new(), &set(false)).unwrap();
+        assert!(found.to_string().starts_with("`auto_accept` of VOICE is now unset, not yes"), "{found}");
     }
 }

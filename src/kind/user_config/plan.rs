@@ -29,11 +29,10 @@ impl UserConfigItem {
         self.cells.settings().map(move |(setting, value)| (ChannelSetting::of(&channel, setting), value))
     }
 
-    /// What the user had before the import's first write where the row's conditions say otherwise; nothing if it had already
-    /// what the row wants.
-    pub fn changed_since(&self, before: &UserConfig) -> Option<FoundOtherwise> {
+    /// What the row's conditions say otherwise (see [`Conditions::failing`]); nothing if the user had already what the row wants.
+    pub fn changed_since(&self, before: &UserConfig, now: &UserConfig, wanted: &UserConfig) -> Option<FoundOtherwise> {
         let is_right = self.wants().all(|(key, value)| before.get(&key) == Some(&value));
-        self.conditions.failing(&self.cells.channel(), before).filter(|_| !is_right)
+        self.conditions.failing(&self.cells.channel(), before, now, wanted).filter(|_| !is_right)
     }
 }
 

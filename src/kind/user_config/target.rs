@@ -46,7 +46,7 @@ pub struct ConfigCall {
 /// One user on the way. Its items do not contradict each other (see [`compare`](super::compare::compare)).
 #[derive(Debug)]
 pub struct UserConfigTarget {
-    /// The items that are done.
+    /// The items that are to be done.
     items: Vec<UserConfigItem>,
     /// Of all items, in their order: why one is not done.
     kept: Vec<Option<FoundOtherwise>>,
@@ -90,7 +90,8 @@ impl Target for UserConfigTarget {
         CurrentConfig(now): CurrentConfig,
         _: &ReconcileOptions<'_>,
     ) -> Self {
-        let kept: Vec<_> = items.iter().map(|item| item.changed_since(&before)).collect();
+        let wanted: UserConfig = items.iter().flat_map(UserConfigItem::wants).collect();
+        let kept: Vec<_> = items.iter().map(|item| item.changed_since(&before, &now, &wanted)).collect();
         let done = items.iter().zip(&kept).filter(|(_, kept)| kept.is_none()).map(|(item, _)| item.clone());
         let items: Vec<_> = done.collect();
         Self {
