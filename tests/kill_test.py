@@ -145,7 +145,7 @@ class KillTest(unittest.TestCase):
 
     def test_nor_for_a_plan_and_what_comes_of_it(self):
         """A dry run and its plan, both killed, are the run itself. The first row is nobody's, and protects what it names."""
-        some = ["nobody,Language,Spanish,1"]
+        some = ["nobody,Product,Billing,1"]
         some += [f"agent-{n:05},Language,{LANGUAGES[n % 5]},{1 + n % 5}" for n in range(1, SOME + 1)]
         text = "user,attribute,value,level\n" + "\n".join(some) + "\n"
         options = {"mode": "replace", "max_removals_percent": 100}
@@ -160,7 +160,7 @@ class KillTest(unittest.TestCase):
         self.assertEqual(killed.held(), before)
         for name in ["removed.csv", "withheld.csv"]:
             self.assertEqual(killed.report(planned, name), itself.report(done, name), name)
-        self.assertIn("Spanish", itself.report(done, "withheld.csv"))
+        self.assertIn("Billing", itself.report(done, "withheld.csv"))
         plan = killed.report(planned, "plan.csv")
         answer = killed.drop("incoming/plan.csv", plan, lives())
         self.assertEqual(answer["status"], "succeeded")

@@ -122,6 +122,27 @@ async fn what_is_right_in_a_file_that_is_mostly_wrong_can_be_done_by_its_plan() 
     assert_eq!((done.status(), world.held(0)[1].as_str()), ("succeeded", "Language=German:4"));
 }
 
+/// With somebody else's number, calls would ring there.
+#[tokio::test(start_paused = true)]
+async fn a_desk_phone_goes_with_the_number_that_was_planned_for_it() {
+    let world = World::new(instance(1));
+    let set = |number: &str| {
+        let phone = json!([{"Channel": "VOICE", "PhoneType": "SOFT_PHONE", "PhoneNumber": number}]);
+        let config = serde_json::from_value(json!({"PhoneNumberConfigs": phone})).unwrap();
+        world.emulator.instance(|centre| centre.set_config(&user_id(0), config));
+    };
+    set("+490");
+    let csv = "user,channel,phone_type,phone_number\nagent000,VOICE,DESK_PHONE,+491\n";
+    let planned = world.drop_file("incoming/dry-run=true/a.csv", csv).await;
+    let plan = planned.plan.unwrap();
+    set("+499");
+    let done = world.drop_file("incoming/plan.csv", &plan).await;
+    assert_eq!((done.statuses(), done.undo), (vec!["kept".to_owned(), "kept".to_owned()], None));
+    set("+490");
+    let done = world.drop_file("incoming/again.csv", plan).await;
+    assert_eq!(done.statuses(), ["updated", "updated"]);
+}
+
 /// A guard that rejects a dry run does so however many deliveries that takes; and a person may stop it.
 #[tokio::test(start_paused = true)]
 async fn a_rejected_dry_run_goes_on_to_its_end() {

@@ -4,7 +4,7 @@ use super::effects::{RowChanges, SettingChange, UserConfigEffects};
 use super::row::{CONDITIONS, CheckedConfig, SCHEMA, check};
 use super::rows::UserConfigRows;
 use super::words::{UNDO_HEADER, changed};
-use crate::connect::{Channel, UserId};
+use crate::connect::{Channel, Setting, UserId};
 use crate::input::{Header, Record};
 use crate::kind::rows::{Describe, ReportContext, Rows as _};
 use crate::outcome::{Code, Note, Outcome, Problem, RowId, RowReport, Status};
@@ -34,12 +34,18 @@ impl Describe for UserConfigRows {
     }
 
     fn undo(user: &UserId, effects: &UserConfigEffects) -> Vec<Vec<String>> {
-        let unseen = effects.unseen.iter().flat_map(|(channel, changes)| changes.iter().map(move |it| (channel, it)));
-        changes(effects).chain(unseen).filter_map(|(channel, change)| change.back(user.as_str(), channel)).collect()
+        let all = || changes(effects).chain(unseen(effects));
+        let back = |(channel, change): (&Channel, &SettingChange)| {
+            change.back(user.as_str(), channel, number_of(channel, all()))
+        };
+        all().filter_map(back).collect()
     }
 
     fn plan(user: &UserId, effects: &UserConfigEffects) -> Vec<Vec<String>> {
-        changes(effects).map(|(channel, change)| change.forth(user.as_str(), channel)).collect()
+        let forth = |(channel, change): (&Channel, &SettingChange)| {
+            change.forth(user.as_str(), channel, number_of(channel, changes(effects)))
+        };
+        changes(effects).map(forth).collect()
     }
 
     fn removed(_: &str, _: &UserConfigEffects) -> Vec<Vec<String>> {
@@ -59,6 +65,21 @@ impl Describe for UserConfigRows {
 /// What rows changed.
 fn changes(effects: &UserConfigEffects) -> impl Iterator<Item = (&Channel, &SettingChange)> {
     effects.changed.iter().flat_map(|RowChanges(_, channel, changes)| changes.iter().map(move |it| (channel, it)))
+}
+
+/// What may have been changed, and cannot be seen.
+fn unseen(effects: &UserConfigEffects) -> impl Iterator<Item = (&Channel, &SettingChange)> {
+    effects.unseen.iter().flat_map(|(channel, changes)| changes.iter().map(move |it| (channel, it)))
+}
+
+/// What was done to a channel's phone number.
+fn number_of<'e>(
+    channel: &Channel,
+    mut changes: impl Iterator<Item = (&'e Channel, &'e SettingChange)>,
+) -> Option<&'e SettingChange> {
+    let is_number =
+        |(of, change): &(&Channel, &SettingChange)| *of == channel && change.setting == Setting::PhoneNumber;
+    changes.find(is_number).map(|(_, change)| change)
 }
 
 /// How rows of one user, channel and setting differ that contradict each other.

@@ -107,7 +107,7 @@ pub fn full_lists(now: &UserConfig, changes: &UserConfig) -> UserConfig {
 /// would ring there.
 pub fn minimal_change(now: &UserConfig, changes: &UserConfig) -> UserConfig {
     let mut part: UserConfig = changes.iter().take(1).map(|(key, value)| (key.clone(), value.clone())).collect();
-    let desk_phone = part.iter().find(|(key, value)| is_desk_phone(key, value)).map(|(key, _)| key.channel.clone());
+    let desk_phone = part.iter().find(|(key, value)| sets_desk_phone(key, value)).map(|(key, _)| key.channel.clone());
     if let Some(channel) = desk_phone
         && let Some((key, value)) = changes.get_key_value(&ChannelSetting::of(&channel, Setting::PhoneNumber))
     {
@@ -133,14 +133,19 @@ fn merged(now: &UserConfig, changes: &UserConfig) -> UserConfig {
 
 /// What a setting needs and the user would not have.
 fn unmet_dependency(then: &UserConfig, key: ChannelSetting, value: &Value) -> Option<UnmetDependency> {
-    let number = is_desk_phone(&key, value).then_some(Setting::PhoneNumber);
+    let number = sets_desk_phone(&key, value).then_some(Setting::PhoneNumber);
     let needed = key.setting.needs().or(number)?;
     let is_there = then.contains_key(&ChannelSetting::of(&key.channel, needed));
     (!is_there).then_some(UnmetDependency { given: key, missing: needed })
 }
 
-fn is_desk_phone(key: &ChannelSetting, value: &Value) -> bool {
-    key.setting == Setting::PhoneType && matches!(value, Value::Text(text) if **text == *DESK_PHONE)
+fn sets_desk_phone(key: &ChannelSetting, value: &Value) -> bool {
+    key.setting == Setting::PhoneType && is_desk_phone(value)
+}
+
+/// Whether a value of `phone_type` is the phone that has a number.
+pub(super) fn is_desk_phone(value: &Value) -> bool {
+    matches!(value, Value::Text(text) if **text == *DESK_PHONE)
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use super::conditions::value_or_unset;
 use super::effects::SettingChange;
+use super::plan::is_desk_phone;
 use super::row::{CONDITIONS, SCHEMA, SETTINGS, can_say};
 use crate::connect::{Channel, Setting, Value};
 
@@ -40,24 +41,38 @@ impl SettingChange {
         self.before.as_ref().is_some_and(|before| can_say(self.setting, before))
     }
 
-    /// The row that takes it back, if it was not changed since; none if no row can.
-    pub(super) fn back(&self, user_id: &str, channel: &Channel) -> Option<Vec<String>> {
+    /// The row that takes it back, if it was not changed since; none if no row can. `number` is what was done to the channel's
+    /// phone number.
+    pub(super) fn back(&self, user_id: &str, channel: &Channel, number: Option<&Self>) -> Option<Vec<String>> {
         let before = self.before.as_ref().filter(|_| self.can_be_undone())?;
-        Some(self.row(user_id, channel, Some(&self.after), before))
+        let number = number.map(|number| value_or_unset(Some(&number.after)));
+        Some(self.row(user_id, channel, Some(&self.after), before, number))
     }
 
     /// The row that does it, if it was not changed since.
-    pub(super) fn forth(&self, user_id: &str, channel: &Channel) -> Vec<String> {
-        self.row(user_id, channel, self.before.as_ref(), &self.after)
+    pub(super) fn forth(&self, user_id: &str, channel: &Channel, number: Option<&Self>) -> Vec<String> {
+        let number = number.map(|number| value_or_unset(number.before.as_ref()));
+        self.row(user_id, channel, self.before.as_ref(), &self.after, number)
     }
 
-    /// A row for each setting: one that was changed since must not keep the others from what is to be done with them.
-    fn row(&self, user_id: &str, channel: &Channel, from: Option<&Value>, to: &Value) -> Vec<String> {
+    /// A row for each setting: one that was changed since must not keep the others from what is to be done with them. But a desk
+    /// phone goes with its number: with somebody else's, calls would ring there.
+    fn row(
+        &self,
+        user_id: &str,
+        channel: &Channel,
+        from: Option<&Value>,
+        to: &Value,
+        number: Option<String>,
+    ) -> Vec<String> {
         let mut row = vec![String::new(); N_COLUMNS];
         user_id.clone_into(&mut row[0]);
         channel.name().clone_into(&mut row[1]);
         row[SETTINGS + self.setting as usize] = to.to_string();
         row[CONDITIONS + self.setting as usize] = value_or_unset(from);
+        if let Some(number) = number.filter(|_| self.setting == Setting::PhoneType && is_desk_phone(to)) {
+            row[CONDITIONS + Setting::PhoneNumber as usize] = number;
+        }
         row
     }
 }
@@ -92,8 +107,8 @@ mod tests {
 
     #[test]
     fn a_change_is_done_and_taken_back_by_a_row_of_such_a_file() {
-        let back = |change: &SettingChange| change.back("an-id", &Channel::Voice).map(|row| row.join(","));
-        let forth = |change: &SettingChange| change.forth("an-id", &Channel::Voice).join(",");
+        let back = |change: &SettingChange| change.back("an-id", &Channel::Voice, None).map(|row| row.join(","));
+        let forth = |change: &SettingChange| change.forth("an-id", &Channel::Voice, None).join(",");
         let desk_phone = Value::text("DESK_PHONE");
         let number = |before| change(Setting::PhoneNumber, before, Value::text("+491"));
         for (change, undo, plan) in [
@@ -110,5 +125,21 @@ mod tests {
             let (user, cells) = check_rows(&format!("{}\n{plan}\n", UNDO_HEADER.join(","))).remove(0).unwrap();
             assert_eq!((user.as_str(), cells.get(change.setting)), ("an-id", Some(change.after)));
         }
+    }
+
+    #[test]
+    fn a_desk_phone_goes_with_its_number() {
+        let text = |text: &str| Some(Value::text(text));
+        let phone = |before: &str, after: &str| change(Setting::PhoneType, text(before), Value::text(after));
+        let number = change(Setting::PhoneNumber, text("+491"), Value::text("+492"));
+        let forth = |phone: SettingChange| phone.forth("an-id", &Channel::Voice, Some(&number)).join(",");
+        let back = |phone: SettingChange| phone.back("an-id", &Channel::Voice, Some(&number)).unwrap().join(",");
+        assert_eq!(forth(phone("SOFT_PHONE", "DESK_PHONE")), "an-id,VOICE,,,,,DESK_PHONE,,,,,,,,SOFT_PHONE,+491,,");
+        assert_eq!(back(phone("DESK_PHONE", "SOFT_PHONE")), "an-id,VOICE,,,,,DESK_PHONE,,,,,,,,SOFT_PHONE,+492,,");
+        assert_eq!(back(phone("SOFT_PHONE", "DESK_PHONE")), "an-id,VOICE,,,,,SOFT_PHONE,,,,,,,,DESK_PHONE,,,");
+        assert_eq!(
+            number.forth("an-id", &Channel::Voice, Some(&number)).join(","),
+            "an-id,VOICE,,,,,,+492,,,,,,,,+491,,"
+        );
     }
 }
