@@ -54,7 +54,7 @@ pub enum Code {
     NeedsOtherSetting,
     /// What the row is about is not as its condition says.
     ChangedSince,
-    /// Code and message are kept elsewhere ([`Note::Message`]): Connect's own, or what only the moment knew.
+    /// Code and message are kept elsewhere ([`Note::Message`](super::Note::Message)): Connect's own, or what only the moment knew.
     Text,
 }
 

@@ -10,7 +10,8 @@ use crate::outcome::{LevelChange, Line, RowReport, Status};
 
 /// Rows to mend that the page tells.
 const MAX_ROWS: usize = 500;
-/// Removals that the page tells.
+/// Rows that were kept, and removals, that the page tells.
+const MAX_KEPT: usize = 200;
 const MAX_REMOVALS: usize = 200;
 /// Letters of a column's name, of a cell, and of a sentence.
 const MAX_NAME_LETTERS: usize = 50;
@@ -21,7 +22,9 @@ const MAX_MESSAGE_LETTERS: usize = 500;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Details {
     /// The first rows to mend.
-    pub to_mend: Vec<RowToMend>,
+    pub to_mend: Vec<UndoneRow>,
+    /// The first rows that were kept.
+    pub kept: Vec<UndoneRow>,
     /// How many proficiencies had which level, and have it now.
     pub levels: Levels,
     /// The first removals that no row asked for.
@@ -38,7 +41,7 @@ pub(crate) struct Details {
 
 /// A row that is not as the file says.
 #[derive(Clone, Debug)]
-pub(crate) struct RowToMend {
+pub(crate) struct UndoneRow {
     /// Where it begins.
     pub line: Line,
     /// What became of it.
@@ -71,15 +74,16 @@ impl Levels {
 pub(crate) struct Digest {
     causes: CauseCounter,
     /// Rows that were tried or looked at, which are told first.
-    wrong: Vec<RowToMend>,
-    pending: Vec<RowToMend>,
+    wrong: Vec<UndoneRow>,
+    pending: Vec<UndoneRow>,
+    kept: Vec<UndoneRow>,
     levels: Levels,
 }
 
 impl Digest {
     /// No rows yet, but perhaps causes that are known without them.
     pub(crate) fn new(causes: CauseCounter) -> Self {
-        Self { causes, wrong: Vec::new(), pending: Vec::new(), levels: Levels::default() }
+        Self { causes, wrong: Vec::new(), pending: Vec::new(), kept: Vec::new(), levels: Levels::default() }
     }
 
     /// Takes a row.
@@ -88,11 +92,14 @@ impl Digest {
         if let Some(levels) = row.levels {
             self.levels.add(levels);
         }
-        if row.status.needs_retry() {
-            let rows = if row.status == Status::Pending { &mut self.pending } else { &mut self.wrong };
-            if rows.len() < MAX_ROWS {
-                rows.push(RowToMend::new(header, record, row));
-            }
+        let (rows, most) = match row.status {
+            Status::Pending => (&mut self.pending, MAX_ROWS),
+            Status::Kept => (&mut self.kept, MAX_KEPT),
+            status if status.needs_retry() => (&mut self.wrong, MAX_ROWS),
+            _ => return,
+        };
+        if rows.len() < most {
+            rows.push(UndoneRow::new(header, record, row));
         }
     }
 
@@ -122,6 +129,7 @@ impl Digest {
             tell(&mut details.withheld, &removal);
         }
         details.levels = self.levels;
+        details.kept = self.kept;
         details.to_mend = self.wrong;
         details.to_mend.extend(self.pending);
         details.to_mend.truncate(MAX_ROWS);
@@ -136,7 +144,7 @@ fn tell(told: &mut Vec<Vec<String>>, removal: &[String]) {
     }
 }
 
-impl RowToMend {
+impl UndoneRow {
     fn new(header: &Header, record: &Record<'_>, row: &RowReport) -> Self {
         let cells = header.used_indices().filter_map(|index| {
             let cell = record.get(index).filter(|cell| !cell.is_empty())?;

@@ -4,7 +4,7 @@
 use askama::Template;
 use chrono::{DateTime, Utc};
 
-use super::details::{Details, Levels, RowToMend};
+use super::details::{Details, Levels, UndoneRow};
 use super::facts::{MAX_LETTERS, facts};
 use super::pictures::{OperationPicture, operations};
 use super::summary::Summary;
@@ -85,8 +85,10 @@ struct View<'p> {
     removals: Option<String>,
     causes: Vec<CauseView>,
     bars: Vec<Bar>,
-    to_mend: &'p [RowToMend],
+    to_mend: &'p [UndoneRow],
     to_mend_note: String,
+    kept: &'p [UndoneRow],
+    kept_note: String,
     removed: &'p [Vec<String>],
     removed_title: &'static str,
     removed_note: String,
@@ -161,6 +163,8 @@ impl<'p> View<'p> {
             bars: bars(summary),
             to_mend: &details.to_mend,
             to_mend_note: String::new(),
+            kept: &details.kept,
+            kept_note: String::new(),
             removed: &details.removed,
             removed_title: if summary.dry_run { "What would be removed" } else { "What was removed" },
             removed_note: String::new(),
@@ -192,6 +196,7 @@ impl<'p> View<'p> {
         };
         let told = of(self.to_mend.len(), summary.rows.to_retry(), all);
         self.to_mend_note = format!("{told} Lines are those of the file that was imported; its first line is line 1.");
+        self.kept_note = of(self.kept.len(), summary.rows.of(Status::Kept), RESULTS);
         let removed = of(self.removed.len(), summary.implied_removals, REMOVED);
         self.removed_note = format!("User, attribute, value, level. The file does not name these. {removed}");
         let withheld = of(self.withheld.len(), summary.removals_withheld, WITHHELD);
@@ -203,10 +208,11 @@ impl<'p> View<'p> {
 
     /// Tells fewer rows, or less of whatever else is long; false if there is nothing left to leave out.
     fn shorten(&mut self, page: &ReportPage<'_>) -> bool {
-        if self.to_mend.is_empty() && self.removed.is_empty() && self.withheld.is_empty() {
+        if self.to_mend.is_empty() && self.kept.is_empty() && self.removed.is_empty() && self.withheld.is_empty() {
             return self.causes.pop().is_some();
         }
         self.to_mend = &self.to_mend[..self.to_mend.len() * 3 / 4];
+        self.kept = &self.kept[..self.kept.len() * 3 / 4];
         self.removed = &self.removed[..self.removed.len() * 3 / 4];
         self.withheld = &self.withheld[..self.withheld.len() * 3 / 4];
         self.note(page);
@@ -362,7 +368,7 @@ mod tests {
     #[test]
     fn a_page_that_would_be_too_large_tells_fewer_rows() {
         let cell = |n: usize| (format!("column {n}"), "&".repeat(200));
-        let row = |n| RowToMend {
+        let row = |n| UndoneRow {
             line: Line(n),
             status: Status::Failed,
             cells: (0..5).map(cell).collect(),

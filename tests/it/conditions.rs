@@ -5,7 +5,7 @@ use std::time::Duration;
 use connect_emulator::{Emulator, Fault, Faults, Operation, Quotas, Rule};
 use serde_json::json;
 
-use crate::world::{World, instance, proficiencies, user_id};
+use crate::world::{BUCKET, World, instance, proficiencies, user_id};
 
 const HEADER: &str = "user,attribute,value,level,action,if_level\n";
 
@@ -40,6 +40,10 @@ async fn a_row_whose_condition_does_not_hold_is_kept_and_the_others_go_ahead() {
     assert_eq!(report.summary["users"], json!({"total": 1, "changed": 1, "unchanged": 0, "with_errors": 1}));
     let retry = report.retry.unwrap();
     assert_eq!(retry.lines().count(), 1 + 1, "what is kept is not there to be mended: {retry}");
+    let page = world.s3.get(BUCKET, &format!("{}report.html", report.folder)).unwrap();
+    let page = String::from_utf8(page.to_vec()).unwrap();
+    let kept = page.split("The rows that were kept").nth(1).unwrap();
+    assert!(kept.contains("All of them (2); results.csv has them, too.") && kept.contains(german), "{page}");
     let cause = &report.summary["causes"][0];
     assert_eq!((&cause["code"], &cause["rows"], &cause["lines"]), (&json!("changed_since"), &json!(2), &json!([2, 6])));
 }
@@ -114,7 +118,7 @@ async fn an_undo_for_which_there_is_no_room_takes_nothing_away() {
     centre.add_user(user_id(0), "agent000", held.collect::<Vec<_>>());
     let world = World::new(centre);
     let rows: String = (10..20).map(|product| format!("agent000,Product,P{product:02},4\n")).collect();
-    world.s3.put(crate::world::BUCKET, "lists/a.csv", proficiencies(rows));
+    world.s3.put(BUCKET, "lists/a.csv", proficiencies(rows));
     let request = json!({"source": "s3://imports/lists/a.csv", "mode": "replace", "max_removals_percent": 100});
     let report = world.import(request).await;
     world.emulator.instance(|centre| {
