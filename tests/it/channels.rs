@@ -253,29 +253,80 @@ const CHANNELS: [&str; 4] = ["VOICE", "CHAT", "TASK", "EMAIL"];
 type Settings = Vec<BTreeMap<&'static str, (bool, u64)>>;
 
 #[derive(Clone, Debug)]
+struct Row {
+    user: usize,
+    channel: &'static str,
+    accept: &'static str,
+    seconds: &'static str,
+    if_accept: &'static str,
+}
+
+#[derive(Clone, Debug)]
 struct Case {
     before: Settings,
-    /// User, channel, and what two cells say.
-    rows: Vec<(usize, &'static str, &'static str, &'static str)>,
+    rows: Vec<Row>,
     way: ConfigLists,
     seed: u64,
     fault: f64,
     lives: Vec<Duration>,
+    /// What others set after the import: of which user's channel, and to what.
+    since: Vec<(usize, &'static str, (bool, u64))>,
 }
 
 fn case() -> impl Strategy<Value = Case> {
-    let of_channel = (any::<bool>(), prop::sample::select(vec![0_u64, 30, 60]));
-    let of_user = prop::collection::vec(of_channel, 4).prop_map(|of| CHANNELS.into_iter().zip(of).collect());
+    let of_channel = || (any::<bool>(), prop::sample::select(vec![0_u64, 30, 60]));
+    let of_user = prop::collection::vec(of_channel(), 4).prop_map(|of| CHANNELS.into_iter().zip(of).collect());
+    let channel = || prop::sample::select(CHANNELS.to_vec());
     let row = (
         0..4_usize,
-        prop::sample::select(CHANNELS.to_vec()),
+        channel(),
         prop::sample::select(vec!["", "yes", "no", "no", "perhaps"]),
         prop::sample::select(vec!["", "0", "30", "60", "60"]),
+        prop::sample::select(vec!["", "", "", "yes", "no"]),
     );
+    let row =
+        row.prop_map(|(user, channel, accept, seconds, if_accept)| Row { user, channel, accept, seconds, if_accept });
     let how = (prop::sample::select(WAYS.to_vec()), any::<u64>(), 0.0..0.08_f64);
     let lives = prop::collection::vec((1_u64..1200).prop_map(Duration::from_millis), 0..4);
-    (prop::collection::vec(of_user, 4), prop::collection::vec(row, 1..16), how, lives)
-        .prop_map(|(before, rows, (way, seed, fault), lives)| Case { before, rows, way, seed, fault, lives })
+    let since = prop::collection::vec((0..4_usize, channel(), of_channel()), 0..4);
+    (prop::collection::vec(of_user, 4), prop::collection::vec(row, 1..16), how, lives, since).prop_map(
+        |(before, rows, (way, seed, fault), lives, since)| Case { before, rows, way, seed, fault, lives, since },
+    )
+}
+
+impl Case {
+    fn file(&self) -> String {
+        let row = |Row { user, channel, accept, seconds, if_accept }: &Row| {
+            format!("agent{user:03},{channel},{accept},{seconds},{if_accept}\n")
+        };
+        let header = "user,channel,auto_accept,after_contact_work_seconds,if_auto_accept\n".to_owned();
+        self.rows.iter().map(row).fold(header, |file, row| file + &row)
+    }
+
+    fn world(&self, faults: Faults) -> World {
+        let mut centre = instance(4);
+        for (n, before) in self.before.iter().enumerate() {
+            set_channels(&mut centre, n, before);
+        }
+        let switches = Switches { config_lists: self.way, ..Switches::default() };
+        let emulator = Emulator::builder(centre).switches(switches).faults(faults).latency(Duration::from_millis(40));
+        let s3 = MemoryS3::new().with_bucket(BUCKET, Versioning::Enabled);
+        s3.set_latency(Duration::from_millis(15));
+        let limits = [("REQUESTS_PER_SECOND", "20"), ("REQUEST_BURST", "5"), ("MAX_INVALID_PERCENT", "100")];
+        World::over(emulator.quotas(Quotas::all(20.0, 5)), &s3, &limits)
+    }
+}
+
+fn set_channels(centre: &mut Instance, n: usize, channels: &BTreeMap<&'static str, (bool, u64)>) {
+    let items = channels.iter();
+    let accept: Vec<_> =
+        items.clone().map(|(channel, (accept, _))| json!({"Channel": channel, "AutoAccept": accept})).collect();
+    let seconds = items.map(|(channel, (_, seconds))| {
+        json!({"Channel": channel, "AfterContactWorkConfig": {"AfterContactWorkTimeLimit": seconds}})
+    });
+    let seconds: Vec<_> = seconds.collect();
+    let lists = json!({"AutoAcceptConfigs": accept, "AfterContactWorkConfigs": seconds});
+    centre.set_config(&user_id(n), serde_json::from_value(lists).unwrap());
 }
 
 fn settings(world: &World) -> Settings {
@@ -295,18 +346,6 @@ fn settings(world: &World) -> Settings {
 }
 
 async fn check(case: Case) {
-    let mut centre = instance(4);
-    for (n, before) in case.before.iter().enumerate() {
-        let items = before.iter();
-        let accept: Vec<_> =
-            items.clone().map(|(channel, (accept, _))| json!({"Channel": channel, "AutoAccept": accept})).collect();
-        let seconds = items.map(|(channel, (_, seconds))| {
-            json!({"Channel": channel, "AfterContactWorkConfig": {"AfterContactWorkTimeLimit": seconds}})
-        });
-        let seconds: Vec<_> = seconds.collect();
-        let lists = json!({"AutoAcceptConfigs": accept, "AfterContactWorkConfigs": seconds});
-        centre.set_config(&user_id(n), serde_json::from_value(lists).unwrap());
-    }
     let conflict = Fault::Custom {
         status: 409,
         code: "ConditionalOperationFailedException".into(),
@@ -315,45 +354,69 @@ async fn check(case: Case) {
     };
     let faults = [Fault::Throttle, Fault::InternalError, Fault::CutBefore, Fault::CutAfter, conflict];
     let rule = |fault| Rule::new(fault).on(Operation::UpdateUserConfig).randomly(case.fault / 5.0);
-    let faults = faults.map(rule).into_iter().fold(Faults::seeded(case.seed), Faults::rule);
-    let switches = Switches { config_lists: case.way, ..Switches::default() };
-    let emulator = Emulator::builder(centre).switches(switches).faults(faults).latency(Duration::from_millis(40));
-    let s3 = MemoryS3::new().with_bucket(BUCKET, Versioning::Enabled);
-    s3.set_latency(Duration::from_millis(15));
-    let limits = [("REQUESTS_PER_SECOND", "20"), ("REQUEST_BURST", "5"), ("MAX_INVALID_PERCENT", "100")];
-    let mut world = World::over(emulator.quotas(Quotas::all(20.0, 5)), &s3, &limits);
-    let rows: String = case
-        .rows
-        .iter()
-        .map(|(n, channel, accept, seconds)| format!("agent{n:03},{channel},{accept},{seconds}\n"))
-        .collect();
-    let event = world.dropped("incoming/a.csv", format!("user,channel,auto_accept,after_contact_work_seconds\n{rows}"));
+    let faults = || faults.clone().map(rule).into_iter().fold(Faults::seeded(case.seed), Faults::rule);
+    let mut world = case.world(faults());
+    let event = world.dropped("incoming/a.csv", case.file());
     let report = world.import_killed(event, &case.lives).await;
     report.counts();
 
     let mut expected = case.before.clone();
-    for ((n, channel, accept, seconds), [_, status, code, message]) in case.rows.iter().zip(report.rows()) {
-        assert!(
-            matches!(status.as_str(), "updated" | "unchanged" | "duplicate" | "invalid"),
-            "{status} {code} {message}"
-        );
-        if status == "invalid" {
-            continue;
+    for (row, [_, status, code, message]) in case.rows.iter().zip(report.rows()) {
+        let before = case.before[row.user][row.channel];
+        let holds = row.if_accept.is_empty() || before.0 == (row.if_accept == "yes");
+        match status.as_str() {
+            "invalid" => continue,
+            "kept" if !holds => continue,
+            "updated" => assert!(holds, "{row:?}"),
+            "unchanged" | "duplicate" => {}
+            _ => panic!("{row:?} is {status}: {code} {message}"),
         }
-        let of = expected[*n].get_mut(channel).unwrap();
-        if !accept.is_empty() {
-            of.0 = *accept == "yes";
+        let of = expected[row.user].get_mut(row.channel).unwrap();
+        if !row.accept.is_empty() {
+            of.0 = row.accept == "yes";
         }
-        if !seconds.is_empty() {
-            of.1 = seconds.parse().unwrap();
+        if !row.seconds.is_empty() {
+            of.1 = row.seconds.parse().unwrap();
         }
     }
     assert_eq!(settings(&world), expected, "what the good rows say is there, and nothing else has changed");
+
+    // A dry run and its plan are the run itself.
+    let mut other = case.world(faults());
+    let event = other.dropped("incoming/dry-run=true/a.csv", case.file());
+    let planned = other.import_killed(event, &case.lives).await;
+    assert_eq!(settings(&other), case.before, "a dry run writes nothing");
+    if let Some(plan) = planned.plan {
+        let event = other.dropped("incoming/plan.csv", plan);
+        assert_eq!(other.import_killed(event, &case.lives).await.status(), "succeeded");
+    }
+    assert_eq!(settings(&other), expected, "the plan does what the run does");
+
+    let mut changed = expected.clone();
+    for (n, channel, to) in &case.since {
+        changed[*n].insert(*channel, *to);
+    }
+    for (n, channels) in changed.iter().enumerate() {
+        world.emulator.instance(|centre| set_channels(centre, n, channels));
+    }
     world.emulator.set_faults(Faults::none());
     if let Some(undo) = report.undo {
         world.drop_file("incoming/undo.csv", undo).await;
     }
-    assert_eq!(settings(&world), case.before, "undo.csv takes back all of it");
+    let now = settings(&world);
+    for n in 0..4 {
+        for channel in CHANNELS {
+            let of = |settings: &Settings| settings[n][channel];
+            let (then, imported, left, now) = (of(&case.before), of(&expected), of(&changed), of(&now));
+            let accept = if left.0 == imported.0 { then.0 } else { left.0 };
+            let seconds = if left.1 == imported.1 { then.1 } else { left.1 };
+            assert_eq!(
+                now,
+                (accept, seconds),
+                "agent{n:03} {channel}: undo.csv takes back all but what others changed"
+            );
+        }
+    }
 }
 
 proptest! {
