@@ -1,7 +1,6 @@
 //! An import as far as it came: its rows, what they were compared with, and how it ends.
 
 use super::run::Verdict;
-use crate::connect::ProficiencyKey;
 use crate::input::Header;
 use crate::kind::{Describe, EffectsOf, Unassigned};
 use crate::outcome::{Code, Counts, Line, Note, Outcome, Problem, Status};
@@ -57,14 +56,7 @@ impl<R: Describe> Imported<R> {
 
     /// Whether nothing would have been withheld if rows of people without an account were ignored.
     pub(super) fn is_withheld_by_nobodys(&self) -> bool {
-        let pair = |row: &[String]| match row {
-            [_, attribute, value, ..] => {
-                Some(ProficiencyKey { attribute: attribute.as_str().into(), value: value.as_str().into() })
-            }
-            _ => None,
-        };
-        let mut pairs = self.withheld_by_name().filter_map(|row| pair(&row));
-        !pairs.any(|pair| self.unassigned.without_nobodys.covers(&pair))
+        !self.rows.all_effects().any(|(.., effects)| R::withholds(&effects, &self.unassigned.without_nobodys))
     }
 
     /// Rows about users as the file names them.

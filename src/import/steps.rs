@@ -204,11 +204,11 @@ async fn apply_rows<R: Describe>(
     };
     let options = &run.record().options;
     // A guard that was passed is not asked again. What a dry run would do is told, also where it would not be done.
-    let mut rejected = None;
-    if !has_begun || options.dry_run {
-        rejected = guard::mostly_invalid(options, import.rows.ledger().counts());
-    }
-    if let Some(problem) = rejected.take_if(|_| !options.dry_run) {
+    let is_asked = !has_begun || options.dry_run;
+    let mut rejected = guard::mostly_invalid(options, import.rows.ledger().counts()).filter(|_| is_asked);
+    if !options.dry_run
+        && let Some(problem) = rejected
+    {
         return Ok(Verdict::Rejected(problem));
     }
     run.causes.replace(import.causes_so_far());

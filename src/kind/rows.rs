@@ -194,7 +194,12 @@ pub trait Describe: Rows {
         Vec::new()
     }
 
-    /// The same in the form of `removed.csv`. `user` is as the file names it.
+    /// Whether a removal was withheld that these protect.
+    fn withholds(_effects: &EffectsOf<Self>, _protected: &Protected) -> bool {
+        false
+    }
+
+    /// What was withheld, in the form of `removed.csv`. `user` is as the file names it.
     fn withheld_by_name(_user: &str, _effects: &EffectsOf<Self>) -> Vec<Vec<String>> {
         Vec::new()
     }

@@ -78,6 +78,14 @@ impl Unassigned {
         }
     }
 
+    /// What a row may name is not removed. `is_nobodys` says whether it would be if such rows were ignored.
+    pub fn protect(&mut self, protected: Protected, is_nobodys: bool) {
+        if !is_nobodys {
+            self.without_nobodys.absorb(protected.clone());
+        }
+        self.protected.absorb(protected);
+    }
+
     /// What a later delivery finds is protected, too. What an earlier one found stays so: who was renamed meanwhile must not
     /// lose anything for it.
     pub fn absorb(&mut self, later: Self) {

@@ -150,7 +150,7 @@ pub enum Note {
     SetSize(u32),
     /// The level that was found where a condition names another one, in hundredths; 0 if there was none.
     LevelFound(u32),
-    /// There was no room for the row, because of others that were kept.
+    /// There was no room for what the user's rows add, so the row was not done either.
     NoRoom,
 }
 
@@ -192,7 +192,7 @@ impl Outcome {
         Self { status: Status::Kept, code: Code::ChangedSince, detail: hundredths }
     }
 
-    /// A row for which there was no room because of others that were kept.
+    /// A row that was not done, because there was no room for what the user's rows add.
     pub const fn kept_without_room() -> Self {
         Self::kept(NO_ROOM)
     }

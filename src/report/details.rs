@@ -1,4 +1,5 @@
-//! What the page tells beyond the summary: the first rows to mend, the levels before and after, the first removals. However large
+//! What the page tells beyond the summary: the first rows to mend and those that were kept, the levels before and after, the
+//! first removals and those that were withheld. However large
 //! the file, what is held is small. Pure.
 
 use std::borrow::Cow;
@@ -10,8 +11,9 @@ use crate::outcome::{LevelChange, Line, RowReport, Status};
 
 /// Rows to mend that the page tells.
 const MAX_ROWS: usize = 500;
-/// Rows that were kept, and removals, that the page tells.
+/// Rows that were kept that the page tells.
 const MAX_KEPT: usize = 200;
+/// Removals that the page tells, and as many that were withheld.
 const MAX_REMOVALS: usize = 200;
 /// Letters of a column's name, of a cell, and of a sentence.
 const MAX_NAME_LETTERS: usize = 50;

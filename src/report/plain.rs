@@ -1,4 +1,4 @@
-//! `undo.csv` and `removed.csv`: tables of our own, in the form of a file to drop.
+//! `undo.csv`, `plan.csv`, `withheld.csv` and `removed.csv`: tables of our own, in the form of a file to drop.
 
 use crate::input::escape_formula;
 

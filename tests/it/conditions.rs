@@ -5,7 +5,7 @@ use std::time::Duration;
 use connect_emulator::{Emulator, Fault, Faults, Operation, Quotas, Rule};
 use serde_json::json;
 
-use crate::world::{BUCKET, World, instance, proficiencies, user_id};
+use crate::world::{BUCKET, World, instance, proficiencies, user_id, with_products};
 
 const HEADER: &str = "user,attribute,value,level,action,if_level\n";
 
@@ -88,12 +88,7 @@ async fn a_file_with_conditions_is_never_the_whole_truth() {
 
 #[tokio::test(start_paused = true)]
 async fn rows_that_are_kept_and_leave_no_room_keep_all_of_their_user() {
-    let mut centre = instance(0);
-    for n in 0..2 {
-        let held = (0..10).map(|product| ("Product".to_owned(), format!("P{product:02}"), 3.0));
-        centre.add_user(user_id(n), format!("agent{n:03}"), held.collect::<Vec<_>>());
-    }
-    let world = World::new(centre);
+    let world = World::new(with_products(2, 10));
     let swap = |n: usize, if_level: u8| {
         format!(
             "agent{n:03},Product,P00,,remove,{if_level}\nagent{n:03},Product,P01,,remove,3\n\
@@ -113,10 +108,7 @@ async fn rows_that_are_kept_and_leave_no_room_keep_all_of_their_user() {
 /// A replacement gave ten for ten; one of them went, and another came. There is no room for all that the undo brings back.
 #[tokio::test(start_paused = true)]
 async fn an_undo_for_which_there_is_no_room_takes_nothing_away() {
-    let mut centre = instance(0);
-    let held = (0..10).map(|product| ("Product".to_owned(), format!("P{product:02}"), 3.0));
-    centre.add_user(user_id(0), "agent000", held.collect::<Vec<_>>());
-    let world = World::new(centre);
+    let world = World::new(with_products(1, 10));
     let rows: String = (10..20).map(|product| format!("agent000,Product,P{product:02},4\n")).collect();
     world.s3.put(BUCKET, "lists/a.csv", proficiencies(rows));
     let request = json!({"source": "s3://imports/lists/a.csv", "mode": "replace", "max_removals_percent": 100});

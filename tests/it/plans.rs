@@ -6,7 +6,7 @@ use connect_emulator::{Emulator, Quotas};
 use expect_test::expect;
 use serde_json::json;
 
-use crate::world::{BUCKET, Report, World, instance, proficiencies, user_id};
+use crate::world::{BUCKET, Report, World, instance, proficiencies, user_id, with_products};
 
 const WRITES: [&str; 3] = ["AssociateUserProficiencies", "UpdateUserProficiencies", "DisassociateUserProficiencies"];
 
@@ -73,12 +73,7 @@ async fn a_plan_spares_what_others_changed_meanwhile() {
 
 #[tokio::test(start_paused = true)]
 async fn what_a_guard_rejects_can_be_done_by_its_plan() {
-    let mut centre = instance(0);
-    for n in 0..2 {
-        let held = (0..10).map(|product| ("Product".to_owned(), format!("P{product:02}"), 3.0));
-        centre.add_user(user_id(n), format!("agent{n:03}"), held.collect::<Vec<_>>());
-    }
-    let world = World::new(centre);
+    let world = World::new(with_products(2, 10));
     let rows = proficiencies("agent000,Product,P00,5\nagent001,Product,P11,3\n");
     let rejected = world.drop_file("incoming/mode=replace/a.csv", &rows).await;
     assert_eq!((rejected.status(), rejected.plan.is_none()), ("rejected", true));

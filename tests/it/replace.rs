@@ -9,18 +9,13 @@ use proptest::prelude::*;
 use serde_json::json;
 use tokio::time::{Instant, timeout};
 
-use crate::world::{BUCKET, Report, World, instance, run, user_id};
+use crate::world::{BUCKET, Report, World, instance, run, user_id, with_products};
 
 const WRITES: [&str; 3] = ["AssociateUserProficiencies", "UpdateUserProficiencies", "DisassociateUserProficiencies"];
 
 /// Users who have ten products each, P00 to P09, at level 3.
 fn full_centre(n_users: usize) -> Instance {
-    let mut centre = instance(0);
-    for n in 0..n_users {
-        let held: Vec<_> = (0..10).map(|product| ("Product".to_owned(), format!("P{product:02}"), 3.0)).collect();
-        centre.add_user(user_id(n), format!("agent{n:03}"), held);
-    }
-    centre
+    with_products(n_users, 10)
 }
 
 /// Ten other products for each.

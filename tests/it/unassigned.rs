@@ -4,16 +4,11 @@ use connect_emulator::{Emulator, Instance, Quotas};
 use expect_test::expect;
 use serde_json::{Value, json};
 
-use crate::world::{BUCKET, Report, World, instance, user_id};
+use crate::world::{BUCKET, Report, World, user_id, with_products};
 
 /// Users who have P00 to P03 at level 3.
 fn centre(n_users: usize) -> Instance {
-    let mut centre = instance(0);
-    for n in 0..n_users {
-        let held: Vec<_> = (0..4).map(|product| ("Product".to_owned(), format!("P{product:02}"), 3.0)).collect();
-        centre.add_user(user_id(n), format!("agent{n:03}"), held);
-    }
-    centre
+    with_products(n_users, 4)
 }
 
 async fn replace(world: &World, rows: &str, more: &Value) -> Report {
@@ -111,12 +106,7 @@ async fn what_was_withheld_is_told_by_name_and_can_be_removed_all_the_same() {
 
 #[tokio::test(start_paused = true)]
 async fn what_was_withheld_does_not_count_for_the_guard() {
-    let mut centre = instance(0);
-    for n in 0..4 {
-        let held: Vec<_> = (0..4).map(|product| ("Product".to_owned(), format!("P{product:02}"), 3.0)).collect();
-        centre.add_user(user_id(n), format!("agent{n:03}"), held);
-    }
-    let world = World::new(centre);
+    let world = World::new(centre(4));
     let rows: String = (0..4).map(|n| format!("agent{n:03},Product,P00,3\n")).collect();
     let guard = json!({"max_removals_percent": 20, "dry_run": true, "import_id": "whole"});
     assert_eq!(replace(&world, &rows, &guard).await.status(), "rejected");
@@ -163,10 +153,7 @@ async fn whoever_lists_people_without_an_account_can_say_so() {
 /// Ten for ten others under a limit of ten: what is protected leaves no room for one of them.
 #[tokio::test(start_paused = true)]
 async fn where_what_is_protected_leaves_no_room_that_is_told_and_nothing_is_removed() {
-    let mut centre = instance(0);
-    let held = (0..10).map(|product| ("Product".to_owned(), format!("P{product:02}"), 3.0));
-    centre.add_user(user_id(0), "agent000", held.collect::<Vec<_>>());
-    let world = World::new(centre);
+    let world = World::new(with_products(1, 10));
     let rows: String = (10..20).map(|product| format!("agent000,Product,P{product:02},4\n")).collect();
     let report = replace(&world, &format!("{rows}nobody,Product,P02,3\n"), &json!({})).await;
     assert_eq!(report.counts(), [("invalid".to_owned(), 11)].into());

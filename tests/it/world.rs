@@ -38,6 +38,16 @@ pub fn instance(n_users: usize) -> Instance {
     instance
 }
 
+/// The same centre, but each user has so many products, from P00 on, at level 3.
+pub fn with_products(n_users: usize, n_products: usize) -> Instance {
+    let mut centre = instance(0);
+    for n in 0..n_users {
+        let held: Vec<_> = (0..n_products).map(|product| ("Product", format!("P{product:02}"), 3.0)).collect();
+        centre.add_user(user_id(n), format!("agent{n:03}"), held);
+    }
+    centre
+}
+
 pub fn user_id(n: usize) -> String {
     format!("00000000-0000-4000-8000-{n:012}")
 }

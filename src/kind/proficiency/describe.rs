@@ -7,6 +7,7 @@ use super::rows::{ProficiencyRows, is_sheet_removal};
 use crate::connect::{Level, UserId};
 use crate::input::{Header, Record};
 use crate::kind::rows::{Describe, ReportContext, Rows as _};
+use crate::kind::unassigned::Protected;
 use crate::outcome::{Code, LevelChange, Line, Note, Outcome, Problem, RowId, RowReport, Status};
 use crate::resolve::Catalog;
 
@@ -39,6 +40,11 @@ fn conditional_row(user: &UserId, change: &ProficiencyChange, from: Option<Level
     let action = if to.is_some() { "set" } else { "remove" };
     let level = to.map_or_else(String::new, |level| level.to_string());
     vec![user.to_string(), attribute, value, level, action.to_owned(), level_or_none(from)]
+}
+
+/// The row that makes a change.
+fn forth(user: &UserId, change: &ProficiencyChange) -> Vec<String> {
+    conditional_row(user, change, change.before, change.after)
 }
 
 /// Rows of `removed.csv`: what a user had.
@@ -118,13 +124,15 @@ impl Describe for ProficiencyRows {
     }
 
     fn plan(user: &UserId, effects: &ProficiencyEffects) -> Vec<Vec<String>> {
-        let ProficiencyEffects { changed, removed, .. } = effects;
-        let forth = |change: &ProficiencyChange| conditional_row(user, change, change.before, change.after);
-        changed.iter().chain(removed).map(forth).collect()
+        effects.changed.iter().chain(&effects.removed).map(|change| forth(user, change)).collect()
     }
 
     fn withheld(user: &UserId, effects: &ProficiencyEffects) -> Vec<Vec<String>> {
-        effects.withheld.iter().map(|change| conditional_row(user, change, change.before, change.after)).collect()
+        effects.withheld.iter().map(|change| forth(user, change)).collect()
+    }
+
+    fn withholds(effects: &ProficiencyEffects, protected: &Protected) -> bool {
+        effects.withheld.iter().any(|change| protected.covers(&change.pair))
     }
 
     fn withheld_by_name(user: &str, effects: &ProficiencyEffects) -> Vec<Vec<String>> {

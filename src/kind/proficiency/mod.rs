@@ -1,8 +1,8 @@
 //! Proficiencies: user, attribute, value, level, and optionally what to do.
 //!
 //! In the order in which data flows: [`row`] checks each row by itself, [`rows`] holds what a file says and compares the
-//! rows of one user, [`mod@unassigned`] are those of nobody, [`mod@plan`] finds the least calls from what a user has to what it should have, [`target`] follows one
-//! user on the way, [`effects`] is what was done to the user, and [`describe`] tells it.
+//! rows of one user, [`torn`] and [`mod@unassigned`] say what rows of nobody may name, [`mod@plan`] finds the least calls from
+//! what a user has to what it should have, [`target`] follows one user on the way, [`effects`] is what was done to the user, and [`describe`] tells it.
 
 mod describe;
 mod effects;

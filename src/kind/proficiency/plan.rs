@@ -92,12 +92,12 @@ pub fn kept(
         let is_others = now != then && !item.want.is_met_by(now) && item.condition != Condition::Always;
         if is_others { Some(now) } else { (!item.condition.holds(then)).then_some(then) }
     };
-    let (mut kept, mut others, mut frees_less) = (BTreeMap::new(), Vec::new(), false);
+    let (mut kept, mut others, mut keeps_removals) = (BTreeMap::new(), Vec::new(), false);
     for item in items.iter().filter(|item| !item.want.is_met_by(level(before, item))) {
         match found(item) {
             Some(found) => {
                 kept.insert(item.pair.clone(), KeptReason::Found(found));
-                frees_less |= item.want == Want::Absent;
+                keeps_removals |= item.want == Want::Absent;
             }
             None => others.push(item.clone()),
         }
@@ -105,7 +105,7 @@ pub fn kept(
     if plan(before, &others, limit).too_many.is_some() {
         let is_planned = |item: &ProficiencyItem| item.want == Want::Absent && item.condition != Condition::Always;
         let is_undone = |item: &ProficiencyItem| !item.want.is_met_by(level(now, item));
-        let left = others.into_iter().filter(|item| is_undone(item) && (frees_less || is_planned(item)));
+        let left = others.into_iter().filter(|item| is_undone(item) && (keeps_removals || is_planned(item)));
         kept.extend(left.map(|item| (item.pair, KeptReason::NoRoom)));
     }
     kept

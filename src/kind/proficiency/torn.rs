@@ -37,18 +37,18 @@ pub(super) struct MovedPairs {
 impl TornRows {
     /// Takes a row that is wrong by itself, if it is one of these.
     pub(super) fn push(&mut self, row: RowId, header: &Header, record: &Record<'_>) {
-        if holds_line_break(header, record) {
-            // A quote that is not closed has swallowed rows.
-            self.rows.insert(row);
-            self.moved.push(MovedPairs { pairs: Vec::new(), is_joined: true });
-            return;
-        }
-        if !has_cells_beyond(header, record) {
+        // A quote that is not closed has swallowed rows.
+        let is_several = holds_line_break(header, record);
+        if !is_several && !has_cells_beyond(header, record) {
             return;
         }
         self.rows.insert(row);
         // The columns of a sheet are not those of its entries.
         if header.is_of_sheet() || self.has_too_many() {
+            return;
+        }
+        if is_several {
+            self.moved.push(MovedPairs { pairs: Vec::new(), is_joined: true });
             return;
         }
         let n_beyond = record.len() - header.cells.len();
@@ -92,4 +92,30 @@ pub(super) fn named_pair<'r>(header: &Header, record: &Record<'r>, code: Code) -
     // Its levels may stand below other skills' headings.
     let has_moved = header.is_of_sheet() && code == Code::WrongCellCount;
     if has_moved || attribute.len().max(value.len()) > MAX_BYTES { ("", "") } else { (attribute, value) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::row::{SCHEMA, check};
+    use super::*;
+    use crate::input::Reader;
+
+    #[test]
+    fn however_many_rows_are_torn_what_is_held_is_bounded() {
+        for row in ["j,A,v,3,more", "j,A,\"v\nw\",3", "j,A,v,3,four,more,cells,here"] {
+            let (mut torn, mut n) = (TornRows::default(), 0);
+            let mut visit = |header: &Header, record: Record<'_>| {
+                assert!(check(header, &record).is_err());
+                torn.push(RowId(n), header, &record);
+                n += 1;
+                Ok(())
+            };
+            let mut reader = Reader::new(&[SCHEMA]);
+            reader
+                .push(format!("user,attribute,value,level\n{}", format!("{row}\n").repeat(1500)).as_bytes(), &mut visit)
+                .unwrap();
+            reader.finish(&mut visit).unwrap();
+            assert_eq!((torn.rows.len(), torn.moved().len(), torn.has_too_many()), (1500, MAX_HELD, true), "{row}");
+        }
+    }
 }

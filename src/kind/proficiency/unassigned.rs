@@ -29,36 +29,28 @@ impl ProficiencyRows {
             unassigned.push(ledger.line(row));
             let symbols = self.symbols(row);
             if seen.insert((symbols, is_nobodys)) {
-                let protected = protected(catalog, self.texts(symbols));
-                if !is_nobodys {
-                    unassigned.without_nobodys.absorb(protected.clone());
-                }
-                unassigned.protected.absorb(protected);
+                let (attribute, value) = self.texts(symbols);
+                // A pair that the instance does not have is misspelled.
+                let protected = protected(catalog, [(attribute, value)].into_iter(), true);
+                unassigned.protect(protected, is_nobodys);
             }
         }
-        let moved = self.torn.moved().iter().map(|moved| protected_where_moved(catalog, moved));
-        for protected in moved.chain(self.torn.has_too_many().then_some(Protected::Everything)) {
-            unassigned.without_nobodys.absorb(protected.clone());
-            unassigned.protected.absorb(protected);
+        for MovedPairs { pairs, is_joined } in self.torn.moved() {
+            let pairs = pairs.iter().map(|(attribute, value)| (attribute.as_str(), value.as_str()));
+            unassigned.protect(protected(catalog, pairs, *is_joined), false);
+        }
+        if self.torn.has_too_many() {
+            unassigned.protect(Protected::Everything, false);
         }
         unassigned
     }
 }
 
-/// What a row may name where its cells have moved.
-fn protected_where_moved(catalog: &Catalog, MovedPairs { pairs, is_joined }: &MovedPairs) -> Protected {
+/// Those of the pairs that the instance has. If it has none of them, and one must be the row's own: everything.
+fn protected<'p>(catalog: &Catalog, pairs: impl Iterator<Item = (&'p str, &'p str)>, must_be_one: bool) -> Protected {
     let mut protected = Protected::default();
-    for (attribute, value) in pairs.iter().filter_map(|(attribute, value)| catalog.listed(attribute, value)) {
+    for (attribute, value) in pairs.filter_map(|(attribute, value)| catalog.listed(attribute, value)) {
         protected.add(attribute, value);
     }
-    if *is_joined && protected == Protected::Nothing { Protected::Everything } else { protected }
-}
-
-/// The pair itself if the instance has it; all if it does not, for then it is misspelled.
-fn protected(catalog: &Catalog, (attribute, value): (&str, &str)) -> Protected {
-    catalog.listed(attribute, value).map_or(Protected::Everything, |(attribute, value)| {
-        let mut protected = Protected::default();
-        protected.add(attribute, value);
-        protected
-    })
+    if must_be_one && protected == Protected::Nothing { Protected::Everything } else { protected }
 }

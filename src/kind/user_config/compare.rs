@@ -42,9 +42,9 @@ pub fn compare(items: Vec<UserConfigItem>) -> Vec<Result<UserConfigItem, Line>> 
 mod tests {
     use super::*;
     use crate::connect::Setting;
+    use crate::kind::user_config::cells::Cells;
     use crate::kind::user_config::conditions::Conditions;
-    use crate::kind::user_config::row::Cells;
-    use crate::kind::user_config::row::tests::check_rows;
+    use crate::kind::user_config::test_rows::check_rows;
     use crate::outcome::RowId;
 
     /// Of each row the line that it repeats, or the one that contradicts it.

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
+use super::cells::{Cells, DESK_PHONE};
 use super::conditions::{Conditions, FoundOtherwise};
-use super::row::{Cells, DESK_PHONE};
 use crate::connect::{ChannelSetting, List, Setting, UserConfig, Value};
 use crate::outcome::{Line, RowId};
 
@@ -155,7 +155,7 @@ mod tests {
     use super::*;
     use crate::connect::Channel;
     use crate::kind::user_config::compare::compare;
-    use crate::kind::user_config::row::tests::check_rows;
+    use crate::kind::user_config::test_rows::check_rows;
     use proptest::prelude::*;
 
     const HEADER: &str = "user,channel,auto_accept,agent_first_callback_auto_accept,after_contact_work_seconds,\

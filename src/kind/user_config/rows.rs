@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use super::cells::Cells;
 use super::compare::compare;
 use super::conditions::Conditions;
 use super::plan::UserConfigItem;
-use super::row::{Cells, check};
+use super::row::check;
 use super::target::{UserConfigOutcome, UserConfigTarget};
 use crate::connect::{Connect, ConnectError};
 use crate::input::{Header, Interner, Record, Symbol};

@@ -1,9 +1,10 @@
 //! What the report says of changes, and the rows that do them or take them back. Pure.
 
+use super::cells::can_say;
 use super::conditions::value_or_unset;
 use super::effects::SettingChange;
 use super::plan::is_desk_phone;
-use super::row::{CONDITIONS, SCHEMA, SETTINGS, can_say};
+use super::row::{CONDITIONS, SCHEMA, SETTINGS};
 use crate::connect::{Channel, Setting, Value};
 
 /// How many columns a file of channel settings has: user, channel, the settings, and a condition on each.
@@ -80,7 +81,7 @@ impl SettingChange {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kind::user_config::row::tests::check_rows;
+    use crate::kind::user_config::test_rows::check_rows;
 
     fn change(setting: Setting, before: Option<Value>, after: Value) -> SettingChange {
         SettingChange { setting, before, after }
