@@ -27,7 +27,7 @@ async fn serve() -> Result<(), Error> {
     let bus = settings.event_bus_name.clone().map(|name| EventBus::new(aws::event_bridge(config.into()), name));
     let topic = settings.notice_topic_arn.clone().map(|arn| Topic::new(aws::sns(config.into()), arn));
     let notifier = Notifier::new(&settings, log::Lines::new(std::io::stdout), bus, topic);
-    let connect = aws::connect(config.into(), &settings, fastrand::u64(..));
+    let connect = aws::connect(config.into(), config.into(), &settings, fastrand::u64(..));
     let importer = Importer::new(settings, connect, aws::store(config.into())).with_listener(notifier);
     let handler = Handler::new(importer, queue);
     run(service_fn(|event: LambdaEvent<_>| handler.handle(event))).await

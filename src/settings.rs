@@ -10,9 +10,7 @@ use std::num::NonZeroU32;
 use std::str::FromStr;
 use std::time::Duration;
 
-use serde::Deserialize;
-
-use crate::connect::{Operation, Rate, Rates};
+use crate::connect::{Operation, OwnRate, RateSettings};
 use crate::options::{Mode, Options, Percent, Prefixes, UnassignedRows};
 
 /// The instance, as id or ARN.
@@ -29,10 +27,12 @@ pub const REPORT_BUCKET: &str = "REPORT_BUCKET";
 pub const MODE: &str = "MODE";
 /// Plan only.
 pub const DRY_RUN: &str = "DRY_RUN";
-/// Rate of each operation's bucket.
+/// Rate of each operation's bucket, or `auto`.
 pub const REQUESTS_PER_SECOND: &str = "REQUESTS_PER_SECOND";
 /// Size of each operation's bucket.
 pub const REQUEST_BURST: &str = "REQUEST_BURST";
+/// With `auto`: the share of the account's quotas that may be used.
+pub const QUOTA_SHARE_PERCENT: &str = "QUOTA_SHARE_PERCENT";
 /// Buckets of single operations, as JSON.
 pub const REQUEST_RATES: &str = "REQUEST_RATES";
 /// Rate of one more bucket over all operations.
@@ -79,7 +79,7 @@ pub struct Settings {
     /// What decides an import, where neither request nor key say otherwise.
     pub options: Options,
     /// The quotas.
-    pub rates: Rates,
+    pub rates: RateSettings,
     /// Kept back before Lambda's deadline, but never more than a fifth of a delivery's time.
     pub deadline_margin: Duration,
     /// Where messages go that are given up.
@@ -151,10 +151,6 @@ impl Settings {
             report: read.or(REPORT_PREFIX, "reports/", prefix),
             state: read.or(STATE_PREFIX, "state/", prefix),
         };
-        let default = Rate {
-            per_second: read.or(REQUESTS_PER_SECOND, "2", per_second),
-            burst: read.or(REQUEST_BURST, "5", number),
-        };
         let settings = Self {
             instance_id,
             report_bucket: read.optional(REPORT_BUCKET, |text| Ok(text.to_owned())),
@@ -171,10 +167,12 @@ impl Settings {
                     .unwrap_or(usize::MAX),
                 unassigned_rows: read.or(UNASSIGNED_ROWS, "protect", UnassignedRows::from_str),
             },
-            rates: Rates {
-                default,
-                of: read.optional(REQUEST_RATES, |text| rates(text, default)).unwrap_or_default(),
+            rates: RateSettings {
+                per_second: read.or(REQUESTS_PER_SECOND, "auto", per_second_or_auto),
+                burst: read.or(REQUEST_BURST, "5", number),
+                of: read.optional(REQUEST_RATES, own_rates).unwrap_or_default(),
                 total_per_second: read.optional(TOTAL_REQUESTS_PER_SECOND, per_second),
+                share_percent: read.or(QUOTA_SHARE_PERCENT, "90", share_percent),
             },
             deadline_margin: read.or(DEADLINE_MARGIN_SECONDS, "30", margin),
             dead_letter_queue_url: read.optional(DEAD_LETTER_QUEUE_URL, url),
@@ -250,6 +248,21 @@ fn boolean(text: &str) -> Result<bool, String> {
     }
 }
 
+/// At least a hundredth of the quota, and all of it at most.
+fn share_percent(text: &str) -> Result<f64, String> {
+    let percent: f64 = number(text)?;
+    let is_share = (1.0..=100.0).contains(&percent);
+    if is_share { Ok(percent) } else { Err(format!("{percent} is not between 1 and 100")) }
+}
+
+/// Nothing for `auto`.
+fn per_second_or_auto(text: &str) -> Result<Option<f64>, String> {
+    match text {
+        "auto" => Ok(None),
+        _ => per_second(text).map(Some).map_err(|why| format!("{why} (or 'auto')")),
+    }
+}
+
 /// More than none, and no more than a bucket can count.
 fn per_second(text: &str) -> Result<f64, String> {
     checked_per_second(number(text)?)
@@ -310,30 +323,26 @@ fn instance_id(text: &str) -> Result<String, String> {
     if is_id { Ok(id.to_owned()) } else { Err(format!("'{text}' is neither an instance's id nor its ARN")) }
 }
 
-fn rates(text: &str, default: Rate) -> Result<BTreeMap<Operation, Rate>, String> {
-    #[derive(Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct Given {
-        rate: Option<f64>,
-        burst: Option<NonZeroU32>,
-    }
-    let given: BTreeMap<String, Given> = serde_json::from_str(text)
+fn own_rates(text: &str) -> Result<BTreeMap<Operation, OwnRate>, String> {
+    let given: BTreeMap<String, OwnRate> = serde_json::from_str(text)
         .map_err(|why| format!("not of the form {{\"ListUserProficiencies\":{{\"rate\":10,\"burst\":5}}}}: {why}"))?;
-    let mut rates = BTreeMap::new();
-    for (name, Given { rate, burst }) in given {
+    let own = |(name, own): (String, OwnRate)| {
         let operation = Operation::from_name(&name).ok_or_else(|| {
             let known = Operation::ALL.map(Operation::name).join(", ");
             format!("'{name}' is no operation that is called; those are: {known}")
         })?;
-        let per_second = rate.map_or(Ok(default.per_second), checked_per_second)?;
-        rates.insert(operation, Rate { per_second, burst: burst.unwrap_or(default.burst) });
-    }
-    Ok(rates)
+        own.rate.map_or(Ok(0.0), checked_per_second)?;
+        Ok((operation, own))
+    };
+    given.into_iter().map(own).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use serde::Deserialize;
+
     use super::*;
+    use crate::connect::{AccountQuotas, Rate};
 
     fn read(given: &[(&str, &str)]) -> Result<Settings, Vec<String>> {
         let instance = [(CONNECT_INSTANCE_ID, "11111111-2222-3333-4444-555555555555")];
@@ -351,13 +360,15 @@ mod tests {
     #[test]
     fn the_defaults_are_the_documented_ones() {
         let settings = read(&[]).unwrap();
-        assert_eq!(settings.rates.default, Rate { per_second: 2.0, burst: NonZeroU32::new(5).unwrap() });
+        let (rates, share) = (settings.rates.rates(&AccountQuotas::default()), settings.rates.share_percent);
+        assert_eq!((settings.rates.asks_for_account(), share), (true, 90.0));
+        assert_eq!(rates.of(Operation::ListUsers), Rate { per_second: 2.0, burst: NonZeroU32::new(5).unwrap() });
         assert_eq!((settings.options.mode, settings.options.dry_run), (Mode::Merge, false));
         assert_eq!(settings.options.max_invalid_percent, percent(50.0));
         assert_eq!(settings.options.max_removals_percent, percent(20.0));
         assert_eq!(settings.options.max_proficiencies_per_user, 10);
         assert_eq!(settings.deadline_margin, Duration::from_secs(30));
-        assert_eq!((settings.report_bucket, settings.rates.total()), (None, None));
+        assert_eq!((settings.report_bucket, rates.total()), (None, None));
     }
 
     #[test]
@@ -372,6 +383,7 @@ mod tests {
             (REQUEST_BURST, "2.5"),
             (REQUEST_RATES, r#"{"ListUser":{"rate":1}}"#),
             (TOTAL_REQUESTS_PER_SECOND, "fast"),
+            (QUOTA_SHARE_PERCENT, "0.5"),
             (MAX_INVALID_PERCENT, "101"),
             (MAX_PROFICIENCIES_PER_USER, "0"),
             (DEADLINE_MARGIN_SECONDS, "4.9"),
@@ -385,14 +397,15 @@ mod tests {
         let expected = [
             CONNECT_INSTANCE_ID,
             STATE_PREFIX,
-            REQUESTS_PER_SECOND,
-            REQUEST_BURST,
             MODE,
             DRY_RUN,
             MAX_INVALID_PERCENT,
             MAX_PROFICIENCIES_PER_USER,
+            REQUESTS_PER_SECOND,
+            REQUEST_BURST,
             REQUEST_RATES,
             TOTAL_REQUESTS_PER_SECOND,
+            QUOTA_SHARE_PERCENT,
             DEADLINE_MARGIN_SECONDS,
             DEAD_LETTER_QUEUE_URL,
             EVENT_BUS_NAME,
@@ -451,6 +464,7 @@ mod tests {
     fn single_operations_have_their_own_quota() {
         let rates = r#"{"ListUserProficiencies":{"rate":10,"burst":7},"ListUsers":{"rate":0.5}}"#;
         let rates = read(&[(REQUEST_RATES, rates), (REQUEST_BURST, "3")]).unwrap().rates;
+        let rates = rates.rates(&AccountQuotas::default());
         let of = |operation| (rates.of(operation).per_second, rates.of(operation).burst.get());
         assert_eq!(of(Operation::ListUserProficiencies), (10.0, 7));
         assert_eq!(of(Operation::ListUsers), (0.5, 3));

@@ -30,6 +30,9 @@ struct Options {
     /// Requests that each operation takes at once
     #[arg(long, value_name = "N", default_value_t = 5)]
     burst: u32,
+    /// Another rate of one operation, such as `ListUserProficiencies=10` (may be given several times)
+    #[arg(long, value_name = "OPERATION=PER_SECOND", value_parser = rate_of)]
+    rate_of: Vec<(Operation, f64)>,
     /// How long each call takes
     #[arg(long, value_name = "MS", default_value_t = 0)]
     latency_ms: u64,
@@ -67,6 +70,8 @@ fn emulator(options: Options) -> Result<Emulator> {
         None => Faults::none(),
     };
     let quotas = if options.rate > 0.0 { Quotas::all(options.rate, options.burst) } else { Quotas::unlimited() };
+    let with = |quotas: Quotas, (operation, rate)| quotas.with(operation, rate, options.burst);
+    let quotas = options.rate_of.iter().copied().fold(quotas, with);
     Ok(Emulator::builder(instance)
         .switches(options.switches)
         .quotas(quotas)
@@ -75,6 +80,12 @@ fn emulator(options: Options) -> Result<Emulator> {
         .calendar_start(since_1970()?)
         .record_calls(false)
         .build())
+}
+
+fn rate_of(text: &str) -> Result<(Operation, f64), String> {
+    let (operation, rate) = text.split_once('=').ok_or("it is not of the form OPERATION=PER_SECOND")?;
+    let rate = rate.parse().ok().filter(|rate| *rate > 0.0).ok_or_else(|| format!("'{rate}' is no rate"))?;
+    Ok((operation.parse()?, rate))
 }
 
 #[expect(clippy::disallowed_methods, reason = "the timestamps that a person sees are those of the wall clock")]

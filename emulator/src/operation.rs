@@ -26,11 +26,13 @@ pub enum Operation {
     DescribeUser,
     /// Changes a user's settings per channel.
     UpdateUserConfig,
+    /// Of Service Quotas: how often the account may call the operations of Connect.
+    ListServiceQuotas,
 }
 
 impl Operation {
     /// Every operation, in the order of the enum.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::ListUserProficiencies,
         Self::AssociateUserProficiencies,
         Self::UpdateUserProficiencies,
@@ -40,6 +42,7 @@ impl Operation {
         Self::DescribePredefinedAttribute,
         Self::DescribeUser,
         Self::UpdateUserConfig,
+        Self::ListServiceQuotas,
     ];
 
     /// The name in the service model.
@@ -54,6 +57,7 @@ impl Operation {
             Self::DescribePredefinedAttribute => "DescribePredefinedAttribute",
             Self::DescribeUser => "DescribeUser",
             Self::UpdateUserConfig => "UpdateUserConfig",
+            Self::ListServiceQuotas => "ListServiceQuotas",
         }
     }
 
@@ -73,6 +77,8 @@ impl Operation {
             Self::DescribePredefinedAttribute => (MethodFilter::GET, "/predefined-attributes/{InstanceId}/{Name}"),
             Self::DescribeUser => (MethodFilter::GET, "/users/{InstanceId}/{UserId}"),
             Self::UpdateUserConfig => (MethodFilter::POST, "/users/{InstanceId}/{UserId}/config"),
+            // AWS JSON 1.1: the header X-Amz-Target names the operation.
+            Self::ListServiceQuotas => (MethodFilter::POST, "/"),
         }
     }
 }

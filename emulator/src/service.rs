@@ -73,7 +73,7 @@ impl Service {
 
         let result = lets_work_be_done(fault.as_ref()).then(|| {
             let instance = &mut inner.instance;
-            perform(operation, received, instance, &inner.switches, clock)
+            perform(operation, received, instance, &inner.switches, inner.throttle.quotas(), clock)
         });
         let work_done = matches!(result, Some(Ok(_)));
         let held_back = match fault {

@@ -24,6 +24,8 @@ pub struct Quota {
 pub struct Quotas {
     default: Option<Quota>,
     by_operation: BTreeMap<Operation, Quota>,
+    /// What Service Quotas says otherwise; nothing for a quota that it does not list.
+    listed: BTreeMap<Operation, Option<f64>>,
 }
 
 impl Default for Quotas {
@@ -35,12 +37,23 @@ impl Default for Quotas {
 impl Quotas {
     /// The same quota for each operation.
     pub fn all(rate: f64, burst: u32) -> Self {
-        Self { default: Some(Quota { rate, burst }), by_operation: BTreeMap::new() }
+        Self { default: Some(Quota { rate, burst }), ..Self::unlimited() }
     }
 
     /// Nothing is ever throttled.
     pub fn unlimited() -> Self {
-        Self { default: None, by_operation: BTreeMap::new() }
+        Self { default: None, by_operation: BTreeMap::new(), listed: BTreeMap::new() }
+    }
+
+    /// Those of a listing of a real account: reads 10 a second, searches and writes 2, each 5 at once.
+    pub fn of_an_account() -> Self {
+        let reads = [
+            Operation::ListUserProficiencies,
+            Operation::ListUsers,
+            Operation::DescribePredefinedAttribute,
+            Operation::DescribeUser,
+        ];
+        reads.into_iter().fold(Self::default(), |quotas, read| quotas.with(read, 10.0, 5))
     }
 
     /// Another quota for one operation.
@@ -48,6 +61,18 @@ impl Quotas {
     pub fn with(mut self, operation: Operation, rate: f64, burst: u32) -> Self {
         self.by_operation.insert(operation, Quota { rate, burst });
         self
+    }
+
+    /// Service Quotas says otherwise of one operation: another rate, or none at all.
+    #[must_use]
+    pub fn listed_as(mut self, operation: Operation, rate: Option<f64>) -> Self {
+        self.listed.insert(operation, rate);
+        self
+    }
+
+    /// What Service Quotas says of one operation.
+    pub(crate) fn listed(&self, operation: Operation) -> Option<f64> {
+        self.listed.get(&operation).copied().unwrap_or_else(|| self.of(operation).map(|quota| quota.rate))
     }
 
     /// The quota of one operation; `None` if it has no limit.
@@ -72,6 +97,10 @@ struct Bucket {
 impl Throttle {
     pub(crate) fn new(quotas: Quotas) -> Self {
         Self { quotas, buckets: BTreeMap::new() }
+    }
+
+    pub(crate) fn quotas(&self) -> &Quotas {
+        &self.quotas
     }
 
     /// Takes a token; false if there is none, which costs nothing.

@@ -7,7 +7,7 @@ use connect_bulk_import::import::trigger::{Object, Trigger};
 use connect_bulk_import::settings::CONNECT_INSTANCE_ID;
 use connect_bulk_import::{Answer, Importer, Settings, aws};
 use connect_emulator::Emulator;
-use import_testkit::clients::connect_config;
+use import_testkit::clients::{connect_config, quotas_config};
 
 /// The bucket of the examples.
 pub(crate) const BUCKET: &str = "imports";
@@ -23,7 +23,7 @@ pub(crate) fn importer(
     let settings = Settings::from_lookup(|name| {
         given(name).or_else(|| (name == CONNECT_INSTANCE_ID).then(|| instance_id.clone()))
     })?;
-    let connect = aws::connect(connect_config(emulator), &settings, 1);
+    let connect = aws::connect(connect_config(emulator), quotas_config(emulator), &settings, 1);
     Ok(Importer::new(settings, connect, aws::store(s3)))
 }
 

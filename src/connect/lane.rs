@@ -72,13 +72,24 @@ impl Lane {
         }
     }
 
+    /// Another rate from now on, with a full bucket.
+    pub(super) fn set_rate(&self, rate: Rate) {
+        self.bucket.replace(rate);
+        self.rate.replace(AdaptiveRate::new(rate.per_second));
+    }
+
     /// Begins a delivery; a resumed import's with an empty bucket.
     pub(super) fn begin(&self, is_resumed: bool) {
         self.restore(&LaneMemory::default());
         self.calls.take();
         if is_resumed {
-            self.bucket.drain();
+            self.drain();
         }
+    }
+
+    /// Empties the bucket.
+    pub(super) fn drain(&self) {
+        self.bucket.drain();
     }
 
     /// Takes over what earlier deliveries of the import knew.

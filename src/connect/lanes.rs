@@ -11,7 +11,8 @@ use super::gate::{Gate, StopCause};
 use super::lane::{Calls, Lane};
 use super::memory::LaneMemory;
 use super::operation::Operation;
-use super::rate::{FairBucket, Rates};
+use super::quotas::Rates;
+use super::rate::FairBucket;
 use super::retry::POLICY;
 use super::timeline::Timeline;
 use super::types::UserId;
@@ -29,6 +30,7 @@ pub(super) trait Probe {
 #[derive(Debug)]
 pub struct Lanes {
     lanes: Vec<Lane>,
+    rates: RefCell<Rates>,
     total: Option<FairBucket>,
     gate: Gate,
     random: RefCell<fastrand::Rng>,
@@ -46,7 +48,7 @@ struct ImportBegan {
 
 impl Lanes {
     /// Full buckets at these quotas. The seed decides the jitter of backoffs.
-    pub fn new(rates: &Rates, seed: u64) -> Self {
+    pub fn new(rates: Rates, seed: u64) -> Self {
         Self {
             lanes: Operation::ALL.map(|operation| Lane::new(operation, rates.of(operation))).into(),
             total: rates.total().map(FairBucket::new),
@@ -54,6 +56,25 @@ impl Lanes {
             random: RefCell::new(fastrand::Rng::with_seed(seed)),
             timeline: RefCell::default(),
             import_began: Cell::new(ImportBegan { before: Duration::ZERO, now: Instant::now() }),
+            rates: RefCell::new(rates),
+        }
+    }
+
+    /// What each operation may.
+    pub fn rates(&self) -> Rates {
+        self.rates.borrow().clone()
+    }
+
+    /// Other quotas from now on; the bucket over all operations stays. A lane whose quota is another one begins with a full
+    /// bucket, or where the import is resumed with an empty one. Nothing is under way yet.
+    pub fn set_rates(&self, rates: Rates, is_resumed: bool) {
+        let before = self.rates.replace(rates);
+        let rates = self.rates.borrow();
+        for lane in self.lanes.iter().filter(|lane| before.of(lane.operation) != rates.of(lane.operation)) {
+            lane.set_rate(rates.of(lane.operation));
+            if is_resumed {
+                lane.drain();
+            }
         }
     }
 
@@ -262,14 +283,15 @@ mod tests {
     use tokio::time::{sleep, timeout};
 
     use super::*;
+    use crate::connect::quotas::{AccountQuotas, RateSettings};
     use crate::connect::rate::Rate;
     use Operation::{AssociateUserProficiencies, ListUserProficiencies, SearchPredefinedAttributes};
 
     const MINUTE: Duration = Duration::from_secs(60);
 
     fn lanes() -> Lanes {
-        let default = Rate { per_second: 20.0, burst: NonZeroU32::new(5).unwrap() };
-        Lanes::new(&Rates { default, of: [].into(), total_per_second: None }, 7)
+        let rate = Rate { per_second: 20.0, burst: NonZeroU32::new(5).unwrap() };
+        Lanes::new(RateSettings::fixed(rate).rates(&AccountQuotas::default()), 7)
     }
 
     fn down(operation: Operation) -> ConnectError {

@@ -3,7 +3,7 @@
 //! [`Connect`] is what the rest of the program sees. Below it: [`sdk`], the only place that knows `aws_sdk_connect`;
 //! [`lanes`], where a call is sent until it is answered or given up; [`gate`], whether any call may go; [`lane`], whose
 //! turn it is; [`breaker`], whether the service works; [`retry`], how often and how long; [`rate`], how fast;
-//! [`error`], what a failure means; [`memory`], what the next delivery has to know; and [`timeline`], what was called when.
+//! [`quotas`], how fast it may be; [`error`], what a failure means; [`memory`], what the next delivery has to know; and [`timeline`], what was called when.
 
 mod breaker;
 mod error;
@@ -12,6 +12,7 @@ mod lane;
 mod lanes;
 mod memory;
 mod operation;
+mod quotas;
 mod rate;
 mod retry;
 mod sdk;
@@ -22,13 +23,17 @@ mod types;
 mod user_config;
 
 use std::collections::HashSet;
+use std::time::Duration;
+
+use tokio::time::timeout;
 
 pub(crate) use error::{ConnectError, ErrorKind};
 pub(crate) use lane::Calls;
 pub(crate) use lanes::Lanes;
 pub(crate) use memory::LaneMemory;
 pub(crate) use operation::Operation;
-pub(crate) use rate::{Rate, Rates};
+pub(crate) use quotas::{AccountQuotas, OwnRate, Quota, RateSettings, Rates};
+pub(crate) use rate::Rate;
 pub(crate) use timeline::Timeline;
 pub(crate) use types::{
     DirectoryUser, Level, MAX_ITEMS_PER_CALL, PredefinedAttribute, Proficiencies, Proficiency, ProficiencyKey, UserId,
@@ -42,19 +47,41 @@ use types::Page;
 /// How often a list is begun before a refused page token is an error.
 const MAX_LISTINGS: u32 = 4;
 
+/// Service Quotas only says how fast an import may be: it is not waited for.
+const QUOTAS_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// An instance, called at the pace that its quotas allow.
 #[derive(Debug)]
 pub struct Connect {
     sdk: sdk::Sdk,
+    service_quotas: sdk::ServiceQuotas,
     instance_id: String,
     lanes: Lanes,
 }
 
 impl Connect {
     /// An instance by its id, not its ARN. The client's own retries must be off: they would bypass the lanes.
-    #[expect(clippy::disallowed_types, reason = "handed through to the adapter")]
-    pub fn new(client: aws_sdk_connect::Client, instance_id: &str, lanes: Lanes) -> Self {
-        Self { sdk: sdk::Sdk::new(client, instance_id), instance_id: instance_id.to_owned(), lanes }
+    #[expect(clippy::disallowed_types, reason = "handed through to the adapters")]
+    pub fn new(
+        client: aws_sdk_connect::Client,
+        service_quotas: aws_sdk_servicequotas::Client,
+        instance_id: &str,
+        lanes: Lanes,
+    ) -> Self {
+        Self {
+            sdk: sdk::Sdk::new(client, instance_id),
+            service_quotas: sdk::ServiceQuotas::new(service_quotas),
+            instance_id: instance_id.to_owned(),
+            lanes,
+        }
+    }
+
+    /// What Service Quotas says that the account may, or why that is not known, within some seconds.
+    pub async fn account_quotas(&self) -> Result<AccountQuotas, String> {
+        match timeout(QUOTAS_TIMEOUT, self.service_quotas.list()).await {
+            Ok(listed) => Ok(AccountQuotas::of(&listed?)),
+            Err(_) => Err(format!("no answer within {} seconds", QUOTAS_TIMEOUT.as_secs())),
+        }
     }
 
     /// The lanes: their counts, their memory, and the start and the end of a delivery.

@@ -4,7 +4,7 @@
 //! The bucket is `governor`'s. It is asked with `check` and waited for on tokio's clock, so that tests run in virtual time.
 //! Its quota cannot change, and a new one starts full; hence the spacing for a rate below the configured one.
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -15,8 +15,6 @@ use governor::{Quota, RateLimiter};
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::{Instant, sleep};
 
-use super::operation::Operation;
-
 /// A quota: requests a second, and requests at once.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rate {
@@ -26,30 +24,8 @@ pub struct Rate {
     pub burst: NonZeroU32,
 }
 
-/// The quotas of all operations.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Rates {
-    /// The quota of operations that have none of their own.
-    pub default: Rate,
-    /// Quotas of single operations.
-    pub of: BTreeMap<Operation, Rate>,
-    /// One more bucket over all operations together, in requests a second.
-    pub total_per_second: Option<f64>,
-}
-
-impl Rates {
-    /// The quota of one operation.
-    pub fn of(&self, operation: Operation) -> Rate {
-        self.of.get(&operation).copied().unwrap_or(self.default)
-    }
-
-    /// The quota over all operations, as a rate with a burst of one second's worth.
-    pub fn total(&self) -> Option<Rate> {
-        self.total_per_second.map(|per_second| Rate { per_second, burst: at_least_one(per_second) })
-    }
-}
-
-fn at_least_one(number: f64) -> NonZeroU32 {
+/// The least whole number that is not less, and 1 at least.
+pub(super) fn at_least_one(number: f64) -> NonZeroU32 {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to the range first")]
     let whole = number.ceil().clamp(1.0, f64::from(u32::MAX)) as u32;
     NonZeroU32::new(whole).unwrap_or(NonZeroU32::MIN)
@@ -100,13 +76,18 @@ impl TokenBucket {
 #[derive(Debug)]
 pub(super) struct FairBucket {
     line: Mutex<()>,
-    bucket: TokenBucket,
+    bucket: RefCell<TokenBucket>,
 }
 
 impl FairBucket {
     /// A full bucket without a line.
     pub(super) fn new(rate: Rate) -> Self {
-        Self { line: Mutex::new(()), bucket: TokenBucket::new(rate) }
+        Self { line: Mutex::new(()), bucket: RefCell::new(TokenBucket::new(rate)) }
+    }
+
+    /// Puts a full bucket of another rate in the place of this one. The line stays.
+    pub(super) fn replace(&self, rate: Rate) {
+        self.bucket.replace(TokenBucket::new(rate));
     }
 
     /// Waits for its place in the line and for a token.
@@ -124,12 +105,12 @@ impl FairBucket {
 
     /// See [`TokenBucket::take`].
     pub(super) fn take(&self) -> Result<(), Duration> {
-        self.bucket.take()
+        self.bucket.borrow().take()
     }
 
     /// See [`TokenBucket::drain`].
     pub(super) fn drain(&self) {
-        self.bucket.drain();
+        self.bucket.borrow().drain();
     }
 }
 

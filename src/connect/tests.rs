@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use connect_emulator::{Emulator, Fault, Faults, Instance, Operation as Asked, Quotas, Rule};
 use futures::future::join_all;
-use import_testkit::connect_client;
+use import_testkit::{connect_client, quotas_client};
 use tokio::time::Instant;
 
 use super::*;
@@ -27,9 +27,9 @@ fn emulator(n_users: usize, faults: Faults) -> Emulator {
 }
 
 fn connect(emulator: &Emulator) -> Connect {
-    let default = Rate { per_second: 20.0, burst: NonZeroU32::new(50).unwrap() };
-    let rates = Rates { default, of: [].into(), total_per_second: None };
-    Connect::new(connect_client(emulator), INSTANCE, Lanes::new(&rates, 7))
+    let rate = Rate { per_second: 20.0, burst: NonZeroU32::new(50).unwrap() };
+    let lanes = Lanes::new(RateSettings::fixed(rate).rates(&AccountQuotas::default()), 7);
+    Connect::new(connect_client(emulator), quotas_client(emulator), INSTANCE, lanes)
 }
 
 fn user(n: usize) -> UserId {

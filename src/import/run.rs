@@ -12,7 +12,7 @@ use tracing::{info, warn};
 
 use super::importer::Importer;
 use super::progress::{History, Progress};
-use crate::connect::{ConnectError, ErrorKind, Lanes, Operation};
+use crate::connect::{AccountQuotas, ConnectError, ErrorKind, Lanes, Operation};
 use crate::input::Headings;
 use crate::kind::{FileKind, Rows, UserBatch};
 use crate::options::Mode;
@@ -158,6 +158,22 @@ impl<'i> Run<'i> {
         self.importer.connect.lanes()
     }
 
+    /// Asks how often the account may call each operation, unless the settings say so. Nothing is called before.
+    pub(super) async fn set_pace(&self) {
+        let (settings, connect) = (&self.importer.settings.rates, &self.importer.connect);
+        if !settings.asks_for_account() {
+            return;
+        }
+        let (account, complaint) = match connect.account_quotas().await {
+            Ok(account) => (account.clone(), account.complaint()),
+            Err(why) => (AccountQuotas::default(), Some(why)),
+        };
+        if let Some(complaint) = complaint {
+            warn!("what the account may is not known, so Connect's default is used: {complaint}");
+        }
+        self.lanes().set_rates(settings.rates(&account), self.record().is_resumed());
+    }
+
     /// Takes over what earlier deliveries knew of each operation. From now on writes may go out.
     pub(super) fn begin_lanes(&self, known: &LanesByName) {
         self.knows_lanes.set(true);
@@ -183,7 +199,7 @@ impl<'i> Run<'i> {
 
     /// How many users are under way at once.
     pub(super) fn users_under_way(&self, read: Operation) -> usize {
-        let reads = self.importer.settings.rates.of(read).per_second;
+        let reads = self.lanes().rates().of(read).per_second;
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rate is at most 100,000")]
         let in_two_seconds = (reads * 2.0) as usize;
         in_two_seconds.clamp(USERS_UNDER_WAY, MOST_USERS_UNDER_WAY)
@@ -304,7 +320,7 @@ impl<'i> Run<'i> {
             timeline: &timeline,
             users: since.map(|_| UsersDone { done: n_users_done, all: n_users, is_preview }),
             options: &self.record().options,
-            rates: &self.importer.settings.rates,
+            rates: &self.lanes().rates(),
             now: self.deadlines.wall_clock(),
         };
         self.overview.lock().await.write(&self.importer.store, &page).await

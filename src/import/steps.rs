@@ -1,6 +1,7 @@
 //! From the object to users who are as it says, step by step.
 
 use anyhow::Context as _;
+use futures::future::join;
 use serde_json::value::to_raw_value;
 
 use super::apply::Apply;
@@ -74,7 +75,8 @@ impl Run<'_> {
 
 /// Does all that is left of an import, and writes its report.
 pub(super) async fn import(run: &Run<'_>) -> anyhow::Result<Finished> {
-    let foregone = run.foregone().await?;
+    let (foregone, ()) = join(run.foregone(), run.set_pace()).await;
+    let foregone = foregone?;
     if !run.record().is_resumed() {
         run.write_progress().await?;
     }

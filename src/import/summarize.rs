@@ -62,6 +62,7 @@ impl Run<'_> {
             kind: self.kind.get().map(|kind| FileKind::name(kind).into()),
             columns: self.columns.borrow().clone(),
             calls,
+            quotas: self.lanes().rates().by_name(),
             deliveries: record.deliveries,
             ..Summary::begun(import_id, source, self.mode.get(), record.options.dry_run, record.started_at)
         }

@@ -2,18 +2,18 @@
 //! the real SDK client.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
 use connect_emulator::{Emulator, Faults, Instance, Operation, Quotas, Switches};
-use import_testkit::connect_client;
+use import_testkit::{connect_client, quotas_client};
 use serde_json::value::RawValue;
 
 use super::{
     Describe, FileKind, Prior, Protected, ReconcileOptions, ReportContext, Rows, Target, UserEffects, Writes, reconcile,
 };
-use crate::connect::{Connect, Lanes, Rate, Rates};
+use crate::connect::{AccountQuotas, Connect, Lanes, Rate, RateSettings};
 use crate::input::{Header, Reader, Record};
 use crate::outcome::{RowId, RowReport, StoredOutcome};
 use crate::resolve::Users;
@@ -87,8 +87,8 @@ impl Desk {
         let emulator = Emulator::builder(instance).quotas(Quotas::unlimited()).switches(switches).faults(faults);
         let emulator = emulator.latency(LATENCY).build();
         let rate = Rate { per_second: 1000.0, burst: NonZeroU32::new(1000).unwrap() };
-        let rates = Rates { default: rate, of: BTreeMap::new(), total_per_second: None };
-        let connect = Connect::new(connect_client(&emulator), INSTANCE, Lanes::new(&rates, 7));
+        let lanes = Lanes::new(RateSettings::fixed(rate).rates(&AccountQuotas::default()), 7);
+        let connect = Connect::new(connect_client(&emulator), quotas_client(&emulator), INSTANCE, lanes);
         Self { emulator, connect }
     }
 

@@ -2,7 +2,7 @@
 
 use super::summary::Summary;
 use super::text::{counted, cut, grouped, lasted, time};
-use crate::connect::{Rate, Rates};
+use crate::connect::{Operation, Quota, Rates};
 use crate::options::{Mode, Options, UnassignedRows};
 
 /// Letters of what is told in one piece.
@@ -46,12 +46,11 @@ pub(super) fn facts(summary: &Summary, options: &Options, rates: &Rates) -> Vec<
     if summary.kind.as_deref() != Some("user_config") {
         facts.push(("Proficiencies per user", format!("at most {}", options.max_proficiencies_per_user)));
     }
-    facts.push(("Quota of each operation", quota(rates.default)));
-    for (operation, rate) in &rates.of {
-        facts.push((operation.name(), quota(*rate)));
+    for (operation, quota) in called_quotas(summary) {
+        facts.push((operation, quota_in_words(quota)));
     }
-    if let Some(total) = rates.total_per_second {
-        facts.push(("All operations together", format!("{total} a second")));
+    if let Some(total) = rates.total() {
+        facts.push(("All operations together", format!("at most {} calls a second", total.per_second)));
     }
     facts.push(("Users in the file", users(summary)));
     facts.push(("Began", time(summary.started_at)));
@@ -78,6 +77,17 @@ fn users(summary: &Summary) -> String {
     )
 }
 
-fn quota(rate: Rate) -> String {
-    format!("{} a second, {} at once", rate.per_second, rate.burst)
+/// The quotas of operations that were called.
+fn called_quotas(summary: &Summary) -> impl Iterator<Item = (&'static str, Quota)> {
+    let quota = |operation: Operation| {
+        let name = operation.name();
+        summary.calls.get(name).and_then(|_| summary.quotas.get(name)).map(|quota| (name, *quota))
+    };
+    Operation::ALL.into_iter().filter_map(quota)
+}
+
+/// `at most 9 calls a second, 5 at once (a share of the account's quota)`
+fn quota_in_words(quota: Quota) -> String {
+    let Quota { rate, burst, from } = quota;
+    format!("at most {rate} calls a second, {burst} at once ({})", from.in_words())
 }

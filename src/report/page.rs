@@ -361,7 +361,7 @@ fn objects(details: &Details, summary: &Summary) -> Vec<(String, &'static str)> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::connect::Rate;
+    use crate::connect::{AccountQuotas, Rate, RateSettings};
     use crate::options::{Mode, UnassignedRows};
     use crate::outcome::Line;
 
@@ -385,7 +385,7 @@ mod tests {
         summary.status = ImportStatus::CompletedWithErrors;
         (0..4_312).for_each(|_| summary.rows.add(Status::Failed));
         summary.implied_removals = 9_000;
-        let default = Rate { per_second: 2.0, burst: std::num::NonZeroU32::MIN };
+        let rate = Rate { per_second: 2.0, burst: std::num::NonZeroU32::MIN };
         let page = ReportPage {
             summary: &summary,
             details: &details,
@@ -402,7 +402,7 @@ mod tests {
                 max_proficiencies_per_user: 10,
                 unassigned_rows: UnassignedRows::Protect,
             },
-            rates: &Rates { default, of: [].into(), total_per_second: None },
+            rates: &RateSettings::fixed(rate).rates(&AccountQuotas::default()),
             now: DateTime::UNIX_EPOCH,
         };
         let text = page.render();

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::causes::Cause;
-use crate::connect::Calls;
+use crate::connect::{Calls, Quota};
 use crate::input::Header;
 use crate::options::Mode;
 use crate::outcome::{Counts, ImportStatus, UserCounts};
@@ -47,6 +47,9 @@ pub struct Summary {
     pub users: UserCounts,
     /// What each operation was called.
     pub calls: BTreeMap<String, Calls>,
+    /// How often each operation was allowed to be called, and who says so.
+    #[serde(default)]
+    pub quotas: BTreeMap<String, Quota>,
     /// When the first delivery began.
     pub started_at: DateTime<Utc>,
     /// When the last one was done.
@@ -102,6 +105,7 @@ impl Summary {
             removals_withheld: 0,
             users: UserCounts::default(),
             calls: BTreeMap::new(),
+            quotas: BTreeMap::new(),
             started_at,
             finished_at: None,
             expected_at: None,

@@ -10,11 +10,12 @@ const LAYERS: [&str; 14] = [
 ];
 
 /// Who may name a crate: folders, or files.
-const CRATES: [(&str, &[&str]); 15] = [
+const CRATES: [(&str, &[&str]); 16] = [
     ("lambda_runtime", &["main.rs", "lambda/handler.rs"]),
     ("aws_lambda_events", &["lambda/event.rs"]),
     ("aws_config", &["main.rs"]),
     ("aws_sdk_connect", &["aws.rs", "connect/mod.rs", "connect/sdk/"]),
+    ("aws_sdk_servicequotas", &["aws.rs", "connect/mod.rs", "connect/sdk/"]),
     ("aws_sdk_s3", &["aws.rs", "store/s3/"]),
     ("aws_sdk_eventbridge", &["aws.rs", "lambda/event_bus.rs"]),
     ("aws_sdk_sns", &["aws.rs", "lambda/topic.rs"]),
@@ -29,7 +30,7 @@ const CRATES: [(&str, &[&str]); 15] = [
 ];
 
 /// What is not async.
-const PURE: [&str; 36] = [
+const PURE: [&str; 37] = [
     "lambda/event.rs",
     "lambda/metrics.rs",
     "lambda/notice.rs",
@@ -52,6 +53,7 @@ const PURE: [&str; 36] = [
     "report/table.rs",
     "report/text.rs",
     "report/words.rs",
+    "connect/quotas.rs",
     "state/entry.rs",
     "state/record.rs",
     "state/replay.rs",

@@ -23,6 +23,7 @@ mod pace;
 mod page;
 mod plan_laws;
 mod plans;
+mod quotas;
 mod replace;
 mod report;
 mod rows;

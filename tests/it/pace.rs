@@ -60,7 +60,7 @@ async fn half_the_rate_is_found_out_and_kept() {
 #[tokio::test(start_paused = true)]
 async fn half_of_the_default_rate_is_found_out_and_kept() {
     let (emulator, csv) = mixed(300);
-    let world = World::built(emulator.quotas(Quotas::all(1.0, 5)), &[]);
+    let world = World::built(emulator.quotas(Quotas::all(1.0, 5)), &[("REQUESTS_PER_SECOND", "2")]);
     let (report, over_floor, throttled) = measured(&world, &csv, 1.0, 5.0).await;
     assert_eq!(report.status(), "succeeded");
     assert!(over_floor <= 1.3, "{over_floor}");

@@ -112,6 +112,53 @@ async fn the_summary_has_what_was_promised_and_nothing_else() {
           "kind": "proficiencies",
           "message": null,
           "mode": "merge",
+          "quotas": {
+            "AssociateUserProficiencies": {
+              "burst": 5,
+              "from": "setting",
+              "rate": 1000.0
+            },
+            "DescribePredefinedAttribute": {
+              "burst": 5,
+              "from": "setting",
+              "rate": 1000.0
+            },
+            "DescribeUser": {
+              "burst": 5,
+              "from": "setting",
+              "rate": 1000.0
+            },
+            "DisassociateUserProficiencies": {
+              "burst": 5,
+              "from": "setting",
+              "rate": 1000.0
+            },
+            "ListUserProficiencies": {
+              "burst": 5,
+              "from": "setting",
+              "rate": 1000.0
+            },
+            "ListUsers": {
+              "burst": 5,
+              "from": "setting",
+              "rate": 1000.0
+            },
+            "SearchPredefinedAttributes": {
+              "burst": 5,
+              "from": "setting",
+              "rate": 1000.0
+            },
+            "UpdateUserConfig": {
+              "burst": 5,
+              "from": "setting",
+              "rate": 1000.0
+            },
+            "UpdateUserProficiencies": {
+              "burst": 5,
+              "from": "setting",
+              "rate": 1000.0
+            }
+          },
           "removals_withheld": 0,
           "rows": {
             "added": 1,

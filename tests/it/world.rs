@@ -232,7 +232,7 @@ fn handler(emulator: &Emulator, s3: &MemoryS3, sqs: &Sqs, told: &Told, settings:
         given.or_else(|| (name == "CONNECT_INSTANCE_ID").then(|| INSTANCE.to_owned()))
     };
     let settings = Settings::from_lookup(lookup).unwrap();
-    let connect = aws::connect(clients::connect_config(emulator), &settings, 7);
+    let connect = aws::connect(clients::connect_config(emulator), clients::quotas_config(emulator), &settings, 7);
     let store = aws::store(clients::s3_config(s3));
     let queue = Queue::new(sqs.client(), settings.dead_letter_queue_url.clone());
     let notifier = told.notifier(&settings);

@@ -201,6 +201,11 @@ impl Instance {
         &self.region
     }
 
+    /// The number of the account.
+    pub fn account(&self) -> &str {
+        &self.account
+    }
+
     /// All users, by id: `(id, username)`.
     pub fn users(&self) -> impl Iterator<Item = (&str, &str)> {
         self.users.iter().map(|(id, user)| (id.as_str(), user.username.as_str()))

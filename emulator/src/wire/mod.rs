@@ -4,6 +4,7 @@ mod attributes;
 mod clock;
 mod page;
 mod proficiencies;
+mod quotas;
 mod request;
 mod response;
 mod user_config;
@@ -17,7 +18,7 @@ pub(crate) use self::{
     response::{CutMark, Reply, render},
 };
 
-use crate::{error::ApiError, operation::Operation, state::Instance, switches::Switches};
+use crate::{error::ApiError, operation::Operation, state::Instance, switches::Switches, throttle::Quotas};
 
 /// Does what a call asks for, apart from everything that may go wrong around it.
 pub(crate) fn perform(
@@ -25,6 +26,7 @@ pub(crate) fn perform(
     received: &Received,
     instance: &mut Instance,
     switches: &Switches,
+    quotas: &Quotas,
     clock: Clock,
 ) -> Result<Value, ApiError> {
     match operation {
@@ -37,5 +39,6 @@ pub(crate) fn perform(
         Operation::DescribePredefinedAttribute => attributes::describe(received, instance, clock),
         Operation::DescribeUser => user_config::describe(received, instance, clock),
         Operation::UpdateUserConfig => user_config::update(received, instance, switches, clock),
+        Operation::ListServiceQuotas => quotas::list(received, instance, switches, quotas),
     }
 }

@@ -16,6 +16,8 @@ pub(crate) struct Received {
     path: HashMap<String, String>,
     /// The query string, percent-decoded.
     query: HashMap<String, String>,
+    /// The operation's name in the protocols that have it in a header.
+    target: Option<String>,
     body: Bytes,
 }
 
@@ -27,10 +29,12 @@ impl<S: Send + Sync> FromRequest<S> for Received {
         let (mut parts, body) = request.into_parts();
         let path = Path::from_request_parts(&mut parts, state).await;
         let query = Query::from_request_parts(&mut parts, state).await;
+        let target = parts.headers.get("x-amz-target").and_then(|target| target.to_str().ok()).map(str::to_owned);
         let body = Bytes::from_request(Request::from_parts(parts, body), state).await;
         Ok(Self {
             path: path.map(|Path(path)| path).unwrap_or_default(),
             query: query.map(|Query(query)| query).unwrap_or_default(),
+            target,
             body: body.unwrap_or_default(),
         })
     }
@@ -68,6 +72,13 @@ impl Received {
             check_length(value, &member_path(name), length)?;
         }
         Ok(value)
+    }
+
+    /// Whether `X-Amz-Target` names this operation.
+    pub(super) fn check_target(&self, target: &str) -> Result<(), ApiError> {
+        let is_ours = self.target.as_deref() == Some(target);
+        let message = "The requested operation is not recognized by the service.";
+        if is_ours { Ok(()) } else { Err(ApiError::new(404, "UnknownOperationException", message)) }
     }
 
     /// The query's `nextToken`.

@@ -33,7 +33,8 @@ pub(crate) fn render(reply: Reply) -> Response {
     match reply {
         Reply::Answer(body) => response(200, Some(&body), None),
         Reply::Refusal(error) => {
-            let body = json!({ "Message": error.message });
+            // `__type` is where AWS JSON 1.1 has the code; clients of REST-JSON take the header's.
+            let body = json!({ "__type": error.code, "Message": error.message });
             response(error.status, Some(&body), Some(&error.code))
         }
         Reply::Bare(status) => response(status, None, None),

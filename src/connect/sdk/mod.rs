@@ -1,7 +1,10 @@
 //! The adapter: our types to and from `aws_sdk_connect`. Each call is one attempt; the rules are elsewhere.
 #![expect(clippy::disallowed_types, reason = "this is the adapter")]
 
+mod quotas;
 mod user_config;
+
+pub(super) use quotas::ServiceQuotas;
 
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_connect::Client;

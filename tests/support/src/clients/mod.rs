@@ -78,6 +78,28 @@ pub fn connect_config_to(answer: impl Answer) -> aws_sdk_connect::config::Builde
         .http_client(http_client(answer))
 }
 
+/// A Service Quotas client with the SDK's defaults.
+pub fn quotas_client(emulator: &Emulator) -> aws_sdk_servicequotas::Client {
+    aws_sdk_servicequotas::Client::from_conf(quotas_config(emulator).build())
+}
+
+/// A Service Quotas client's wiring to the emulator.
+pub fn quotas_config(emulator: &Emulator) -> aws_sdk_servicequotas::config::Builder {
+    let emulator = emulator.clone();
+    let answer = move |request| {
+        let emulator = emulator.clone();
+        async move { Ok(emulator.answer(request).await?) }
+    };
+    let credentials =
+        aws_sdk_servicequotas::config::Credentials::new(ACCESS_KEY_ID, SECRET_ACCESS_KEY, None, None, "import-testkit");
+    aws_sdk_servicequotas::Config::builder()
+        .behavior_version(aws_sdk_servicequotas::config::BehaviorVersion::latest())
+        .region(aws_sdk_servicequotas::config::Region::new(REGION))
+        .credentials_provider(credentials)
+        .sleep_impl(TokioSleep::new())
+        .http_client(http_client(answer))
+}
+
 fn with_limits(config: aws_sdk_connect::config::Builder) -> aws_sdk_connect::config::Builder {
     config.retry_config(RetryConfig::disabled()).timeout_config(
         TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).operation_attempt_timeout(ATTEMPT_TIMEOUT).build(),
