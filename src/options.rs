@@ -54,6 +54,27 @@ impl FromStr for UnassignedRows {
     }
 }
 
+/// How long a user that was seen right need not be read again, in whole days; 0 is not at all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "u32")]
+pub struct RecheckDays(u16);
+
+impl RecheckDays {
+    /// The number of days.
+    pub const fn get(self) -> u16 {
+        self.0
+    }
+}
+
+impl TryFrom<u32> for RecheckDays {
+    type Error = String;
+
+    fn try_from(days: u32) -> Result<Self, String> {
+        let given = u16::try_from(days).ok().filter(|days| *days <= 365);
+        given.map(Self).ok_or_else(|| format!("{days} is not between 0 and 365 days"))
+    }
+}
+
 /// A share in percent, 0 to 100.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize)]
 #[serde(try_from = "f64")]
@@ -100,6 +121,9 @@ pub struct Options {
     /// What rows protect that cannot be assigned to a user.
     #[serde(default)]
     pub unassigned_rows: UnassignedRows,
+    /// How long a user that was seen right need not be read again.
+    #[serde(default)]
+    pub recheck_days: RecheckDays,
 }
 
 impl Options {
@@ -219,6 +243,7 @@ mod tests {
         max_removals_percent: Percent(20.0),
         max_proficiencies_per_user: 10,
         unassigned_rows: UnassignedRows::Protect,
+        recheck_days: RecheckDays(0),
     };
 
     /// Mode, whether it is explicit, and whether it is a dry run; or the message.

@@ -43,6 +43,8 @@ pub const MAX_INVALID_PERCENT: &str = "MAX_INVALID_PERCENT";
 pub const MAX_REMOVALS_PERCENT: &str = "MAX_REMOVALS_PERCENT";
 /// `protect` or `ignore`.
 pub const UNASSIGNED_ROWS: &str = "UNASSIGNED_ROWS";
+/// How long a user that was seen right need not be read again.
+pub const RECHECK_DAYS: &str = "RECHECK_DAYS";
 /// Connect's quota of proficiencies per agent.
 pub const MAX_PROFICIENCIES_PER_USER: &str = "MAX_PROFICIENCIES_PER_USER";
 /// Kept back before Lambda's deadline.
@@ -166,6 +168,7 @@ impl Settings {
                     .try_into()
                     .unwrap_or(usize::MAX),
                 unassigned_rows: read.or(UNASSIGNED_ROWS, "protect", UnassignedRows::from_str),
+                recheck_days: read.or(RECHECK_DAYS, "0", |text| number::<u32>(text)?.try_into()),
             },
             rates: RateSettings {
                 per_second: read.or(REQUESTS_PER_SECOND, "auto", per_second_or_auto),
@@ -385,6 +388,7 @@ mod tests {
             (TOTAL_REQUESTS_PER_SECOND, "fast"),
             (QUOTA_SHARE_PERCENT, "0.5"),
             (MAX_INVALID_PERCENT, "101"),
+            (RECHECK_DAYS, "1.5"),
             (MAX_PROFICIENCIES_PER_USER, "0"),
             (DEADLINE_MARGIN_SECONDS, "4.9"),
             (DEAD_LETTER_QUEUE_URL, "a queue"),
@@ -401,6 +405,7 @@ mod tests {
             DRY_RUN,
             MAX_INVALID_PERCENT,
             MAX_PROFICIENCIES_PER_USER,
+            RECHECK_DAYS,
             REQUESTS_PER_SECOND,
             REQUEST_BURST,
             REQUEST_RATES,

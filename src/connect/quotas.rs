@@ -186,7 +186,8 @@ impl AccountQuotas {
     /// What is wrong with the listing, in a sentence.
     pub fn complaint(&self) -> Option<String> {
         if !self.implausible.is_empty() {
-            let said = self.implausible.iter().map(|(operation, per_second)| format!("{operation} {per_second} a second"));
+            let said =
+                self.implausible.iter().map(|(operation, per_second)| format!("{operation} {per_second} a second"));
             let said = said.collect::<Vec<_>>().join(", ");
             return Some(format!("Service Quotas says what cannot be meant: {said}"));
         }

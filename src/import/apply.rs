@@ -12,6 +12,7 @@ use super::preview::Previews;
 use super::progress::Progress;
 use super::run::Run;
 use crate::connect::{ConnectError, UserId};
+use crate::input::Header;
 use crate::kind::{
     Describe, Prior, Protected, ReconcileOptions, Reconciled, Target, UserBatch, UserEffects, Writes, reconcile,
 };
@@ -27,27 +28,17 @@ pub(super) struct Apply<'a, R: Describe> {
     /// What is removed from nobody by implication.
     pub(super) protected: &'a Protected,
     pub(super) previews: &'a Previews,
+    pub(super) header: &'a Header,
     /// Users whose writes an earlier delivery may have started.
     pub(super) priors: &'a BTreeMap<UserId, Prior<R::Target>>,
     /// Whether the import ends: users that were begun with are looked at, so that what was done for them is told, and no
     /// other.
     pub(super) is_ending: bool,
     /// What may come of the users whose writes this delivery may have started, and the first of their rows.
-    intended: RefCell<BTreeMap<UserId, (RowId, Box<RawValue>)>>,
+    pub(super) intended: RefCell<BTreeMap<UserId, (RowId, Box<RawValue>)>>,
 }
 
 impl<'a, R: Describe> Apply<'a, R> {
-    pub(super) fn new(
-        run: &'a Run<'a>,
-        users: &'a Users,
-        protected: &'a Protected,
-        previews: &'a Previews,
-        priors: &'a BTreeMap<UserId, Prior<R::Target>>,
-        is_ending: bool,
-    ) -> Self {
-        Self { run, users, protected, previews, priors, is_ending, intended: RefCell::default() }
-    }
-
     /// Brings the users to what their rows say, until all are done, or a refusal or a person stops the import. Users that
     /// an earlier delivery began with come first.
     pub(super) async fn apply(&self, rows: &mut R, mut batches: Vec<UserBatch>) -> Option<ConnectError> {
@@ -92,6 +83,7 @@ impl<'a, R: Describe> Apply<'a, R> {
             n_users_after: 0,
             is_preview: false,
             since: Some(Instant::now()),
+            reads_per_second: self.run.lanes().rates().per_second(R::Target::READ),
         };
         self.run.show(progress);
         progress
@@ -109,9 +101,11 @@ impl<'a, R: Describe> Apply<'a, R> {
 
     /// A user that this delivery has just seen to be right needs no second look.
     fn skip_right(&self, rows: &mut R, batch: UserBatch) -> bool {
-        let is_right = !self.has_begun(batch) && self.previews.is_right(&self.users.id(batch.user));
+        let user = self.users.id(batch.user);
+        let is_right = !self.has_begun(batch) && self.previews.is_right(&user);
         if is_right {
             rows.record_right(batch);
+            self.run.saw(rows, &user, batch, self.header, self.previews.n_held(&user));
             self.run.complete(rows, self.users, batch, None);
         }
         is_right
@@ -160,7 +154,10 @@ impl<'a, R: Describe> Apply<'a, R> {
         self.intended.borrow_mut().remove(&user);
         rows.record(batch, reconciled.outcomes);
         if let (Some(first), Some(json)) = (rows.ledger().rows(batch).first().copied(), reconciled.effects.clone()) {
-            rows.ledger_mut().set_effects(first, &UserEffects { user, json });
+            rows.ledger_mut().set_effects(first, &UserEffects { user: user.clone(), json });
+        }
+        if reconciled.is_done && !self.is_ending {
+            self.run.saw(rows, &user, batch, self.header, reconciled.n_held);
         }
         if self.run.record().options.dry_run {
             rows.ledger_mut().set_would(batch);

@@ -1,6 +1,7 @@
 //! The end of an import: its report, its last summary, its answer.
 
 use anyhow::Context as _;
+use futures::future::join;
 
 use super::end::{ImportEnd, Telling};
 use super::imported::Imported;
@@ -29,7 +30,8 @@ pub(super) async fn finish<R: Describe>(run: &Run<'_>, mut import: Imported<R>) 
     run.note_calls();
     run.journal.sync().await;
     run.confirm().await?;
-    let Written { rows, tables } = write_report(run, &import).await.context("the report could not be written")?;
+    let (written, ()) = join(Box::pin(write_report(run, &import)), run.put_in()).await;
+    let Written { rows, tables } = written.context("the report could not be written")?;
     let (digest, objects) = match rows {
         WrittenRows::All { digest, objects } => (*digest, objects),
         WrittenRows::None(problem) => {

@@ -23,6 +23,7 @@ mod preview;
 mod progress;
 mod resume;
 mod run;
+mod seen;
 mod steps;
 mod summarize;
 mod tell;

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use super::guard::{self, Removals};
 use super::progress::Progress;
 use super::run::Run;
+use super::seen::Recorded;
 use crate::connect::{ConnectError, ErrorKind, UserId};
 use crate::kind::{Describe, Protected, Target, UserBatch, preview};
 use crate::options::Mode;
@@ -34,6 +35,23 @@ impl Previews {
         self.fresh.contains(user) && self.known.get(user).is_some_and(|preview| preview.is_right)
     }
 
+    /// How many things the user had.
+    pub(super) fn n_held(&self, user: &UserId) -> usize {
+        self.known.get(user).map_or(0, |preview| preview.held as usize)
+    }
+
+    /// Users that need not be read have what they had when they were seen.
+    fn take_recorded(&mut self, run: &Run<'_>, users: &Users, recorded: &[Recorded]) {
+        for Recorded { batch, seen } in recorded {
+            let user = users.id(batch.user);
+            let preview = Preview { held: seen.n_held, is_right: true, is_whole: true, ..Preview::default() };
+            self.known.entry(user).or_insert_with_key(|user| {
+                run.journal.preview(user, preview);
+                preview
+            });
+        }
+    }
+
     /// Whether what would be removed of the user was counted before the guard was asked.
     pub(super) fn is_counted(&self, user: &UserId) -> bool {
         self.known.get(user).is_some_and(|preview| preview.is_whole)
@@ -49,7 +67,9 @@ pub(super) async fn look_through<R: Describe>(
     protected: &Protected,
     previews: &mut Previews,
     batches: &[UserBatch],
+    recorded: &[Recorded],
 ) -> Result<Option<Problem>, ConnectError> {
+    previews.take_recorded(run, users, recorded);
     let unread = read_all(run, rows, users, protected, previews, batches).await?;
     run.look_for_cancel().await;
     if run.is_cancelled() {
@@ -96,6 +116,7 @@ async fn read_all<R: Describe>(
         n_users_before: n_before,
         is_preview: true,
         since: Some(Instant::now()),
+        reads_per_second: run.lanes().rates().per_second(R::Target::READ),
         ..Progress::default()
     };
     run.show(progress);

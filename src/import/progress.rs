@@ -9,7 +9,7 @@ use crate::outcome::Counts;
 use crate::state::{CallsByName, Replay};
 
 /// How far an import is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Progress {
     /// Rows by status.
     pub rows: Counts,
@@ -25,16 +25,20 @@ pub struct Progress {
     pub is_preview: bool,
     /// When this delivery began with them.
     pub since: Option<Instant>,
+    /// How many users may be read in a second.
+    pub reads_per_second: f64,
 }
 
 impl Progress {
-    /// How long it will probably take from now on, at the pace so far.
+    /// How long it will probably take from now on: at the pace so far, but no faster than users may be read. At first the burst is
+    /// faster, and nothing is known of writes.
     pub(super) fn left(&self) -> Option<Duration> {
-        let done_now = self.n_users_done - self.n_users_before;
-        let left = self.n_users - self.n_users_done + self.n_users_after;
         #[expect(clippy::cast_precision_loss, reason = "an estimate")]
-        let share = left as f64 / done_now as f64;
-        Duration::try_from_secs_f64(self.since?.elapsed().as_secs_f64() * share).ok().filter(|_| done_now > 0)
+        let number = |n: usize| n as f64;
+        let done_now = number((self.n_users_done - self.n_users_before).max(1));
+        let left = number(self.n_users - self.n_users_done + self.n_users_after);
+        let so_far = self.since?.elapsed().as_secs_f64() / done_now;
+        Duration::try_from_secs_f64(left * so_far.max(1.0 / self.reads_per_second)).ok()
     }
 }
 

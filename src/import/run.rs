@@ -12,6 +12,7 @@ use tracing::{info, warn};
 
 use super::importer::Importer;
 use super::progress::{History, Progress};
+use super::seen::SeenRight;
 use crate::connect::{AccountQuotas, ConnectError, ErrorKind, Lanes, Operation};
 use crate::input::Headings;
 use crate::kind::{FileKind, Rows, UserBatch};
@@ -116,6 +117,8 @@ pub(super) struct Run<'i> {
     pub(super) causes: RefCell<Vec<Cause>>,
     /// What earlier deliveries did, once the journal was read.
     pub(super) history: RefCell<History>,
+    /// What this delivery knows of users that are right.
+    pub(super) seen: SeenRight,
     /// Since when the import is cancelled.
     cancelled: watch::Sender<Option<Instant>>,
     confirmed: Cell<Instant>,
@@ -142,6 +145,7 @@ impl<'i> Run<'i> {
             headings: OnceCell::new(),
             causes: RefCell::default(),
             history: RefCell::default(),
+            seen: SeenRight::default(),
             cancelled: watch::Sender::default(),
             confirmed: Cell::new(Instant::now()),
             knows_lanes: Cell::default(),
@@ -356,6 +360,7 @@ impl<'i> Run<'i> {
         self.note_calls();
         self.journal.drain(async || self.confirm().await).await?;
         self.journal.store_calls(self.lanes().timeline()).await?;
+        self.put_in().await;
         self.write_progress().await?;
         // A delivery that called nothing did not wait for a busy service: its time is too short for the file.
         if self.is_last_try() || self.lanes().calls().next().is_none() {

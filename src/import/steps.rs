@@ -1,5 +1,7 @@
 //! From the object to users who are as it says, step by step.
 
+use std::cell::RefCell;
+
 use anyhow::Context as _;
 use futures::future::join;
 use serde_json::value::to_raw_value;
@@ -13,7 +15,8 @@ use super::load::{File, LoadError, load, unreadable};
 use super::preview::{Previews, look_through};
 use super::resume::{Resumed, resume};
 use super::run::{Run, Verdict};
-use crate::connect::{ConnectError, ErrorKind};
+use super::seen::{find_recorded, settle};
+use crate::connect::{ConnectError, ErrorKind, UserId};
 use crate::input::Header;
 use crate::kind::{AnyRows, Describe, FileKind, ProficiencyRows, Rows, UserBatch, UserConfigRows};
 use crate::options::Mode;
@@ -218,18 +221,24 @@ async fn apply_rows<R: Describe>(
         let unassigned = to_raw_value(&import.unassigned).context("rows that cannot be assigned are no JSON")?;
         run.journal.started(Started { kind: R::NAME.to_owned(), mode: run.mode.get(), unassigned });
     }
-    let Imported { rows, users: Some(users), unassigned, .. } = import else { return Ok(Verdict::Completed) };
+    let Imported { rows, header: Some(header), users: Some(users), unassigned, .. } = import else {
+        return Ok(Verdict::Completed);
+    };
     let protected = &unassigned.protected;
     resumed.restore_outcomes(rows.ledger_mut());
     let mut batches = resumed.retain_left(rows.ledger_mut(), users, batches);
     let priors = resumed.priors::<R>()?;
     let mut previews = Previews::resumed(std::mem::take(&mut resumed.replay.previews));
     let is_ending = foregone.is_some();
+    let begun = |user: &UserId| priors.contains_key(user);
+    let recorded =
+        if is_ending { Vec::new() } else { find_recorded(run, rows, users, header, &batches, begun).await? };
 
     let mut stopped = None;
     let is_guarded = run.mode.get() == Mode::Replace || rows.counts_removals();
     if is_guarded && !resumed.replay.is_guard_passed && !is_ending {
-        match run.unless_abandoned(look_through(run, rows, users, protected, &mut previews, &batches)).await {
+        match run.unless_abandoned(look_through(run, rows, users, protected, &mut previews, &batches, &recorded)).await
+        {
             Some(Ok(problem)) => rejected = rejected.or(problem),
             Some(Err(error)) => stopped = Some(error),
             None => return Ok(Verdict::Cancelled),
@@ -239,7 +248,13 @@ async fn apply_rows<R: Describe>(
     let is_rejected = rejected.is_some() && !options.dry_run;
     if has_begun || !(is_rejected || stopped.is_some()) {
         let is_ending = is_ending || is_rejected || stopped.is_some();
-        let apply = Apply::new(run, users, protected, &previews, &priors, is_ending);
+        if !is_ending {
+            settle(run, rows, &recorded);
+            batches = rows.ledger_mut().retain_pending(batches);
+            run.take_out(users, &batches).await?;
+        }
+        let (previews, priors, intended) = (&previews, &priors, RefCell::default());
+        let apply = Apply { run, users, protected, previews, header, priors, is_ending, intended };
         let ended = apply.apply(rows, batches).await;
         stopped = stopped.or(ended);
     }
@@ -276,7 +291,9 @@ async fn look_up<R: Describe>(
     let replaces = run.mode.get() == Mode::Replace;
     let connect = &run.importer.connect;
     let wanted = import.rows.ledger().wanted_users(replaces);
-    let users = Users::find(connect, &run.importer.settings.instance_id, &wanted, &resumed.recorded, replaces);
+    // Of a user that is not read nobody would notice that it is gone.
+    let lists = replaces || run.record().options.recheck_days.get() > 0;
+    let users = Users::find(connect, &run.importer.settings.instance_id, &wanted, &resumed.recorded, lists);
     let users = import.users.insert(
         run.unless_abandoned(users).await.ok_or(Verdict::Cancelled)?.map_err(|error| Verdict::unasked(&error))?,
     );

@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::options::{Mode, Options, Percent, Prefixes, UnassignedRows};
+use crate::options::{Mode, Options, Percent, Prefixes, RecheckDays, UnassignedRows};
 use crate::outcome::Problem;
 
 /// What asks for an import, and the key by which all deliveries of it are one import.
@@ -75,6 +75,7 @@ impl Trigger {
             options.max_invalid_percent = request.max_invalid_percent.unwrap_or(options.max_invalid_percent);
             options.max_removals_percent = request.max_removals_percent.unwrap_or(options.max_removals_percent);
             options.unassigned_rows = request.unassigned_rows.unwrap_or(options.unassigned_rows);
+            options.recheck_days = request.recheck_days.unwrap_or(options.recheck_days);
         }
         Ok(options)
     }
@@ -171,6 +172,9 @@ pub struct Request {
     /// Instead of the setting `UNASSIGNED_ROWS`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unassigned_rows: Option<UnassignedRows>,
+    /// Instead of the setting `RECHECK_DAYS`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recheck_days: Option<RecheckDays>,
     /// The object is not imported if it is older than this when it is first looked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_age_hours: Option<MaxAgeHours>,
@@ -377,6 +381,7 @@ mod tests {
             max_removals_percent: Percent::try_from(20.0).unwrap(),
             max_proficiencies_per_user: 10,
             unassigned_rows: UnassignedRows::Protect,
+            recheck_days: RecheckDays::default(),
         };
         let request = Request { dry_run: Some(false), mode: Some(Mode::Merge), ..Request::default() };
         let of = |trigger: &Trigger, key: &str| {

@@ -1,5 +1,7 @@
 //! Messages that only the moment knew, such as the service's own: each code and sentence once.
 
+use chrono::DateTime;
+
 use crate::connect::ConnectError;
 use crate::input::{Interner, Symbol};
 use crate::outcome::{MessageId, Outcome, Status};
@@ -42,6 +44,13 @@ impl Messages {
         let (code, sentence) = text.split_once(SEPARATOR).unwrap_or_default();
         (code.to_owned(), sentence.to_owned())
     }
+}
+
+/// Why a user was not read; it was last seen so many seconds after 1970.
+pub(super) fn as_recorded(seen_at: u32) -> String {
+    let seen_at = DateTime::from_timestamp_secs(i64::from(seen_at)).unwrap_or_default();
+    let seen_at = seen_at.format("%Y-%m-%d at %H:%M UTC");
+    format!("Not read again: the user had this on {seen_at}, and no import has written to it since.")
 }
 
 #[cfg(test)]

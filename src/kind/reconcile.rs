@@ -40,6 +40,8 @@ pub struct Reconciled<T: Target> {
     pub effects: Option<Box<RawValue>>,
     /// Whether everything was tried, so that no other delivery must come back to the user.
     pub is_done: bool,
+    /// How many things the user has in the end, as far as is known.
+    pub n_held: usize,
     /// The refusal that stops the whole import, if there was one.
     pub stop: Option<ConnectError>,
 }
@@ -90,6 +92,7 @@ pub async fn reconcile<T: Target>(
         outcomes: target.outcomes(),
         effects: (effects != T::Effects::default()).then(|| to_json(&effects)),
         is_done: !target.is_untried(),
+        n_held: target.n_held(),
         stop: stop.filter(|error| error.stops_import),
     }
 }
@@ -137,6 +140,7 @@ fn unread<T: Target>(items: &[T::Item], prior: Option<&Prior<T>>, error: Connect
         outcomes: T::unread(items, (!is_untried).then_some(&error)),
         effects: prior.map(|prior| prior.possible.clone()),
         is_done: !is_untried,
+        n_held: 0,
         stop: error.stops_import.then_some(error),
     }
 }

@@ -69,12 +69,25 @@ pub trait Rows: Default {
     /// What the rows of one user want, in the order of the file.
     fn items(&self, batch: UserBatch) -> Vec<<Self::Target as Target>::Item>;
 
+    /// Whether rows of such a file may ask for something first.
+    fn has_conditions(header: &Header) -> bool;
+
+    /// What the rows of one user want, as a text that is the same whenever they want the same. Nothing for a user that must be
+    /// looked at all the same, because a row removes something or asks for something first.
+    fn wants(&self, batch: UserBatch) -> Option<String>;
+
     /// Keeps the outcomes of the rows of one user, in the order of [`Rows::items`].
     fn record(&mut self, batch: UserBatch, outcomes: Vec<<Self::Target as Target>::ItemOutcome>);
 
     /// Keeps that the user of the batch has already what its rows say.
     fn record_right(&mut self, batch: UserBatch) {
         self.ledger_mut().set_all(batch, Outcome::plain(Status::Unchanged));
+    }
+
+    /// Keeps that the user of the batch was not read, because it has what its rows say since it was seen, so many seconds after
+    /// 1970.
+    fn record_as_recorded(&mut self, batch: UserBatch, seen_at: u32) {
+        self.ledger_mut().set_all(batch, Outcome::as_recorded(seen_at));
     }
 
     /// Takes over the effects that an earlier delivery had on the user of the batch that began with this row.
@@ -84,6 +97,11 @@ pub trait Rows: Default {
         self.ledger_mut().set_effects(row, effects);
         Ok(())
     }
+}
+
+/// What rows want as one text, for [`Rows::wants`]: no cell holds a control character.
+pub(super) fn in_lines(wants: impl Iterator<Item = [String; 3]>) -> String {
+    wants.flat_map(|cells| [cells.join("\t"), "\n".to_owned()]).collect()
 }
 
 /// One user on the way to what its rows say: what it had, what it has, and which call is next. Pure, but for reading and
@@ -139,6 +157,9 @@ pub trait Target: Sized {
 
     /// The outcome of each item.
     fn outcomes(&self) -> Vec<Self::ItemOutcome>;
+
+    /// How many things the user has now.
+    fn n_held(&self) -> usize;
 
     /// The outcome of each item of a user that could not be read: not tried, or failed.
     fn unread(items: &[Self::Item], failed: Option<&ConnectError>) -> Vec<Self::ItemOutcome>;

@@ -54,6 +54,8 @@ pub enum Code {
     NeedsOtherSetting,
     /// What the row is about is not as its condition says.
     ChangedSince,
+    /// The user was not read: its rows are as they were when it was last seen right.
+    AsRecorded,
     /// Code and message are kept elsewhere ([`Note::Message`](super::Note::Message)): Connect's own, or what only the moment knew.
     Text,
 }
@@ -85,6 +87,7 @@ impl Code {
             Self::VoiceOnly => "voice_only",
             Self::NeedsOtherSetting => "needs_other_setting",
             Self::ChangedSince => "changed_since",
+            Self::AsRecorded => "as_recorded",
         }
     }
 }
@@ -120,6 +123,7 @@ impl Code {
             Self::ChangedSince => {
                 "What the row is about is not as its condition says: it was changed since. Left as it is."
             }
+            Self::AsRecorded => "Not read: the user had this when it was last seen.",
         }
     }
 }

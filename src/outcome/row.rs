@@ -152,6 +152,8 @@ pub enum Note {
     LevelFound(u32),
     /// There was no room for what the user's rows add, so the row was not done either.
     NoRoom,
+    /// When the user was last seen, in seconds since 1970.
+    SeenAt(u32),
 }
 
 /// A message that was kept, by its number.
@@ -197,6 +199,11 @@ impl Outcome {
         Self::kept(NO_ROOM)
     }
 
+    /// A row of a user that was not read, because it is as the row says since it was last seen, in seconds since 1970.
+    pub const fn as_recorded(seen_at: u32) -> Self {
+        Self { status: Status::Unchanged, code: Code::AsRecorded, detail: seen_at }
+    }
+
     /// A level that was changed or removed, and what it was before in hundredths.
     pub const fn from_level(status: Status, hundredths: u32) -> Self {
         Self { status, code: Code::None, detail: hundredths }
@@ -220,6 +227,7 @@ impl Outcome {
             Code::TooManyProficiencies => Note::SetSize(self.detail),
             Code::ChangedSince if self.detail == NO_ROOM => Note::NoRoom,
             Code::ChangedSince => Note::LevelFound(self.detail),
+            Code::AsRecorded => Note::SeenAt(self.detail),
             Code::Text => Note::Message(MessageId(self.detail)),
             Code::None if self.detail > 0 => Note::LevelBefore(self.detail),
             _ => Note::None,

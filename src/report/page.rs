@@ -362,7 +362,7 @@ fn objects(details: &Details, summary: &Summary) -> Vec<(String, &'static str)> 
 mod tests {
     use super::*;
     use crate::connect::{AccountQuotas, Rate, RateSettings};
-    use crate::options::{Mode, UnassignedRows};
+    use crate::options::{Mode, RecheckDays, UnassignedRows};
     use crate::outcome::Line;
 
     #[test]
@@ -401,6 +401,7 @@ mod tests {
                 max_removals_percent: 20.0.try_into().unwrap(),
                 max_proficiencies_per_user: 10,
                 unassigned_rows: UnassignedRows::Protect,
+                recheck_days: RecheckDays::default(),
             },
             rates: &RateSettings::fixed(rate).rates(&AccountQuotas::default()),
             now: DateTime::UNIX_EPOCH,

@@ -87,8 +87,8 @@ pub struct Users {
 }
 
 impl Users {
-    /// Finds the users that these cells name. The directory is asked if some are usernames, and where the file is the whole
-    /// truth for its users (`replaces`): then an id that nobody has must be known before the first write, too.
+    /// Finds the users that these cells name. The directory is asked if some are usernames, or if it `lists` them all: where an
+    /// id that nobody has must be known before the first write, too.
     ///
     /// A cell that an earlier delivery resolved keeps its meaning (`recorded`): users may be renamed while an import runs.
     pub async fn find(
@@ -96,15 +96,14 @@ impl Users {
         instance_id: &str,
         wanted: &[(Symbol<UserCell>, &str)],
         recorded: &HashMap<Symbol<UserCell>, UserId>,
-        replaces: bool,
+        lists: bool,
     ) -> Result<Self, ConnectError> {
         let is_asked = |(cell, text): &(Symbol<UserCell>, &str)| {
             let is_username = || matches!(reference(text, instance_id), Reference::Username(_));
-            !recorded.contains_key(cell) && (replaces || is_username())
+            !recorded.contains_key(cell) && (lists || is_username())
         };
         let directory = if wanted.iter().any(is_asked) { connect.list_users().await? } else { Vec::new() };
-        let listed: HashSet<String> =
-            directory.iter().filter(|_| replaces).map(|user| user.id.to_lowercase()).collect();
+        let listed: HashSet<String> = directory.iter().filter(|_| lists).map(|user| user.id.to_lowercase()).collect();
         let by_username = UsernameIndex::new(directory.iter().map(|user| (user.username.as_str(), user.id.as_str())));
 
         let n_cells = wanted.iter().map(|(cell, _)| cell.index() + 1).max().unwrap_or(0);
@@ -112,7 +111,7 @@ impl Users {
         let (mut has_unknown, mut has_unknown_ids) = (false, false);
         for &(cell, text) in wanted.iter().filter(|(cell, _)| !recorded.contains_key(cell)) {
             let id = match reference(text, instance_id) {
-                Reference::Id(id) => Some(id).filter(|id| !replaces || listed.contains(id)),
+                Reference::Id(id) => Some(id).filter(|id| !lists || listed.contains(id)),
                 Reference::Elsewhere => None,
                 Reference::Username(username) => by_username.get(username).map(|&id| id.to_owned()),
             };

@@ -6,6 +6,7 @@ mod journal;
 mod lease;
 mod record;
 mod replay;
+mod seen;
 mod segment;
 
 pub(crate) use entry::{CallsByName, Completed, Intent, LanesByName, Started};
@@ -14,3 +15,4 @@ pub(crate) use lease::{Acquired, Fenced, FinishedImport, Found, Lease, LeaseErro
 pub use record::Answer;
 pub(crate) use record::{Ending, ImportRecord};
 pub(crate) use replay::Replay;
+pub(crate) use seen::{Fingerprint, SeenUser, SeenUsers};

@@ -30,7 +30,7 @@ const CRATES: [(&str, &[&str]); 16] = [
 ];
 
 /// What is not async.
-const PURE: [&str; 37] = [
+const PURE: [&str; 38] = [
     "lambda/event.rs",
     "lambda/metrics.rs",
     "lambda/notice.rs",
@@ -56,6 +56,7 @@ const PURE: [&str; 37] = [
     "connect/quotas.rs",
     "state/entry.rs",
     "state/record.rs",
+    "state/seen/record.rs",
     "state/replay.rs",
     "kind/cells.rs",
     "kind/effects.rs",

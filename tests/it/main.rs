@@ -24,6 +24,7 @@ mod page;
 mod plan_laws;
 mod plans;
 mod quotas;
+mod recheck;
 mod replace;
 mod report;
 mod rows;

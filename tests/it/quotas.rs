@@ -139,9 +139,8 @@ async fn what_is_not_known_is_the_default_and_a_warning() {
 
 #[tokio::test(start_paused = true)]
 async fn one_quota_that_cannot_be_meant_leaves_the_others() {
-    let quotas = Quotas::of_an_account()
-        .listed_as(Operation::ListUsers, Some(1e9))
-        .listed_as(Operation::DescribeUser, None);
+    let quotas =
+        Quotas::of_an_account().listed_as(Operation::ListUsers, Some(1e9)).listed_as(Operation::DescribeUser, None);
     let world = World::built(Emulator::builder(centre()).quotas(quotas), &[]);
     let (report, _) = timed(&world, "incoming/a.csv").await;
     let from = |operation| quota(&report, operation)["from"].clone();

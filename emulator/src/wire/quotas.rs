@@ -61,7 +61,8 @@ pub(super) fn list(
     }
     let page = Page::new(Operation::ListServiceQuotas, max_results, next_token.as_deref(), switches)?;
     let listed = all(quotas).into_iter().filter(|(code, ..)| *code > page.after.as_str());
-    let listed = listed.map(|(code, name, value, is_rate)| (code.to_owned(), quota(instance, code, &name, value, is_rate)));
+    let listed =
+        listed.map(|(code, name, value, is_rate)| (code.to_owned(), quota(instance, code, &name, value, is_rate)));
     Ok(page.fill(listed).into_body("Quotas", json!({})))
 }
 

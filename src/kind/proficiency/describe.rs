@@ -6,6 +6,7 @@ use super::row::{ACTION, CheckedProficiency, IF_LEVEL, NONE, check};
 use super::rows::{ProficiencyRows, is_sheet_removal};
 use crate::connect::{Level, UserId};
 use crate::input::{Header, Record};
+use crate::kind::messages::as_recorded;
 use crate::kind::rows::{Describe, ReportContext, Rows as _};
 use crate::kind::unassigned::Protected;
 use crate::outcome::{Code, LevelChange, Line, Note, Outcome, Problem, RowId, RowReport, Status};
@@ -198,6 +199,7 @@ impl ProficiencyRows {
                     level_or_none(expected)
                 )
             }
+            (_, Note::SeenAt(seen_at), _) => as_recorded(seen_at),
             (_, Note::NoRoom, Ok(_)) => {
                 "There is no room for what the rows of this user add, so this one was not done either.".to_owned()
             }

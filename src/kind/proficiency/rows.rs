@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::plan::{Condition, ProficiencyItem, Want};
-use super::row::{ACTION, check, says_what_to_remove};
+use super::row::{ACTION, IF_LEVEL, check, says_what_to_remove};
 use super::target::{ProficiencyOutcome, ProficiencyTarget};
 use super::torn::{TornRows, named_pair};
 use crate::connect::{Connect, ConnectError, Level, ProficiencyKey};
 use crate::input::{Header, Interner, Record, Symbol};
 use crate::kind::cells::{cell, user_of};
 use crate::kind::ledger::{Ledger, UserBatch};
-use crate::kind::rows::Rows;
+use crate::kind::rows::{Rows, in_lines};
 use crate::kind::unassigned::Unassigned;
 use crate::options::UnassignedRows;
 use crate::outcome::{Code, Line, Outcome, RowId, Status};
@@ -269,6 +269,22 @@ impl Rows for ProficiencyRows {
             ProficiencyItem { pair, want: values.want(), condition: values.condition() }
         };
         self.ledger.rows(batch).iter().map(item).collect()
+    }
+
+    fn has_conditions(header: &Header) -> bool {
+        header.index_of(IF_LEVEL).is_some()
+    }
+
+    fn wants(&self, batch: UserBatch) -> Option<String> {
+        let want = |item: ProficiencyItem| match (item.want, item.condition) {
+            (Want::Level(level), Condition::Always) => Some((item.pair, level.to_string())),
+            _ => None,
+        };
+        let mut wants = self.items(batch).into_iter().map(want).collect::<Option<Vec<_>>>()?;
+        wants.sort();
+        Some(in_lines(
+            wants.into_iter().map(|(pair, level)| [pair.attribute.to_string(), pair.value.to_string(), level]),
+        ))
     }
 
     fn record_right(&mut self, batch: UserBatch) {

@@ -195,6 +195,10 @@ impl Target for ProficiencyTarget {
         self.items.iter().map(|item| self.outcome(item)).collect()
     }
 
+    fn n_held(&self) -> usize {
+        self.now.len()
+    }
+
     fn unread(items: &[ProficiencyItem], failed: Option<&ConnectError>) -> Vec<ProficiencyOutcome> {
         let outcome = failed.map_or(ProficiencyOutcome::Pending, |error| ProficiencyOutcome::Failed(error.clone()));
         vec![outcome; items.len()]

@@ -1,11 +1,12 @@
 //! What the report says of settings per channel, and what takes an import of them back. Pure.
 
 use super::effects::{RowChanges, SettingChange, UserConfigEffects};
-use super::row::{CONDITIONS, CheckedConfig, SCHEMA, check};
+use super::row::{CheckedConfig, check};
 use super::rows::UserConfigRows;
 use super::words::{UNDO_HEADER, changed};
 use crate::connect::{Channel, Setting, UserId};
 use crate::input::{Header, Record};
+use crate::kind::messages::as_recorded;
 use crate::kind::rows::{Describe, ReportContext, Rows as _};
 use crate::outcome::{Code, Note, Outcome, Problem, RowId, RowReport, Status};
 
@@ -84,8 +85,7 @@ fn number_of<'e>(
 
 /// How rows of one user, channel and setting differ that contradict each other.
 fn difference(header: &Header) -> &'static str {
-    let has_conditions = (CONDITIONS..SCHEMA.len()).any(|column| header.index_of(column).is_some());
-    if has_conditions { "another value or condition" } else { "another value" }
+    if UserConfigRows::has_conditions(header) { "another value or condition" } else { "another value" }
 }
 
 impl UserConfigRows {
@@ -103,6 +103,7 @@ impl UserConfigRows {
             (Code::UnknownUser, _, Ok(row)) => {
                 context.users.map_or_else(|| outcome.code.in_words().to_owned(), |users| users.why(row.user))
             }
+            (_, Note::SeenAt(seen_at), _) => as_recorded(seen_at),
             (Code::DuplicateRow, Note::Line(line), _) => format!("This was said before: see line {line}."),
             (_, Note::Line(line), _) => {
                 let difference = difference(header);

@@ -6,13 +6,13 @@ use super::cells::Cells;
 use super::compare::compare;
 use super::conditions::Conditions;
 use super::plan::UserConfigItem;
-use super::row::check;
+use super::row::{CONDITIONS, SCHEMA, check};
 use super::target::{UserConfigOutcome, UserConfigTarget};
-use crate::connect::{Connect, ConnectError};
+use crate::connect::{ChannelSetting, Connect, ConnectError, Value};
 use crate::input::{Header, Interner, Record, Symbol};
 use crate::kind::cells::user_of;
 use crate::kind::ledger::{Ledger, UserBatch};
-use crate::kind::rows::Rows;
+use crate::kind::rows::{Rows, in_lines};
 use crate::outcome::{Code, Line, Outcome, RowId, Status};
 use crate::resolve::Users;
 
@@ -94,6 +94,30 @@ impl Rows for UserConfigRows {
 
     fn items(&self, batch: UserBatch) -> Vec<UserConfigItem> {
         compare(self.rows(batch)).into_iter().filter_map(Result::ok).collect()
+    }
+
+    fn has_conditions(header: &Header) -> bool {
+        (CONDITIONS..SCHEMA.len()).any(|column| header.index_of(column).is_some())
+    }
+
+    fn wants(&self, batch: UserBatch) -> Option<String> {
+        let items = self.items(batch);
+        if items.iter().any(|item| !item.conditions.0.is_empty()) {
+            return None;
+        }
+        let want = |(key, value): (ChannelSetting, Value)| {
+            [key.channel.to_string(), key.setting.to_string(), value.to_string()]
+        };
+        let wants: BTreeSet<_> = items.iter().flat_map(UserConfigItem::wants).map(want).collect();
+        Some(in_lines(wants.into_iter()))
+    }
+
+    /// What repeats another row is said to do so, as if the user had been read.
+    fn record_as_recorded(&mut self, batch: UserBatch, seen_at: u32) {
+        for item in self.items(batch) {
+            let outcome = item.repeats.map_or(Outcome::as_recorded(seen_at), Outcome::duplicate);
+            self.ledger.set(item.row, outcome);
+        }
     }
 
     fn record(&mut self, batch: UserBatch, outcomes: Vec<UserConfigOutcome>) {

@@ -173,6 +173,10 @@ impl Target for UserConfigTarget {
         self.kept.iter().map(&mut outcome).collect()
     }
 
+    fn n_held(&self) -> usize {
+        self.now.len()
+    }
+
     fn unread(items: &[UserConfigItem], failed: Option<&ConnectError>) -> Vec<UserConfigOutcome> {
         let outcome = failed.map_or(UserConfigOutcome::Pending, |error| UserConfigOutcome::Failed(error.clone()));
         vec![outcome; items.len()]

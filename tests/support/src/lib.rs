@@ -16,5 +16,5 @@ pub mod clients;
 pub mod memory_s3;
 pub mod workbook;
 
-pub use clients::{connect_client, quotas_client, connect_config, s3_client, s3_config};
+pub use clients::{connect_client, connect_config, quotas_client, s3_client, s3_config};
 pub use memory_s3::{MemoryS3, S3Fault, Stored, Versioning};

@@ -1,0 +1,365 @@
+//! What is known of users that were seen right, as an object: a line that says what it is, and a line for each user. Pure.
+//!
+//! ```text
+//! {"format":1,"users":2,"sha256":"…","written_at":1795996800}
+//! 11111111-2222-3333-4444-555555555555,0123456789abcdef0123,4,1795996800
+//! 66666666-7777-8888-9999-000000000000,-,1a2b3c4d5e6f7a8b,1795996800
+//! ```
+//!
+//! The first user was seen right: the fingerprint of what its rows wanted, how many things it held, and when. The second is
+//! being written to by an import, or by more than one where the import is not named.
+
+use std::collections::BTreeMap;
+use std::fmt::{self, Write as _};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// Another format is read as no record.
+const FORMAT: u32 = 1;
+/// A record is not longer: who was seen longest ago is forgotten first. A user with a UUID for an id takes some 70 bytes.
+const MAX_BYTES: usize = 8 * 1024 * 1024;
+/// In the place of the fingerprint of a user that is being written to.
+const WRITTEN_TO: &str = "-";
+/// No delivery lives longer than Lambda lets it: what an import was about to write so long ago is written, or never will be.
+const MAX_DELIVERY_SECONDS: u32 = 15 * 60;
+const DAY_SECONDS: u32 = 24 * 60 * 60;
+/// A record that nobody changes is written again after so long, for the bucket's lifecycle deletes what is older than 30 days.
+const REWRITE_AFTER_SECONDS: u32 = 7 * DAY_SECONDS;
+
+/// What the rows of a user want, in 80 bits of a SHA-256.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Fingerprint([u8; 10]);
+
+impl Fingerprint {
+    /// Of a text that is the same whenever the rows want the same.
+    pub(crate) fn of(wants: &str) -> Self {
+        let mut first = [0; 10];
+        first.copy_from_slice(&Sha256::digest(wants)[..10]);
+        Self(first)
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let mut bytes = [0; 10];
+        if text.len() != 2 * bytes.len() || !text.is_ascii() {
+            return None;
+        }
+        for (nth, byte) in bytes.iter_mut().enumerate() {
+            *byte = u8::from_str_radix(&text[2 * nth..2 * nth + 2], 16).ok()?;
+        }
+        Some(Self(bytes))
+    }
+}
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// A user that was seen right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SeenUser {
+    /// What its rows wanted.
+    pub(crate) fingerprint: Fingerprint,
+    /// How many things it held then.
+    pub(crate) n_held: u32,
+    /// When, in seconds since 1970.
+    pub(crate) at: u32,
+}
+
+impl SeenUser {
+    /// Whether the user, of this id, must be read again: some time in the second half of the period, each user at a time of its
+    /// own, so that they do not all come due in one night. Clocks differ a little; what was seen days from now is not relied on.
+    pub(crate) fn is_due(&self, id: &str, now: u32, recheck_days: u16) -> bool {
+        let period = u32::from(recheck_days) * DAY_SECONDS;
+        let digest = Sha256::digest(id);
+        let share = f64::from(u16::from_be_bytes([digest[0], digest[1]])) / f64::from(u16::MAX);
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most half of the period")]
+        let due_after = period / 2 + (f64::from(period / 2) * share) as u32;
+        now.saturating_sub(self.at) >= due_after || self.at > now.saturating_add(DAY_SECONDS)
+    }
+}
+
+/// What is known of a user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Known {
+    /// It was seen right.
+    Right(SeenUser),
+    /// Since then an import, or more than one (nothing), may write to it.
+    WrittenTo { by: Option<Box<str>>, at: u32 },
+}
+
+impl Known {
+    fn at(&self) -> u32 {
+        match self {
+            Self::Right(SeenUser { at, .. }) | Self::WrittenTo { at, .. } => *at,
+        }
+    }
+}
+
+/// The first line.
+#[derive(Debug, Serialize, Deserialize)]
+struct Head {
+    format: u32,
+    users: usize,
+    sha256: String,
+    written_at: u32,
+}
+
+/// What is known of users, by their ids in small letters: a file may name a user by its id in capitals.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct SeenRecord {
+    users: BTreeMap<Box<str>, Known>,
+    /// When it was written, in seconds since 1970; 0 if it never was.
+    pub(super) written_at: u32,
+}
+
+impl SeenRecord {
+    /// Reads a record; nothing if it is not whole, or of another format.
+    pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
+        let (head, lines) = std::str::from_utf8(bytes).ok()?.split_once('\n')?;
+        let head: Head = serde_json::from_str(head).ok()?;
+        if head.format != FORMAT || head.sha256 != checksum(lines) {
+            return None;
+        }
+        let users = lines.lines().map(|line| {
+            let mut fields = line.split(',');
+            let (id, what, of, at) = (fields.next()?, fields.next()?, fields.next()?, fields.next()?.parse().ok()?);
+            let known = match what {
+                WRITTEN_TO => Known::WrittenTo { by: Some(of).filter(|by| !by.is_empty()).map(Box::from), at },
+                _ => Known::Right(SeenUser { fingerprint: Fingerprint::parse(what)?, n_held: of.parse().ok()?, at }),
+            };
+            fields.next().is_none().then(|| (Box::from(id), known))
+        });
+        let users = users.collect::<Option<BTreeMap<_, _>>>()?;
+        (users.len() == head.users).then_some(Self { users, written_at: head.written_at })
+    }
+
+    /// The record as bytes. What is too much for it is forgotten, the oldest first.
+    pub(super) fn to_bytes(&self) -> Vec<u8> {
+        let mut lines: Vec<(u32, String)> =
+            self.users.iter().map(|(id, known)| (known.at(), line(id, known))).collect();
+        let mut n_bytes: usize = lines.iter().map(|(_, line)| line.len()).sum();
+        if n_bytes > MAX_BYTES - 1024 {
+            lines.sort_by_key(|(at, _)| *at);
+            let n_forgotten = lines.iter().take_while(|(_, line)| {
+                let is_too_much = n_bytes > MAX_BYTES - 1024;
+                n_bytes -= if is_too_much { line.len() } else { 0 };
+                is_too_much
+            });
+            lines.drain(..n_forgotten.count());
+        }
+        let users = lines.len();
+        let lines: String = lines.into_iter().map(|(_, line)| line).collect();
+        let head = Head { format: FORMAT, users, sha256: checksum(&lines), written_at: self.written_at };
+        let mut bytes = serde_json::to_vec(&head).expect("the first line has no map keys");
+        bytes.push(b'\n');
+        bytes.extend_from_slice(lines.as_bytes());
+        bytes
+    }
+
+    /// What is known of a user that was seen right and that nobody writes to.
+    pub(crate) fn right(&self, id: &str) -> Option<SeenUser> {
+        match self.users.get(&*key(id))? {
+            Known::Right(seen) => Some(*seen),
+            Known::WrittenTo { .. } => None,
+        }
+    }
+
+    /// Whether it is to be written again, although nobody changes it.
+    pub(crate) fn is_stale(&self, now: u32) -> bool {
+        !self.users.is_empty() && now.saturating_sub(self.written_at) > REWRITE_AFTER_SECONDS
+    }
+
+    /// An import is about to write to these users: what is known of them is forgotten until it is over. Whom another import may
+    /// be writing to as well, nobody can know.
+    pub(super) fn take_out<'u>(&mut self, users: impl Iterator<Item = &'u str>, import: &str, now: u32) {
+        let is_live = |at: u32| now.saturating_sub(at) < MAX_DELIVERY_SECONDS;
+        self.users.retain(|_, known| matches!(known, Known::Right(_)) || is_live(known.at()));
+        for id in users.filter(|id| is_plain(id)).map(key) {
+            let is_others =
+                |known: &Known| matches!(known, Known::WrittenTo { by, .. } if by.as_deref() != Some(import));
+            let by = self.users.get(&id).is_none_or(|known| !is_others(known)).then(|| Box::from(import));
+            self.users.insert(id, Known::WrittenTo { by, at: now });
+        }
+    }
+
+    /// An import is over, or one of its deliveries: the users that it was about to write to, and that it saw right, are as they
+    /// were seen, if no other import may have written to them meanwhile. Of its other users nothing is known.
+    pub(super) fn put_in<'u>(&mut self, right: impl Iterator<Item = (&'u str, SeenUser)>, import: &str) {
+        let is_own = |known: &Known| matches!(known, Known::WrittenTo { by, .. } if by.as_deref() == Some(import));
+        for (id, seen) in right {
+            if let Some(known) = self.users.get_mut(&*key(id)).filter(|known| is_own(known)) {
+                *known = Known::Right(seen);
+            }
+        }
+        self.users.retain(|_, known| !is_own(known));
+    }
+}
+
+fn key(id: &str) -> Box<str> {
+    id.to_ascii_lowercase().into()
+}
+
+/// Whether an id can stand in a line. Connect's are UUIDs, but the service model does not say so.
+fn is_plain(id: &str) -> bool {
+    !id.is_empty() && !id.contains(|letter: char| letter == ',' || letter.is_control())
+}
+
+fn line(id: &str, known: &Known) -> String {
+    match known {
+        Known::Right(SeenUser { fingerprint, n_held, at }) => format!("{id},{fingerprint},{n_held},{at}\n"),
+        Known::WrittenTo { by, at } => format!("{id},{WRITTEN_TO},{},{at}\n", by.as_deref().unwrap_or_default()),
+    }
+}
+
+fn checksum(lines: &str) -> String {
+    Sha256::digest(lines).iter().fold(String::new(), |mut text, byte| {
+        // Writing to a text cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: u32 = 1_795_996_800;
+
+    fn seen(wants: &str, at: u32) -> SeenUser {
+        SeenUser { fingerprint: Fingerprint::of(wants), n_held: 3, at }
+    }
+
+    fn id(n: usize) -> String {
+        format!("00000000-0000-4000-8000-{n:012}")
+    }
+
+    /// Users that an import saw right.
+    fn record(users: &[(&str, &str)]) -> SeenRecord {
+        let mut record = SeenRecord { written_at: NOW, ..SeenRecord::default() };
+        record.take_out(users.iter().map(|(id, _)| *id), "an import", NOW);
+        record.put_in(users.iter().map(|(id, wants)| (*id, seen(wants, NOW))), "an import");
+        record
+    }
+
+    fn right(record: &SeenRecord) -> Vec<&str> {
+        record.users.keys().map(|id| &**id).filter(|id| record.right(id).is_some()).collect()
+    }
+
+    #[test]
+    fn a_record_is_read_as_it_was_written_or_not_at_all() {
+        let mut written = record(&[("a", "x"), ("b", "y"), ("c", "z")]);
+        written.take_out(["b", "d"].into_iter(), "1a2b3c4d5e6f7a8b", NOW);
+        written.take_out(["d"].into_iter(), "another", NOW);
+        let bytes = written.to_bytes();
+        assert_eq!(SeenRecord::parse(&bytes).as_ref(), Some(&written));
+        assert_eq!(right(&written), ["a", "c"]);
+        for end in 0..bytes.len() {
+            assert_eq!(SeenRecord::parse(&bytes[..end]), None, "cut short at {end}");
+        }
+        let text = String::from_utf8(bytes).unwrap();
+        assert_eq!(SeenRecord::parse(text.replace("\"format\":1", "\"format\":2").as_bytes()), None);
+        assert_eq!(SeenRecord::parse(text.replace(",3,", ",4,").as_bytes()), None);
+        assert_eq!(SeenRecord::parse(text.replace("\"users\":4", "\"users\":3").as_bytes()), None);
+        assert_eq!(SeenRecord::parse(b""), None);
+    }
+
+    #[test]
+    fn a_hundred_thousand_users_fit_and_the_oldest_are_forgotten_beyond_the_bound() {
+        let mut record = SeenRecord::default();
+        let known = |n: usize| Known::Right(SeenUser { n_held: 10, ..seen("x", NOW + u32::try_from(n).unwrap()) });
+        record.users = (0..100_000).map(|n| (Box::from(id(n)), known(n))).collect();
+        let bytes = record.to_bytes();
+        assert!(bytes.len() <= MAX_BYTES, "{}", bytes.len());
+        assert_eq!(SeenRecord::parse(&bytes).unwrap(), record);
+
+        record.users = (0..150_000).map(|n| (Box::from(id(n)), known(n))).collect();
+        let bytes = record.to_bytes();
+        assert!((MAX_BYTES - 2048..=MAX_BYTES).contains(&bytes.len()), "{}", bytes.len());
+        let read = SeenRecord::parse(&bytes).unwrap();
+        let n_forgotten = 150_000 - read.users.len();
+        assert!(n_forgotten > 10_000, "{n_forgotten}");
+        assert!(read.users.keys().next().is_some_and(|first| **first == id(n_forgotten)), "the oldest went");
+    }
+
+    #[test]
+    fn who_may_be_written_to_is_forgotten_until_the_import_has_seen_it_right() {
+        let mut record = record(&[("a", "x"), ("b", "y")]);
+        record.take_out(["b", "c", "d"].into_iter(), "1", NOW + 10);
+        assert_eq!(right(&record), ["a"]);
+        record.put_in([("c", seen("z", NOW + 20)), ("a", seen("other", NOW + 20))].into_iter(), "1");
+        assert_eq!(right(&record), ["a", "c"], "b and d were not seen right, a was not its own");
+        assert_eq!(record.users["a"], Known::Right(seen("x", NOW)));
+        assert_eq!(record.users.len(), 2);
+    }
+
+    #[test]
+    fn whom_two_imports_may_write_to_at_once_nobody_knows() {
+        let mut record = record(&[("a", "x")]);
+        record.take_out(["a", "b"].into_iter(), "1", NOW);
+        record.take_out(["a", "c"].into_iter(), "2", NOW + 60);
+        let see = |record: &mut SeenRecord, import| {
+            let users = ["a", "b", "c"].map(|id| (id, seen("x", NOW + 100)));
+            record.put_in(users.into_iter(), import);
+        };
+        see(&mut record, "1");
+        assert_eq!(right(&record), ["b"]);
+        see(&mut record, "2");
+        assert_eq!(right(&record), ["b", "c"]);
+        // A third one may still meet one of them.
+        record.take_out(["a"].into_iter(), "3", NOW + 120);
+        see(&mut record, "3");
+        assert_eq!(right(&record), ["b", "c"]);
+        // So long no delivery lives.
+        record.take_out(["a"].into_iter(), "4", NOW + 120 + MAX_DELIVERY_SECONDS);
+        see(&mut record, "4");
+        assert_eq!(right(&record), ["a", "b", "c"]);
+    }
+
+    #[test]
+    fn an_import_that_is_resumed_knows_its_own_users_again() {
+        let mut record = record(&[("a", "x")]);
+        record.take_out(["a"].into_iter(), "1", NOW);
+        record.take_out(["a"].into_iter(), "1", NOW + 60);
+        record.put_in([("a", seen("y", NOW + 70))].into_iter(), "1");
+        assert_eq!(right(&record), ["a"]);
+    }
+
+    #[test]
+    fn a_user_is_the_same_in_capitals() {
+        let mut record = record(&[("AB-1", "x")]);
+        assert_eq!(record.right("ab-1"), record.right("AB-1"));
+        assert!(record.right("Ab-1").is_some());
+        record.take_out(["aB-1"].into_iter(), "1", NOW);
+        assert_eq!(record.right("AB-1"), None);
+    }
+
+    #[test]
+    fn a_record_that_nobody_changes_is_written_again_after_a_week() {
+        let record = record(&[("a", "x")]);
+        assert!(!record.is_stale(NOW + 7 * DAY_SECONDS) && record.is_stale(NOW + 7 * DAY_SECONDS + 1));
+        assert!(!SeenRecord::default().is_stale(NOW), "where there is none, there is nothing to keep");
+    }
+
+    #[test]
+    fn an_id_that_would_break_a_line_is_not_recorded() {
+        let ids = ["a,b", "a\nb", ""];
+        assert_eq!(right(&record(&ids.map(|id| (id, "x")))), Vec::<&str>::new());
+    }
+
+    #[test]
+    fn users_come_due_one_by_one_in_the_second_half_of_the_period() {
+        let user = seen("x", NOW);
+        let due_on = |day: u32, n| user.is_due(&id(n), NOW + day * DAY_SECONDS, 28);
+        assert_eq!((0..1000).filter(|n| due_on(14, *n)).count(), 0);
+        assert_eq!((0..1000).filter(|n| due_on(28, *n)).count(), 1000);
+        for day in 15..=28 {
+            let n_new = (0..1000).filter(|n| due_on(day, *n) && !due_on(day - 1, *n)).count();
+            assert!((40..110).contains(&n_new), "{n_new} on day {day}");
+        }
+        assert!(!user.is_due("a", NOW - DAY_SECONDS, 28) && user.is_due("a", NOW - DAY_SECONDS - 1, 28));
+        assert!(user.is_due("a", NOW, 0) && !user.is_due("a", NOW, 1));
+    }
+}
