@@ -25,6 +25,7 @@ mod plan_laws;
 mod plans;
 mod quotas;
 mod recheck;
+mod recheck_laws;
 mod replace;
 mod report;
 mod rows;

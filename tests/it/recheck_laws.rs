@@ -1,0 +1,247 @@
+//! Whether users are read again or not, they end as they would: for any sequence of imports, undos and deaths.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use connect_emulator::Switches;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use tokio::time::timeout;
+
+use crate::laws::{Dropped, N_PRODUCTS, N_USERS, Sets, product, sets};
+use crate::world::{BUCKET, Report, World, cases, proficiencies, run};
+
+/// Of each user and product the level.
+type Rows = BTreeMap<(usize, usize), u8>;
+
+/// One night: which of the files is imported, what is changed in it for good before, and how.
+#[derive(Clone, Debug)]
+struct Night {
+    file: usize,
+    edits: Vec<((usize, usize), Option<u8>)>,
+    replaces: bool,
+    recheck_days: u8,
+    lives: Vec<Duration>,
+}
+
+/// What happens next.
+#[derive(Clone, Debug)]
+enum Step {
+    Import(Night),
+    /// An import that is killed, and is not delivered again for now.
+    Abandon(Night, Duration),
+    /// The import that was abandoned first comes again.
+    Resume,
+    /// The undo of an import, counted from the last.
+    Undo(usize, Vec<Duration>),
+}
+
+#[derive(Clone, Debug)]
+struct Story {
+    held: Sets,
+    files: Vec<Rows>,
+    steps: Vec<Step>,
+    switches: Switches,
+    seed: u64,
+    fault: f64,
+}
+
+fn pair() -> impl Strategy<Value = (usize, usize)> {
+    (0..N_USERS, 0..N_PRODUCTS)
+}
+
+fn lives() -> impl Strategy<Value = Vec<Duration>> {
+    prop::collection::vec((1_u64..1500).prop_map(Duration::from_millis), 0..3)
+}
+
+fn night() -> impl Strategy<Value = Night> {
+    let edits = prop::collection::vec((pair(), prop::option::weighted(0.7, 1..=5_u8)), 0..3);
+    let recheck_days = prop_oneof![4 => Just(28_u8), 1 => Just(0)];
+    (0..2_usize, edits, prop::bool::weighted(0.4), recheck_days, lives())
+        .prop_map(|(file, edits, replaces, recheck_days, lives)| Night { file, edits, replaces, recheck_days, lives })
+}
+
+fn step(abandons: bool) -> impl Strategy<Value = Step> {
+    let abandoned = if abandons { 2 } else { 0 };
+    prop_oneof![
+        6 => night().prop_map(Step::Import),
+        2 => (0..3_usize, lives()).prop_map(|(nth, lives)| Step::Undo(nth, lives)),
+        abandoned => (night(), 50_u64..1500).prop_map(|(night, life)| Step::Abandon(night, Duration::from_millis(life))),
+        abandoned => Just(Step::Resume),
+    ]
+}
+
+fn story(abandons: bool) -> impl Strategy<Value = Story> {
+    let set = prop::collection::btree_map((0..N_PRODUCTS).prop_map(product), 1..=5_u8, 0..=8);
+    let rows = prop::collection::btree_map(pair(), 1..=5_u8, 1..20);
+    let (held, files) = (prop::collection::vec(set, N_USERS), prop::collection::vec(rows, 2));
+    let steps = prop::collection::vec(step(abandons), 2..9);
+    let switches = prop::sample::select(Switches::matrix());
+    (held, files, steps, switches, any::<u64>(), 0.0..0.04_f64).prop_map(
+        |(held, files, steps, (_, switches), seed, fault)| Story { held, files, steps, switches, seed, fault },
+    )
+}
+
+/// A centre in which a story goes on.
+struct Stage {
+    world: World,
+    files: Vec<Rows>,
+    /// Undos of imports, the last one at the end.
+    undos: Vec<String>,
+    abandoned: Vec<Value>,
+    n_imports: usize,
+    /// Whether what a night says of rechecks counts.
+    rechecks: bool,
+}
+
+impl Stage {
+    fn new(story: &Story, rechecks: bool) -> Self {
+        let centre = Dropped {
+            held: story.held.clone(),
+            limit: 20,
+            replaces: false,
+            switches: story.switches.clone(),
+            seed: story.seed,
+            fault: story.fault,
+            lives: Vec::new(),
+            bytes: Vec::new(),
+            newer: Vec::new(),
+            n_rows: 0,
+        };
+        let world = centre.world(20, 5, centre.faults());
+        let files = story.files.clone();
+        Self { world, files, undos: Vec::new(), abandoned: Vec::new(), n_imports: 0, rechecks }
+    }
+
+    /// The request of a night, whose file is there now, and the file's rows.
+    fn request(&mut self, night: &Night) -> (Value, Rows) {
+        let rows = &mut self.files[night.file];
+        for (pair, level) in &night.edits {
+            match level {
+                Some(level) => _ = rows.insert(*pair, *level),
+                None => _ = rows.remove(pair),
+            }
+        }
+        let lines = rows.iter().map(|((n, of), level)| format!("agent{n:03},Product,{},{level}\n", product(*of)));
+        let csv = proficiencies(lines.collect::<String>());
+        self.n_imports += 1;
+        let (name, recheck_days) =
+            (format!("night {}", self.n_imports), if self.rechecks { night.recheck_days } else { 0 });
+        let key = format!("nights/{}.csv", self.n_imports);
+        self.world.s3.put(BUCKET, &key, csv);
+        let request = json!({
+            "source": format!("s3://imports/{key}"), "import_id": name, "recheck_days": recheck_days,
+            "mode": if night.replaces { "replace" } else { "merge" }, "max_removals_percent": 100,
+        });
+        (request, rows.clone())
+    }
+
+    async fn import(&mut self, night: &Night) -> (Report, Rows) {
+        let (request, rows) = self.request(night);
+        let report = self.world.import_killed(request, &night.lives).await;
+        self.undos.extend(report.undo.clone());
+        (report, rows)
+    }
+
+    async fn undo(&mut self, nth: usize, lives: &[Duration]) -> Option<Report> {
+        let undo = self.undos.iter().rev().nth(nth)?.clone();
+        self.n_imports += 1;
+        let event = self.world.dropped(&format!("incoming/undo{}.csv", self.n_imports), undo);
+        Some(self.world.import_killed(event, lives).await)
+    }
+}
+
+/// Night for night, the same story with rechecks and without.
+async fn check_alike(story: Story) {
+    let (mut with, mut without) = (Stage::new(&story, true), Stage::new(&story, false));
+    let mut n_reads = (0, 0);
+    for step in &story.steps {
+        let (one, other) = match step {
+            Step::Import(night) => {
+                let ((one, _), (other, _)) = (with.import(night).await, without.import(night).await);
+                (Some(one), Some(other))
+            }
+            Step::Undo(nth, lives) => (with.undo(*nth, lives).await, without.undo(*nth, lives).await),
+            Step::Abandon(..) | Step::Resume => (None, None),
+        };
+        if let (Some(one), Some(other)) = (one, other) {
+            assert_eq!(one.results.is_some(), other.results.is_some());
+            if one.results.is_some() {
+                assert_eq!(one.statuses(), other.statuses(), "{step:?}");
+            }
+            assert_eq!(
+                (one.status(), &one.undo, &one.removed),
+                (other.status(), &other.undo, &other.removed),
+                "{step:?}"
+            );
+        }
+        assert_eq!(sets(&with.world), sets(&without.world), "{step:?}");
+        let reads = |stage: &Stage| stage.world.calls().get("ListUserProficiencies").copied().unwrap_or_default();
+        n_reads = (reads(&with), reads(&without));
+    }
+    // Faults cost reads, too; without them there are never more.
+    assert!(story.fault > 0.0 || n_reads.0 <= n_reads.1, "{n_reads:?}");
+}
+
+/// Every row that is said to be right is right, whatever was killed before, and whenever it came again.
+async fn check_right(story: Story) {
+    let mut stage = Stage::new(&story, true);
+    let last = (0..2).map(|file| {
+        let (edits, lives) = (Vec::new(), Vec::new());
+        Step::Import(Night { file, edits, replaces: false, recheck_days: 28, lives })
+    });
+    for step in story.steps.iter().cloned().chain(last) {
+        match &step {
+            Step::Import(night) => {
+                let (report, rows) = stage.import(night).await;
+                assert_right(&stage.world, night, &report, &rows);
+            }
+            Step::Undo(nth, lives) => _ = stage.undo(*nth, lives).await,
+            Step::Abandon(night, life) => {
+                let (request, _) = stage.request(night);
+                if timeout(*life, stage.world.invoke(request.clone())).await.is_err() {
+                    stage.abandoned.push(request);
+                }
+                stage.world.restart();
+            }
+            Step::Resume if stage.abandoned.is_empty() => {}
+            Step::Resume => {
+                let request = stage.abandoned.remove(0);
+                let report = stage.world.import(request).await;
+                stage.undos.extend(report.undo);
+            }
+        }
+    }
+}
+
+fn assert_right(world: &World, night: &Night, report: &Report, rows: &Rows) {
+    let sets = sets(world);
+    if report.results.is_none() {
+        return;
+    }
+    for (((n, of), level), status) in rows.iter().zip(report.statuses()) {
+        let held = sets[*n].get(&product(*of)).copied();
+        let is_right = ["added", "updated", "unchanged"].contains(&status.as_str());
+        assert!(!is_right || held == Some(*level), "agent{n:03} {}: {status}, and has {held:?}", product(*of));
+    }
+    if night.replaces && report.status() == "succeeded" {
+        for n in 0..N_USERS {
+            let named = rows.iter().filter(|((user, _), _)| *user == n);
+            let named: BTreeMap<_, _> = named.map(|((_, of), level)| (product(*of), *level)).collect();
+            assert!(named.is_empty() || sets[n] == named, "agent{n:03} has {:?}, not {named:?}", sets[n]);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(cases(64))]
+    #[test]
+    fn with_rechecks_a_story_ends_as_it_does_without(story in story(false)) {
+        run(check_alike(story));
+    }
+
+    #[test]
+    fn what_is_said_to_be_right_is_right_whatever_was_killed_before(story in story(true)) {
+        run(check_right(story));
+    }
+}
