@@ -126,6 +126,7 @@ EVERYTHING = {
     "TotalRequestsPerSecond": "10",
     "ScheduleExpression": "rate(1 day)",
     "ScheduleUnassignedRows": "ignore",
+    "ScheduleRecheckDays": "0",
     "ScheduleDryRun": "true",
     "ScheduleMaxAgeHours": "36.5",
     "RetainFilesDays": "365",
@@ -589,8 +590,10 @@ class Schedule(unittest.TestCase):
         return json.loads(stack.resources["Schedule"]["Target"]["Input"])
 
     def test_it_asks_only_for_what_is_given(self):
-        members = {"source", "mode", "import_id"}
+        members = {"source", "mode", "recheck_days", "import_id"}
         self.assertEqual(set(self.request()), members)
+        self.assertEqual(self.request()["recheck_days"], 28)
+        self.assertEqual(self.request(ScheduleRecheckDays="0")["recheck_days"], 0)
         self.assertIs(self.request(ScheduleDryRun="true")["dry_run"], True)
         self.assertIs(self.request(ScheduleDryRun="false")["dry_run"], False)
         self.assertEqual(self.request(ScheduleMaxAgeHours="36.5")["max_age_hours"], 36.5)

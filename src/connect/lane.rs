@@ -118,6 +118,7 @@ impl Lane {
     /// call that is not sent.
     pub(super) async fn acquire(&self, gate: &Gate, mut total: Option<&FairBucket>) -> Result<(), ConnectError> {
         let _first_in_line = self.bucket.stand_in_line().await;
+        let mut token_due = Instant::now();
         loop {
             gate.check(self.operation)?;
             let state = self.breaker.borrow().state();
@@ -130,8 +131,10 @@ impl Lane {
                 self.changed.notified().await;
             } else if let Some(total) = total.take() {
                 gate.unless_stopped(total.acquire()).await;
+            } else if token_due > Instant::now() {
+                self.wait_until(token_due).await;
             } else if let Err(wait) = self.bucket.take() {
-                self.wait_until(Instant::now() + wait).await;
+                token_due = Instant::now() + wait;
             } else {
                 self.rate.borrow_mut().sent();
                 return Ok(());

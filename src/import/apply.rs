@@ -58,6 +58,9 @@ impl<'a, R: Describe> Apply<'a, R> {
                     under_way.push(self.bring(rows, batch, is_ending));
                 }
             }
+            if waiting.peek().is_none() {
+                self.run.journal.hurry();
+            }
             let next = self.run.unless_abandoned(under_way.next()).await;
             let Some(Some((batch, mut reconciled))) = next else { break };
             stopped = stopped.or(reconciled.stop.take());

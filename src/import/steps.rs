@@ -294,10 +294,9 @@ async fn look_up<R: Describe>(
     // Of a user that is not read nobody would notice that it is gone.
     let lists = replaces || run.record().options.recheck_days.get() > 0;
     let users = Users::find(connect, &run.importer.settings.instance_id, &wanted, &resumed.recorded, lists);
-    let users = import.users.insert(
-        run.unless_abandoned(users).await.ok_or(Verdict::Cancelled)?.map_err(|error| Verdict::unasked(&error))?,
-    );
-    let reference = run.unless_abandoned(import.rows.fetch_reference(connect)).await.ok_or(Verdict::Cancelled)?;
+    let asked = run.unless_abandoned(join(users, import.rows.fetch_reference(connect)));
+    let (users, reference) = asked.await.ok_or(Verdict::Cancelled)?;
+    let users = import.users.insert(users.map_err(|error| Verdict::unasked(&error))?);
     let reference = import.reference.insert(reference.map_err(|error| Verdict::unasked(&error))?);
     let batches = import.rows.resolve(users, reference, &resumed.replay.rows_under_way());
     if replaces {

@@ -26,8 +26,9 @@ use crate::connect::{Timeline, UserId};
 use crate::outcome::Preview;
 use crate::store::{Location, Store, StoreError};
 
-/// At most four segments a second.
+/// At most four segments a second; towards the end, when each user is waited for, at most twenty.
 const MIN_INTERVAL: Duration = Duration::from_millis(250);
+const MIN_INTERVAL_AT_THE_END: Duration = Duration::from_millis(50);
 /// An outcome is stored within this time.
 const MAX_INTERVAL: Duration = Duration::from_secs(4);
 
@@ -46,6 +47,7 @@ pub(crate) struct Journal {
     n_durable: watch::Sender<u64>,
     appended: Notify,
     is_urgent: Cell<bool>,
+    is_ending: Cell<bool>,
     ending: Notify,
 }
 
@@ -69,6 +71,7 @@ impl Journal {
             n_durable: watch::Sender::default(),
             appended: Notify::new(),
             is_urgent: Cell::default(),
+            is_ending: Cell::default(),
             ending: Notify::new(),
         }
     }
@@ -185,6 +188,13 @@ impl Journal {
         }
     }
 
+    /// The last users are under way: what they wait for is stored sooner.
+    pub(crate) fn hurry(&self) {
+        if !self.is_ending.replace(true) {
+            self.ending.notify_one();
+        }
+    }
+
     /// Stores all that waits, if something does.
     pub(crate) async fn drain(&self, confirm: impl AsyncFn() -> Result<(), LeaseError>) -> Result<(), LeaseError> {
         while self.in_flight.borrow().is_some() || !self.waiting.borrow().is_empty() {
@@ -224,7 +234,8 @@ impl Journal {
     ) -> Result<Infallible, LeaseError> {
         loop {
             self.due().await;
-            let next = Instant::now() + MIN_INTERVAL;
+            let interval = if self.is_ending.get() { MIN_INTERVAL_AT_THE_END } else { MIN_INTERVAL };
+            let next = Instant::now() + interval;
             self.flush(&confirm).await?;
             // Whoever waits for the end of the journal waits no longer than for the store.
             tokio::select! {

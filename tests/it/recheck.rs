@@ -149,18 +149,40 @@ async fn some_users_are_always_read() {
                 agent002,Language,Nonsense,3,\nagent003,Language,German,3,\n";
     let csv = format!("user,attribute,value,level,action\n{rows}");
     let mut seen = Vec::new();
-    for key in ["incoming/a.csv", "incoming/b.csv", "incoming/dry-run=true/c.csv"] {
+    for key in ["incoming/a.csv", "incoming/b.csv", "incoming/c.csv", "incoming/dry-run=true/d.csv"] {
         world.drop_file(key, &csv).await;
         seen.push(read(&world));
     }
-    assert_eq!(seen[1], BTreeSet::from([1]), "a row that removes");
-    assert_eq!(seen[2], BTreeSet::from([0, 1, 3]), "a dry run tells how things are");
+    assert_eq!(seen[1..3], [BTreeSet::from([1]), BTreeSet::from([1])], "a row that removes");
+    assert_eq!(seen[3], BTreeSet::from([0, 1, 3]), "a dry run tells how things are");
     let with_conditions =
         "user,attribute,value,level,if_level\nagent000,Language,German,3,\nagent003,Language,German,3,3\n";
-    for key in ["incoming/d.csv", "incoming/e.csv"] {
+    for key in ["incoming/e.csv", "incoming/f.csv"] {
         world.drop_file(key, with_conditions).await;
         assert_eq!(read(&world), BTreeSet::from([0, 3]), "a file with conditions");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_not_right_is_read_again() {
+    let emulator = Emulator::builder(with_products(4, 3)).quotas(Quotas::unlimited());
+    let world = World::built(emulator, &[&RECHECK[..], &[("MAX_PROFICIENCIES_PER_USER", "3")]].concat());
+    // There is no room for German.
+    let too_many = world.drop_file("incoming/a.csv", sync(2, &[])).await;
+    assert_eq!((too_many.counts()["invalid"], read(&world).len()), (2, 2));
+    let refused = Fault::Custom { status: 400, code: "Refused".to_owned(), message: String::new(), work_done: false };
+    world
+        .emulator
+        .set_faults(Faults::none().rule(Rule::new(refused).on(Operation::UpdateUserProficiencies).of_user(user_id(3))));
+    let rows = "agent002,Product,P00,5\nagent003,Product,P00,5\n";
+    let failed = world.drop_file("incoming/b.csv", proficiencies(rows)).await;
+    assert_eq!((failed.statuses(), read(&world).len()), (vec!["updated".to_owned(), "failed".to_owned()], 2));
+    world.emulator.set_faults(Faults::none());
+    let mended = world.drop_file("incoming/c.csv", proficiencies(rows)).await;
+    assert_eq!(
+        (mended.statuses(), read(&world)),
+        (vec!["unchanged".to_owned(), "updated".to_owned()], BTreeSet::from([3]))
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -322,6 +344,12 @@ async fn an_import_of_several_deliveries_remembers_the_users_of_each_that_ended_
 
 /// One night of an importer that begins at this time.
 async fn night(world: &World, name: &str, csv: &str, now: DateTime<Utc>) -> Value {
+    world.s3.put(BUCKET, &format!("incoming/{name}.csv"), csv.to_owned());
+    deliver(world, name, now).await
+}
+
+/// The same night once more.
+async fn deliver(world: &World, name: &str, now: DateTime<Utc>) -> Value {
     let settings = Settings::from_lookup(|name| {
         let given = [("CONNECT_INSTANCE_ID", INSTANCE), RECHECK[0], RECHECK[1]];
         given.iter().find(|(given, _)| *given == name).map(|(_, value)| (*value).to_owned())
@@ -331,7 +359,6 @@ async fn night(world: &World, name: &str, csv: &str, now: DateTime<Utc>) -> Valu
     let connect = aws::connect(connect, quotas, &settings, 7);
     let importer = Importer::new(settings, connect, aws::store(clients::s3_config(&world.s3)));
     let key = format!("incoming/{name}.csv");
-    world.s3.put(BUCKET, &key, csv.to_owned());
     let (bucket, sequencer) = (BUCKET.to_owned(), Some("01".to_owned()));
     let object = Object { bucket, key, key_decoded: None, version_id: None, etag: None, sequencer };
     let answer = importer.run(&Trigger::object(object), &Deadlines::none(now)).await.unwrap();
@@ -358,6 +385,24 @@ async fn users_come_due_one_by_one_in_the_second_half_of_the_period() {
         night(&world, &format!("night{day}"), &csv, began + TimeDelta::days(day)).await;
     }
     assert!(world.held(7).contains(&"Language=German:3".to_owned()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn whom_an_import_had_begun_with_is_read_whatever_happened_before_it_came_again() {
+    let world = world(2, &[]);
+    let (csv, began) = (sync(2, &[]), Utc::now());
+    let slow = Rule::new(Fault::Slow(Duration::from_secs(60))).on(Operation::AssociateUserProficiencies);
+    world.emulator.set_faults(Faults::none().rule(slow));
+    timeout(Duration::from_secs(5), night(&world, "killed", &csv, began)).await.unwrap_err();
+    world.emulator.set_faults(Faults::none());
+    let hours = |n| began + TimeDelta::hours(n);
+    assert_eq!(night(&world, "another", &csv, hours(1)).await["status"], "succeeded");
+    read(&world);
+    let answer = deliver(&world, "killed", hours(2)).await;
+    assert_eq!(answer["status"], "succeeded");
+    let report = world.report(&answer);
+    assert_eq!((read(&world).len(), report.counts()["added"]), (2, 2));
+    assert!(report.undo.is_some(), "what it did before it was killed is told");
 }
 
 #[tokio::test(start_paused = true)]
