@@ -194,10 +194,12 @@ fn rows(summary: &Value) -> anyhow::Result<Table> {
 }
 
 fn calls(summary: &Value) -> Table {
-    let mut table = table(&["calls", "sent", "throttled", "waited for their turn"], &[1, 2, 3]);
+    let mut table = table(&["calls", "sent", "throttled", "waited for their turn", "may, a second"], &[1, 2, 3, 4]);
     for (operation, calls) in summary["calls"].as_object().into_iter().flatten() {
         let waited = format!("{:.1} s", calls["waited_seconds"].as_f64().unwrap_or_default());
-        table.add_row([operation.clone(), calls["attempts"].to_string(), calls["throttled"].to_string(), waited]);
+        let quota = &summary["quotas"][operation];
+        let may = format!("{} ({})", quota["rate"], quota["from"].as_str().unwrap_or_default());
+        table.add_row([operation.clone(), calls["attempts"].to_string(), calls["throttled"].to_string(), waited, may]);
     }
     table
 }

@@ -44,7 +44,6 @@ BINARY = pathlib.Path(os.environ.get("BINARY", footprint.BINARY))
 EVENT_SCHEMA = footprint.ROOT / "events" / "import-finished.schema.json"
 USERS = 400
 PARAMETERS = {
-    "RequestsPerSecond": "50",
     "RequestBurst": "50",
     "ScheduleExpression": "cron(0 3 * * ? *)",
     "EventBusName": "default",
@@ -378,7 +377,9 @@ class Deployment:
         for binary in (BINARY, footprint.EMULATOR):
             if not binary.is_file():
                 raise AssertionError(f"{binary} is missing: build it first")
-        self.connect_process, connect_at, self.instance = footprint.emulator("--users", str(USERS), "--rate", "0")
+        self.connect_process, connect_at, self.instance = footprint.emulator(
+            "--users", str(USERS), "--rate", "60", "--burst", "50"
+        )
         atexit.register(self.connect_process.kill)
         self.cloud = LocalStack()
         self.connect = client("connect", connect_at)
@@ -393,6 +394,7 @@ class Deployment:
             "AWS_SECRET_ACCESS_KEY": "y",
             "AWS_ENDPOINT_URL": self.cloud.url,
             "AWS_ENDPOINT_URL_CONNECT": connect_at,
+            "AWS_ENDPOINT_URL_SERVICE_QUOTAS": connect_at,
         }
         self.events = Inbox(self.cloud, "finished")
         self.events.take_events(environment["EVENT_BUS_NAME"])
@@ -520,7 +522,8 @@ class Importing(Deployed):
             "nobody,Language,German,3",
         )
         self.assertEqual(self.mapping.poll(), [1])
-        report, _, results = self.check_report("reports/team.csv/", "completed_with_errors", 4)
+        report, summary, results = self.check_report("reports/team.csv/", "completed_with_errors", 4)
+        self.assertEqual(summary["quotas"]["ListUsers"], {"rate": 54.0, "burst": 50, "from": "service-quotas"})
         codes = [row["import_code"] for row in results]
         self.assertEqual(codes[2:], ["unknown_value", "unknown_user"])
         self.assertEqual([self.deployment.level(n, "German") for n in (1, 2)], [4, 2])
@@ -621,6 +624,14 @@ class Importing(Deployed):
         self.assertEqual(self.mapping.poll(), [1])
         self.check_report("reports/hr/2026-11-22.csv/", "succeeded", 1)
         self.assertEqual(self.deployment.level(8, "German"), 5)
+        # The next night the same: nobody is read.
+        request = schedule["Input"].replace("<aws.scheduler.scheduled-time>", "2026-11-23T02:00:00Z")
+        self.deployment.drop("hr/2026-11-23.csv", "agent-00008,Language,German,5")
+        self.cloud.sqs.send_message(QueueUrl=self.mapping.url, MessageBody=request, MessageGroupId=group)
+        self.assertEqual(self.mapping.poll(), [1])
+        _, summary, (row,) = self.check_report("reports/hr/2026-11-23.csv/", "succeeded", 1)
+        self.assertEqual(row["import_code"], "as_recorded")
+        self.assertNotIn("ListUserProficiencies", summary["calls"])
 
 
 class Telling(Deployed):

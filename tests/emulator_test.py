@@ -23,9 +23,13 @@ class Emulator:
         while not re.search(r"instance [0-9a-f-]{36}", banner):
             banner += self.process.stdout.readline()
         self.instance = re.search(r"instance ([0-9a-f-]{36})", banner)[1]
-        self.client = boto3.client(
-            "connect",
-            endpoint_url=re.search(r"http://\S+", banner)[0],
+        self.url = re.search(r"http://\S+", banner)[0]
+        self.client = self.client_of("connect")
+
+    def client_of(self, service):
+        return boto3.client(
+            service,
+            endpoint_url=self.url,
             region_name="eu-central-1",
             aws_access_key_id="x",
             aws_secret_access_key="y",
@@ -115,6 +119,16 @@ class EmulatorTest(unittest.TestCase):
             emulator.held()
             with self.assertRaises(emulator.client.exceptions.ThrottlingException):
                 emulator.held()
+
+    def test_service_quotas_lists_what_is_granted(self):
+        with Emulator("--rate", "2", "--rate-of", "ListUserProficiencies=10", "--page-size-cap", "4") as emulator:
+            service_quotas = emulator.client_of("service-quotas")
+            pages = list(service_quotas.get_paginator("list_service_quotas").paginate(ServiceCode="connect"))
+            self.assertEqual([len(page["Quotas"]) for page in pages], [4, 4, 4, 3])
+            values = {quota["QuotaCode"]: quota["Value"] for page in pages for quota in page["Quotas"]}
+            self.assertEqual((values["L-A59C54EE"], values["L-2CCBA953"], values["L-50375162"]), (10, 2, 10))
+            with self.assertRaises(service_quotas.exceptions.NoSuchResourceException):
+                service_quotas.list_service_quotas(ServiceCode="s3")
 
     def test_faults_by_script(self):
         script = pathlib.Path(os.environ.get("TMPDIR", "/tmp")) / f"faults-{os.getpid()}.json"

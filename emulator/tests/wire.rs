@@ -113,6 +113,42 @@ async fn the_operations_on_proficiencies() {
 }
 
 #[tokio::test]
+async fn service_quotas_says_what_is_granted() {
+    let quotas = Quotas::of_an_account()
+        .with(Operation::UpdateUserConfig, 7.0, 5)
+        .listed_as(Operation::ListUsers, Some(0.0))
+        .listed_as(Operation::DescribeUser, None);
+    let switches = Switches { page_size_cap: Some(6), ..Switches::default() };
+    let emulator = Emulator::builder(instance()).quotas(quotas).switches(switches).build();
+    let list = async |target: &str, body: Value| {
+        let request = Request::post("/").header("x-amz-target", target).body(Bytes::from(body.to_string()));
+        let response = emulator.answer(request.expect("a request")).await.expect("an answer");
+        (response.status(), serde_json::from_slice::<Value>(response.body()).expect("JSON"))
+    };
+    const TARGET: &str = "ServiceQuotasV20190624.ListServiceQuotas";
+    let (mut listed, mut token) = (Vec::new(), Value::Null);
+    loop {
+        let (status, page) = list(TARGET, json!({"ServiceCode": "connect", "NextToken": token})).await;
+        assert_eq!(status, 200);
+        listed.extend(page["Quotas"].as_array().expect("a list").clone());
+        token = page["NextToken"].clone();
+        if token.is_null() {
+            break;
+        }
+    }
+    assert_eq!(listed.len(), 14);
+    let of = |code: &str| listed.iter().find(|quota| quota["QuotaCode"] == code);
+    let reads = of("L-A59C54EE").expect("a quota");
+    assert_eq!((&reads["Value"], &reads["Period"]["PeriodUnit"]), (&json!(10.0), &json!("SECOND")));
+    assert_eq!(of("L-CCC38177").map(|quota| &quota["Value"]), Some(&json!(0.0)), "another rate than is granted");
+    assert_eq!((of("L-EE6F0D82"), of("L-50375162").map(|quota| quota.get("Period"))), (None, Some(None)));
+
+    let (status, refused) = list("ServiceQuotasV20190624.GetServiceQuota", json!({"ServiceCode": "connect"})).await;
+    assert_eq!((status, &refused["__type"]), (StatusCode::NOT_FOUND, &json!("UnknownOperationException")));
+    assert_eq!(list(TARGET, json!({})).await.0, 400);
+}
+
+#[tokio::test]
 async fn arns_stand_for_ids() {
     let emulator = unlimited();
     let arn = emulator.instance(|instance| instance.user_arn("u"));

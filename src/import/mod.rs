@@ -2,8 +2,8 @@
 //!
 //! [`open`] finds or begins it and takes its lease → [`load`] reads the rows (of a sheet, once its [`headings`] are
 //! explained) → [`resume`] says what earlier deliveries did →
-//! the instance is asked whose the rows are and what they name → [`guard`]s → [`preview`] (where the file is the whole truth
-//! for its users) → [`apply`] brings each user to it, many at once → [`finish`] writes the report → the answer → its end is told.
+//! the instance is asked whose the rows are and what they name → users that were [`seen`] right need no read → [`guard`]s →
+//! [`preview`] (where the file is the whole truth for its users) → [`apply`] brings each user to it, many at once → [`finish`] writes the report → the answer → its end is told.
 //!
 //! A delivery ends in one of four ways: with a verdict, at its deadline (the next one goes on), fenced (another one has the
 //! import), or with an error (the next one tries again).

@@ -12,7 +12,6 @@ use tracing::{info, warn};
 
 use super::importer::Importer;
 use super::progress::{History, Progress};
-use super::seen::SeenRight;
 use crate::connect::{AccountQuotas, ConnectError, ErrorKind, Lanes, Operation};
 use crate::input::Headings;
 use crate::kind::{FileKind, Rows, UserBatch};
@@ -20,7 +19,7 @@ use crate::options::Mode;
 use crate::outcome::{Counts, ImportStatus, Problem};
 use crate::report::{Cause, Columns, Details, Overview, REAL_RUN, REFRESH_INTERVAL, ReportPage, Summary, UsersDone};
 use crate::resolve::Users;
-use crate::state::{Answer, Completed, ImportRecord, Journal, LanesByName, Lease, LeaseError};
+use crate::state::{Answer, Completed, ImportRecord, Journal, LanesByName, Lease, LeaseError, SeenUsers};
 use crate::store::Location;
 
 /// How often an import looks whether it is cancelled.
@@ -117,8 +116,8 @@ pub(super) struct Run<'i> {
     pub(super) causes: RefCell<Vec<Cause>>,
     /// What earlier deliveries did, once the journal was read.
     pub(super) history: RefCell<History>,
-    /// What this delivery knows of users that are right.
-    pub(super) seen: SeenRight,
+    /// The record of users that are right, once it is asked.
+    pub(super) seen: OnceCell<SeenUsers>,
     /// Since when the import is cancelled.
     cancelled: watch::Sender<Option<Instant>>,
     confirmed: Cell<Instant>,
@@ -145,7 +144,7 @@ impl<'i> Run<'i> {
             headings: OnceCell::new(),
             causes: RefCell::default(),
             history: RefCell::default(),
-            seen: SeenRight::default(),
+            seen: OnceCell::new(),
             cancelled: watch::Sender::default(),
             confirmed: Cell::new(Instant::now()),
             knows_lanes: Cell::default(),

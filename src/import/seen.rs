@@ -5,8 +5,6 @@
 //! the way of a first write ([`settle`]). Before it, all others are taken out of the record ([`Run::take_out`]); and when a
 //! delivery ends, it puts in those that it has seen right ([`Run::put_in`]).
 
-use std::cell::{Cell, RefCell};
-
 use anyhow::Context as _;
 use chrono::{DateTime, Utc};
 
@@ -19,17 +17,6 @@ use crate::outcome::Status;
 use crate::resolve::Users;
 use crate::state::{Fingerprint, SeenUser, SeenUsers};
 use crate::store::Location;
-
-/// What a delivery knows of users that are right.
-#[derive(Debug, Default)]
-pub(super) struct SeenRight {
-    /// Those that it has seen, and that the record does not have yet.
-    users: RefCell<Vec<(Box<str>, SeenUser)>>,
-    /// Whether users that it may write to were taken out of the record.
-    has_taken_out: Cell<bool>,
-    /// Whether the record is to be written again, although nothing changes.
-    is_stale: Cell<bool>,
-}
 
 /// A user that need not be read.
 #[derive(Clone, Copy, Debug)]
@@ -55,8 +42,7 @@ pub(super) async fn find_recorded<R: Rows>(
     }
     // Each delivery of an import judges alike.
     let now = seconds(run.record().started_at);
-    let record = run.seen_users().read().await?;
-    run.seen.is_stale.set(record.is_stale(now));
+    let record = run.seen_users().read(now).await?;
     let recorded = |&batch: &UserBatch| {
         let user = users.id(batch.user);
         let seen = record.right(user.as_str()).filter(|seen| !seen.is_due(user.as_str(), now, days))?;
@@ -83,12 +69,14 @@ fn fingerprint<R: Rows>(run: &Run<'_>, rows: &R, batch: UserBatch) -> Option<Fin
 
 impl Run<'_> {
     /// The record of this kind of file.
-    fn seen_users(&self) -> SeenUsers<'_> {
-        let (settings, import_id) = (&self.importer.settings, &self.record().import_id);
-        let kind = self.kind.get().map_or("unknown", FileKind::name);
-        let key = import_id.rsplit_once('-').map_or(import_id.as_str(), |(_, key)| key);
-        let state = Location::new(&self.lease.folder().bucket, &settings.prefixes.state);
-        SeenUsers::new(&self.importer.store, &state, kind, &settings.instance_id, key)
+    fn seen_users(&self) -> &SeenUsers {
+        self.seen.get_or_init(|| {
+            let (settings, import_id) = (&self.importer.settings, &self.record().import_id);
+            let kind = self.kind.get().map_or("unknown", FileKind::name);
+            let key = import_id.rsplit_once('-').map_or(import_id.as_str(), |(_, key)| key);
+            let state = Location::new(&self.lease.folder().bucket, &settings.prefixes.state);
+            SeenUsers::new(&self.importer.store, &state, kind, &settings.instance_id, key)
+        })
     }
 
     /// Takes the users out of the record that may be written to from now on.
@@ -99,9 +87,7 @@ impl Run<'_> {
         let ids: Vec<UserId> = batches.iter().map(|batch| users.id(batch.user)).collect();
         let ids: Vec<&str> = ids.iter().map(UserId::as_str).collect();
         let begins = self.record().options.recheck_days.get() > 0;
-        self.seen_users().take_out(&ids, seconds(self.deadlines.wall_clock()), begins).await?;
-        self.seen.has_taken_out.set(true);
-        Ok(())
+        Ok(self.seen_users().take_out(&ids, seconds(self.deadlines.wall_clock()), begins).await?)
     }
 
     /// Remembers that a user has all that its rows say, if it has, and where the file is the whole truth nothing else.
@@ -118,23 +104,18 @@ impl Run<'_> {
         if let Some(fingerprint) = fingerprint(self, rows, batch).filter(|_| is_right && !has_more) {
             let n_held = u32::try_from(n_held).unwrap_or(u32::MAX);
             let seen = SeenUser { fingerprint, n_held, at: seconds(self.deadlines.wall_clock()) };
-            self.seen.users.borrow_mut().push((user.as_str().into(), seen));
+            self.seen_users().saw(user.as_str(), seen);
         }
     }
 
     /// The delivery writes to nobody any more: the users that it has seen right need not be read by the next import. What cannot
     /// be remembered is read again.
     pub(super) async fn put_in(&self) {
-        if !(self.seen.has_taken_out.get() || self.seen.is_stale.get()) {
-            return;
-        }
+        let Some(seen_users) = self.seen.get() else { return };
         let put_in = async {
             self.confirm().await?;
-            let users = self.seen.users.borrow().clone();
             let now = seconds(self.deadlines.wall_clock());
-            self.seen_users().put_in(&users, now).await.context("users that are right are read again next time")?;
-            self.seen.has_taken_out.set(false);
-            Ok(())
+            seen_users.put_in(now).await.context("users that are right are read again next time")
         };
         best_effort(self.deadlines.end, Box::pin(put_in)).await;
     }

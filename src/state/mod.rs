@@ -1,5 +1,6 @@
 //! What an import remembers from one delivery to the next, below `state/<key>/`: a record that decides it and says which
-//! delivery has it (the lease), and a journal of what it is about to do and what it did (a write-ahead log).
+//! delivery has it (the lease), and a journal of what it is about to do and what it did (a write-ahead log). And what imports
+//! remember of users for each other, below `state/seen/`.
 
 mod entry;
 mod journal;

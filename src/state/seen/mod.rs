@@ -6,6 +6,8 @@
 
 mod record;
 
+use std::cell::{Cell, RefCell};
+
 use bytes::Bytes;
 
 use record::SeenRecord;
@@ -16,58 +18,77 @@ use crate::store::{Location, Store, StoreError};
 /// How often the record may be changed by others while one import changes it.
 const MAX_RACES: u32 = 20;
 
-/// The record, as one import sees it.
+/// The record as one delivery of an import sees it, and the users that it has seen right.
 #[derive(Debug)]
-pub(crate) struct SeenUsers<'s> {
-    store: &'s Store,
+pub(crate) struct SeenUsers {
+    store: Store,
     at: Location,
     /// Unlike that of any other import.
-    import: &'s str,
+    import: String,
+    right: RefCell<Vec<(Box<str>, SeenUser)>>,
+    /// Whether the record is to be written when the delivery ends.
+    is_open: Cell<bool>,
 }
 
 /// What lies where the record should be.
-enum Found {
+enum FoundRecord {
     Nothing,
     /// It is not whole, or of another version of this function: nothing is known, and nobody must believe it later.
     Unreadable(String),
-    Record(SeenRecord, String),
+    Whole(SeenRecord, String),
 }
 
-impl<'s> SeenUsers<'s> {
+impl SeenUsers {
     /// The record of an instance and a kind, below the folder of the state.
-    pub(crate) fn new(store: &'s Store, state: &Location, kind: &str, instance_id: &str, import: &'s str) -> Self {
+    pub(crate) fn new(store: &Store, state: &Location, kind: &str, instance_id: &str, import: &str) -> Self {
         let at = Location::new(&state.bucket, format!("{}seen/{kind}-{instance_id}.txt", state.key));
-        Self { store, at, import }
+        let (store, import) = (store.clone(), import.to_owned());
+        Self { store, at, import, right: RefCell::default(), is_open: Cell::default() }
     }
 
     /// What is known; nothing where that cannot be read whole.
-    pub(crate) async fn read(&self) -> Result<SeenRecord, StoreError> {
-        Ok(match self.find().await? {
-            Found::Record(record, _) => record,
-            Found::Nothing | Found::Unreadable(_) => SeenRecord::default(),
-        })
+    pub(crate) async fn read(&self, now: u32) -> Result<SeenRecord, StoreError> {
+        let record = match self.find().await? {
+            FoundRecord::Whole(record, _) => record,
+            FoundRecord::Nothing | FoundRecord::Unreadable(_) => SeenRecord::default(),
+        };
+        self.is_open.set(record.is_stale(now));
+        Ok(record)
     }
 
     /// Takes users out before they are written to. `begins` says whether there is to be a record where there is none.
     pub(crate) async fn take_out(&self, users: &[&str], now: u32, begins: bool) -> Result<(), StoreError> {
-        let take_out = |record: &mut SeenRecord| record.take_out(users.iter().copied(), self.import, now);
-        self.change(now, begins, take_out).await
+        let take_out = |record: &mut SeenRecord| record.take_out(users.iter().copied(), &self.import, now);
+        self.change(now, begins, take_out).await?;
+        self.is_open.set(true);
+        Ok(())
     }
 
-    /// Puts in the users that were seen right, and notes that this delivery writes to none any more.
-    pub(crate) async fn put_in(&self, right: &[(Box<str>, SeenUser)], now: u32) -> Result<(), StoreError> {
+    /// A user was seen right.
+    pub(crate) fn saw(&self, user: &str, seen: SeenUser) {
+        self.right.borrow_mut().push((user.into(), seen));
+    }
+
+    /// Puts in the users that were seen right: the delivery writes to nobody any more.
+    pub(crate) async fn put_in(&self, now: u32) -> Result<(), StoreError> {
+        if !self.is_open.get() {
+            return Ok(());
+        }
+        let right = self.right.borrow().clone();
         let put_in =
-            |record: &mut SeenRecord| record.put_in(right.iter().map(|(id, seen)| (&**id, *seen)), self.import);
-        self.change(now, false, put_in).await
+            |record: &mut SeenRecord| record.put_in(right.iter().map(|(id, seen)| (&**id, *seen)), &self.import);
+        self.change(now, false, put_in).await?;
+        self.is_open.set(false);
+        Ok(())
     }
 
     async fn change(&self, now: u32, begins: bool, change: impl Fn(&mut SeenRecord)) -> Result<(), StoreError> {
         for _ in 0..MAX_RACES {
             let (mut record, etag) = match self.find().await? {
-                Found::Nothing if !begins => return Ok(()),
-                Found::Nothing => (SeenRecord::default(), None),
-                Found::Unreadable(etag) => (SeenRecord::default(), Some(etag)),
-                Found::Record(record, etag) => (record, Some(etag)),
+                FoundRecord::Nothing if !begins => return Ok(()),
+                FoundRecord::Nothing => (SeenRecord::default(), None),
+                FoundRecord::Unreadable(etag) => (SeenRecord::default(), Some(etag)),
+                FoundRecord::Whole(record, etag) => (record, Some(etag)),
             };
             change(&mut record);
             record.written_at = now;
@@ -85,11 +106,11 @@ impl<'s> SeenUsers<'s> {
         Err(StoreError::Precondition(format!("PutObject {}, {MAX_RACES} times", self.at)))
     }
 
-    async fn find(&self) -> Result<Found, StoreError> {
-        let Some((bytes, etag)) = self.store.get(&self.at).await? else { return Ok(Found::Nothing) };
+    async fn find(&self) -> Result<FoundRecord, StoreError> {
+        let Some((bytes, etag)) = self.store.get(&self.at).await? else { return Ok(FoundRecord::Nothing) };
         Ok(match SeenRecord::parse(&bytes) {
-            Some(record) => Found::Record(record, etag),
-            None => Found::Unreadable(etag),
+            Some(record) => FoundRecord::Whole(record, etag),
+            None => FoundRecord::Unreadable(etag),
         })
     }
 }

@@ -100,7 +100,7 @@ impl Known {
 
 /// The first line.
 #[derive(Debug, Serialize, Deserialize)]
-struct Head {
+struct RecordHead {
     format: u32,
     users: usize,
     sha256: String,
@@ -119,7 +119,7 @@ impl SeenRecord {
     /// Reads a record; nothing if it is not whole, or of another format.
     pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
         let (head, lines) = std::str::from_utf8(bytes).ok()?.split_once('\n')?;
-        let head: Head = serde_json::from_str(head).ok()?;
+        let head: RecordHead = serde_json::from_str(head).ok()?;
         if head.format != FORMAT || head.sha256 != checksum(lines) {
             return None;
         }
@@ -152,7 +152,7 @@ impl SeenRecord {
         }
         let users = lines.len();
         let lines: String = lines.into_iter().map(|(_, line)| line).collect();
-        let head = Head { format: FORMAT, users, sha256: checksum(&lines), written_at: self.written_at };
+        let head = RecordHead { format: FORMAT, users, sha256: checksum(&lines), written_at: self.written_at };
         let mut bytes = serde_json::to_vec(&head).expect("the first line has no map keys");
         bytes.push(b'\n');
         bytes.extend_from_slice(lines.as_bytes());
