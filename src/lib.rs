@@ -29,7 +29,7 @@
 //!    │    resolve      names in the file to users, attributes, and what was meant
 //!    │       │
 //!  settings report    tables, summary and page, as bytes and as objects
-//!          state       what an import remembers: its record, its lease, its journal
+//!          state       what an import remembers: its record, its lease, its journal, and users that were seen right
 //!            │
 //!         connect      Amazon Connect at the pace of its quotas
 //!          store       objects in S3
@@ -58,6 +58,8 @@
 //! - What a row asks for first (`if_level`) is tested against what the user had before the import's first write for it: what an
 //!   import writes is never taken for somebody else's work.
 //! - Where the file is the whole truth, what a row may name that belongs to nobody is removed from nobody ([`kind::Unassigned`]).
+//! - Whoever writes takes the users out of the record of those that were seen right before the first write, and puts in after
+//!   the last one only whom it has seen itself since. So a user that is not read is as its rows say, but for what people change.
 //! - What a sheet's headings mean is asked once in an import and kept: each delivery reads the same rows.
 //! - Time is tokio's; the wall clock is read once per delivery, by the front end.
 //!

@@ -74,6 +74,7 @@ fn tablet_level(emulator: &Emulator) -> Option<f32> {
 
 const LIST: &str = "/users/i/u/proficiencies";
 const ASSOCIATE: &str = "/users/i/u/associate-proficiencies";
+const QUOTAS_TARGET: &str = "ServiceQuotasV20190624.ListServiceQuotas";
 const DISASSOCIATE: &str = "/users/i/u/disassociate-proficiencies";
 
 #[tokio::test]
@@ -125,10 +126,9 @@ async fn service_quotas_says_what_is_granted() {
         let response = emulator.answer(request.expect("a request")).await.expect("an answer");
         (response.status(), serde_json::from_slice::<Value>(response.body()).expect("JSON"))
     };
-    const TARGET: &str = "ServiceQuotasV20190624.ListServiceQuotas";
     let (mut listed, mut token) = (Vec::new(), Value::Null);
     loop {
-        let (status, page) = list(TARGET, json!({"ServiceCode": "connect", "NextToken": token})).await;
+        let (status, page) = list(QUOTAS_TARGET, json!({"ServiceCode": "connect", "NextToken": token})).await;
         assert_eq!(status, 200);
         listed.extend(page["Quotas"].as_array().expect("a list").clone());
         token = page["NextToken"].clone();
@@ -145,7 +145,7 @@ async fn service_quotas_says_what_is_granted() {
 
     let (status, refused) = list("ServiceQuotasV20190624.GetServiceQuota", json!({"ServiceCode": "connect"})).await;
     assert_eq!((status, &refused["__type"]), (StatusCode::NOT_FOUND, &json!("UnknownOperationException")));
-    assert_eq!(list(TARGET, json!({})).await.0, 400);
+    assert_eq!(list(QUOTAS_TARGET, json!({})).await.0, 400);
 }
 
 #[tokio::test]

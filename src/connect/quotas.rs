@@ -189,7 +189,7 @@ impl AccountQuotas {
             let said =
                 self.implausible.iter().map(|(operation, per_second)| format!("{operation} {per_second} a second"));
             let said = said.collect::<Vec<_>>().join(", ");
-            return Some(format!("Service Quotas says what cannot be meant: {said}"));
+            return Some(format!("Service Quotas lists what is implausible: {said}"));
         }
         self.per_second.is_empty().then(|| "Service Quotas lists no quota of an operation that is called".to_owned())
     }

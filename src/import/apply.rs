@@ -108,7 +108,9 @@ impl<'a, R: Describe> Apply<'a, R> {
         let is_right = !self.has_begun(batch) && self.previews.is_right(&user);
         if is_right {
             rows.record_right(batch);
-            self.run.saw(rows, &user, batch, self.header, self.previews.n_held(&user));
+            if self.run.may_remember_previews() {
+                self.run.saw(rows, &user, batch, self.header, self.previews.n_held(&user));
+            }
             self.run.complete(rows, self.users, batch, None);
         }
         is_right

@@ -87,6 +87,7 @@ impl Importer {
             Ok(Ended::Deadline) => {
                 info!("deadline: the next delivery goes on");
                 best_effort(deadlines.end, async { Ok(run.release().await?) }).await;
+                run.put_in().await;
                 Ok(None)
             }
             Ok(Ended::Fenced) => Ok(None),

@@ -40,16 +40,9 @@ impl Previews {
         self.known.get(user).map_or(0, |preview| preview.held as usize)
     }
 
-    /// Users that need not be read have what they had when they were seen.
-    fn take_recorded(&mut self, run: &Run<'_>, users: &Users, recorded: &[Recorded]) {
-        for Recorded { batch, seen } in recorded {
-            let user = users.id(batch.user);
-            let preview = Preview { held: seen.n_held, is_right: true, is_whole: true, ..Preview::default() };
-            self.known.entry(user).or_insert_with_key(|user| {
-                run.journal.preview(user, preview);
-                preview
-            });
-        }
+    /// Whether all of these users were looked at.
+    pub(super) fn know_all(&self, users: &Users, batches: &[UserBatch]) -> bool {
+        batches.iter().all(|batch| self.known.contains_key(&users.id(batch.user)))
     }
 
     /// Whether what would be removed of the user was counted before the guard was asked.
@@ -67,15 +60,18 @@ pub(super) async fn look_through<R: Describe>(
     protected: &Protected,
     previews: &mut Previews,
     batches: &[UserBatch],
-    recorded: &[Recorded],
+    recorded: &Recorded,
 ) -> Result<Option<Problem>, ConnectError> {
-    previews.take_recorded(run, users, recorded);
     let unread = read_all(run, rows, users, protected, previews, batches).await?;
     run.look_for_cancel().await;
     if run.is_cancelled() {
         return Ok(None);
     }
-    let (mut implied, mut named, mut held) = (0, 0, 0);
+    // Users that need not be read have what they had when they were seen, whatever an earlier delivery saw.
+    for batch in recorded.batches() {
+        previews.known.remove(&users.id(batch.user));
+    }
+    let (mut implied, mut named, mut held) = (0, 0, recorded.n_held());
     for preview in previews.known.values() {
         held += u64::from(preview.held);
         implied += u64::from(preview.implied);

@@ -35,10 +35,12 @@ impl Progress {
     pub(super) fn left(&self) -> Option<Duration> {
         #[expect(clippy::cast_precision_loss, reason = "an estimate")]
         let number = |n: usize| n as f64;
-        let done_now = number((self.n_users_done - self.n_users_before).max(1));
+        let done_now = self.n_users_done - self.n_users_before;
         let left = number(self.n_users - self.n_users_done + self.n_users_after);
-        let so_far = self.since?.elapsed().as_secs_f64() / done_now;
-        Duration::try_from_secs_f64(left * so_far.max(1.0 / self.reads_per_second)).ok()
+        let so_far = if done_now > 0 { self.since?.elapsed().as_secs_f64() / number(done_now) } else { 0.0 };
+        Duration::try_from_secs_f64(left * so_far.max(1.0 / self.reads_per_second))
+            .ok()
+            .filter(|_| self.since.is_some())
     }
 }
 

@@ -172,7 +172,7 @@ impl<'i> Run<'i> {
             Err(why) => (AccountQuotas::default(), Some(why)),
         };
         if let Some(complaint) = complaint {
-            warn!("what the account may is not known, so Connect's default is used: {complaint}");
+            warn!("not all that the account may is known; for the rest Connect's default is used: {complaint}");
         }
         self.lanes().set_rates(settings.rates(&account), self.record().is_resumed());
     }
@@ -359,7 +359,6 @@ impl<'i> Run<'i> {
         self.note_calls();
         self.journal.drain(async || self.confirm().await).await?;
         self.journal.store_calls(self.lanes().timeline()).await?;
-        self.put_in().await;
         self.write_progress().await?;
         // A delivery that called nothing did not wait for a busy service: its time is too short for the file.
         if self.is_last_try() || self.lanes().calls().next().is_none() {

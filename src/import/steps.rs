@@ -15,7 +15,7 @@ use super::load::{File, LoadError, load, unreadable};
 use super::preview::{Previews, look_through};
 use super::resume::{Resumed, resume};
 use super::run::{Run, Verdict};
-use super::seen::{find_recorded, settle};
+use super::seen::{Recorded, find_recorded};
 use crate::connect::{ConnectError, ErrorKind, UserId};
 use crate::input::Header;
 use crate::kind::{AnyRows, Describe, FileKind, ProficiencyRows, Rows, UserBatch, UserConfigRows};
@@ -226,17 +226,22 @@ async fn apply_rows<R: Describe>(
     };
     let protected = &unassigned.protected;
     resumed.restore_outcomes(rows.ledger_mut());
-    let mut batches = resumed.retain_left(rows.ledger_mut(), users, batches);
+    let batches = resumed.retain_left(rows.ledger_mut(), users, batches);
     let priors = resumed.priors::<R>()?;
     let mut previews = Previews::resumed(std::mem::take(&mut resumed.replay.previews));
     let is_ending = foregone.is_some();
-    let begun = |user: &UserId| priors.contains_key(user);
-    let recorded =
-        if is_ending { Vec::new() } else { find_recorded(run, rows, users, header, &batches, begun).await? };
+    let has_begun_with = |user: &UserId| priors.contains_key(user);
+    let (recorded, mut batches) = if is_ending && !has_begun {
+        (Recorded::default(), batches)
+    } else {
+        find_recorded(run, rows, users, header, batches, has_begun_with).await?
+    };
 
     let mut stopped = None;
     let is_guarded = run.mode.get() == Mode::Replace || rows.counts_removals();
-    if is_guarded && !resumed.replay.is_guard_passed && !is_ending {
+    // A user that an earlier delivery needed not to read may have to be read now, and was not counted yet.
+    let is_guard_passed = resumed.replay.is_guard_passed && previews.know_all(users, &batches);
+    if is_guarded && !is_guard_passed && !is_ending {
         match run.unless_abandoned(look_through(run, rows, users, protected, &mut previews, &batches, &recorded)).await
         {
             Some(Ok(problem)) => rejected = rejected.or(problem),
@@ -248,10 +253,9 @@ async fn apply_rows<R: Describe>(
     let is_rejected = rejected.is_some() && !options.dry_run;
     if has_begun || !(is_rejected || stopped.is_some()) {
         let is_ending = is_ending || is_rejected || stopped.is_some();
+        recorded.settle(run, rows);
         if !is_ending {
-            settle(run, rows, &recorded);
-            batches = rows.ledger_mut().retain_pending(batches);
-            run.take_out(users, &batches).await?;
+            run.take_out::<R>(users, &batches).await?;
         }
         let (previews, priors, intended) = (&previews, &priors, RefCell::default());
         let apply = Apply { run, users, protected, previews, header, priors, is_ending, intended };
@@ -259,7 +263,12 @@ async fn apply_rows<R: Describe>(
         stopped = stopped.or(ended);
     }
     let foregone = foregone.filter(|_| import.rows.ledger().has_pending());
-    Ok(foregone.unwrap_or_else(|| verdict(run, import, rejected, stopped)))
+    let verdict = foregone.unwrap_or_else(|| verdict(run, import, rejected, stopped));
+    Ok(match verdict {
+        // Something was written before the guard was asked for users that were not counted then.
+        Verdict::Rejected(problem) if has_begun && !run.record().options.dry_run => Verdict::Failed(problem),
+        verdict => verdict,
+    })
 }
 
 /// Of several ways to end the gravest counts.
@@ -291,7 +300,7 @@ async fn look_up<R: Describe>(
     let replaces = run.mode.get() == Mode::Replace;
     let connect = &run.importer.connect;
     let wanted = import.rows.ledger().wanted_users(replaces);
-    // Of a user that is not read nobody would notice that it is gone.
+    // That a user is gone would not be noticed if it is not read.
     let lists = replaces || run.record().options.recheck_days.get() > 0;
     let users = Users::find(connect, &run.importer.settings.instance_id, &wanted, &resumed.recorded, lists);
     let asked = run.unless_abandoned(join(users, import.rows.fetch_reference(connect)));

@@ -16,4 +16,4 @@ pub(crate) use lease::{Acquired, Fenced, FinishedImport, Found, Lease, LeaseErro
 pub use record::Answer;
 pub(crate) use record::{Ending, ImportRecord};
 pub(crate) use replay::Replay;
-pub(crate) use seen::{Fingerprint, SeenUser, SeenUsers};
+pub(crate) use seen::{Fingerprint, SeenUser, SeenUsers, Writer};

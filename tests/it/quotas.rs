@@ -133,7 +133,10 @@ async fn what_is_not_known_is_the_default_and_a_warning() {
         let warned: Vec<_> = world.told.lines().into_iter().filter(|line| line["level"] == "WARN").collect();
         assert_eq!(warned.len(), 1, "{name}: {warned:?}");
         let message = warned[0]["message"].as_str().unwrap();
-        assert!(message.starts_with("what the account may is not known") && message.contains(why), "{name}: {message}");
+        assert!(
+            message.starts_with("not all that the account may is known") && message.contains(why),
+            "{name}: {message}"
+        );
     }
 }
 

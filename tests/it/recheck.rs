@@ -74,13 +74,13 @@ async fn the_second_night_reads_only_who_has_other_rows() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_recheck_days_everybody_is_read_and_nothing_is_kept() {
+async fn without_recheck_days_everybody_is_read_and_nobody_is_remembered() {
     let world = world(20, &[("RECHECK_DAYS", "0")]);
     for key in ["incoming/a.csv", "incoming/b.csv"] {
         let report = world.drop_file(key, sync(20, &[])).await;
         assert_eq!((read(&world).len(), count(&report, "as_recorded")), (20, 0));
     }
-    assert_eq!(record(&world, "proficiencies"), None);
+    assert!(record(&world, "proficiencies").unwrap().starts_with("{\"format\":1,\"users\":0,"));
     // A request may ask for it.
     for (name, n_read) in [("night 1", 20), ("night 2", 0)] {
         world.s3.put(BUCKET, "hr/a.csv", sync(20, &[]));
@@ -320,6 +320,76 @@ async fn two_imports_at_once_both_remember_their_users_and_neither_those_of_both
 }
 
 #[tokio::test(start_paused = true)]
+async fn whom_another_import_wrote_to_between_the_look_and_the_first_write_is_read() {
+    for is_first in [true, false] {
+        let emulator = Emulator::builder(with_products(3, 2)).quotas(Quotas::unlimited());
+        let s3 = MemoryS3::new().with_bucket(BUCKET, Versioning::Enabled);
+        s3.set_latency(Duration::from_millis(15));
+        let one = World::over(emulator.latency(Duration::from_millis(40)), &s3, &RECHECK);
+        let other = World::beside(&one.emulator, &s3, &[RECHECK[0]]);
+        let all =
+            (0..3).flat_map(|n| (0..2).map(move |of| format!("agent{n:03},Product,P{of:02},3\n"))).collect::<String>();
+        if !is_first {
+            one.drop_file("incoming/before.csv", sync(1, &[])).await;
+        }
+        // The last user is looked at late, so that the other import falls between.
+        let slow = Rule::new(Fault::Slow(Duration::from_secs(5)))
+            .on(Operation::ListUserProficiencies)
+            .of_user(user_id(2))
+            .nth(1);
+        one.emulator.set_faults(Faults::none().rule(slow));
+        let later = async {
+            sleep(Duration::from_secs(2)).await;
+            other.drop_file("incoming/other.csv", proficiencies("agent000,Product,P00,5\n")).await
+        };
+        let (replaced, _) = join(one.drop_file("incoming/mode=replace/one.csv", proficiencies(&all)), later).await;
+        assert_eq!(replaced.status(), "succeeded");
+        one.drop_file("incoming/mode=replace/again.csv", proficiencies(&all)).await;
+        assert_eq!(one.held(0), ["Product=P00:3", "Product=P01:3"], "{is_first}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_settled_before_a_kill_is_told_when_the_import_is_cancelled() {
+    let mut world = world(6, &[]);
+    world.drop_file("incoming/a.csv", sync(6, &[])).await;
+    let slow = Rule::new(Fault::Slow(Duration::from_secs(60))).on(Operation::UpdateUserProficiencies);
+    world.emulator.set_faults(Faults::none().rule(slow));
+    let event = world.dropped("incoming/b.csv", sync(6, &[2, 3]));
+    timeout(Duration::from_secs(3), world.invoke(event.clone())).await.unwrap_err();
+    let keys = world.s3.keys(BUCKET, "reports/b.csv/");
+    let folder = keys[0].rsplit_once('/').unwrap().0;
+    world.s3.put(BUCKET, &format!("{folder}/cancel"), "");
+    world.emulator.set_faults(Faults::none());
+    world.restart();
+    let report = world.import(event).await;
+    assert_eq!((count(&report, "as_recorded"), report.statuses()[0].as_str()), (4, "unchanged"), "{:?}", report.rows());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_user_that_must_be_read_after_all_is_counted_by_the_guard() {
+    // Twelve users have just what the file says, and one has not; the import is killed when it writes to that one.
+    let mut world = world(13, &[("MAX_REMOVALS_PERCENT", "20")]);
+    let whole = |n: usize| (0..3).map(|of| format!("agent{n:03},Product,P{of:02},3\n")).collect::<String>();
+    let rows = (0..12).map(whole).collect::<String>();
+    world.drop_file("incoming/mode=replace/a.csv", proficiencies(&rows)).await;
+    let slow = Rule::new(Fault::Slow(Duration::from_secs(60))).on(Operation::UpdateUserProficiencies);
+    world.emulator.set_faults(Faults::none().rule(slow));
+    let changed = rows + "agent012,Product,P00,5\nagent012,Product,P01,3\nagent012,Product,P02,3\n";
+    let event = world.dropped("incoming/mode=replace/b.csv", proficiencies(&changed));
+    timeout(Duration::from_secs(3), world.invoke(event.clone())).await.unwrap_err();
+    world.emulator.set_faults(Faults::none());
+    world.restart();
+    // Another import gives them all something more.
+    let more = (0..12).map(|n| format!("agent{n:03},Product,P15,3\n")).collect::<String>();
+    world.drop_file("incoming/more.csv", proficiencies(more)).await;
+    let report = world.import(event).await;
+    assert_eq!((report.status(), report.summary["code"].as_str()), ("failed", Some("too_many_removals")));
+    assert!((0..12).all(|n| world.held(n).len() == 4), "nothing is removed that was not counted");
+    assert_eq!(report.statuses()[36..], ["updated", "unchanged", "unchanged"], "whom it had begun with is done");
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_import_of_several_deliveries_remembers_the_users_of_each_that_ended_in_order() {
     let mut world = world(60, &[("REQUESTS_PER_SECOND", "2"), ("DEADLINE_MARGIN_SECONDS", "5")]);
     let event = world.dropped("incoming/a.csv", sync(60, &[]));
@@ -395,10 +465,10 @@ async fn whom_an_import_had_begun_with_is_read_whatever_happened_before_it_came_
     world.emulator.set_faults(Faults::none().rule(slow));
     timeout(Duration::from_secs(5), night(&world, "killed", &csv, began)).await.unwrap_err();
     world.emulator.set_faults(Faults::none());
-    let hours = |n| began + TimeDelta::hours(n);
-    assert_eq!(night(&world, "another", &csv, hours(1)).await["status"], "succeeded");
+    let days = |n| began + TimeDelta::days(n);
+    assert_eq!(night(&world, "another", &csv, days(2)).await["status"], "succeeded");
     read(&world);
-    let answer = deliver(&world, "killed", hours(2)).await;
+    let answer = deliver(&world, "killed", days(4)).await;
     assert_eq!(answer["status"], "succeeded");
     let report = world.report(&answer);
     assert_eq!((read(&world).len(), report.counts()["added"]), (2, 2));

@@ -2,7 +2,8 @@
 //! again for a while, unless something was written to them since.
 //!
 //! Before an import writes to users it takes them out, and after it has seen them right it puts them in. Who changes the record
-//! meanwhile is noticed (`If-Match`): then it is read and changed again.
+//! meanwhile is noticed (`If-Match`): then it is read and changed again. Whom a delivery saw that was killed is not put in, and so is
+//! read again.
 
 mod record;
 
@@ -11,7 +12,7 @@ use std::cell::{Cell, RefCell};
 use bytes::Bytes;
 
 use record::SeenRecord;
-pub(crate) use record::{Fingerprint, SeenUser};
+pub(crate) use record::{Fingerprint, SeenUser, Writer};
 
 use crate::store::{Location, Store, StoreError};
 
@@ -23,9 +24,12 @@ const MAX_RACES: u32 = 20;
 pub(crate) struct SeenUsers {
     store: Store,
     at: Location,
-    /// Unlike that of any other import.
-    import: String,
+    writer: Writer,
     right: RefCell<Vec<(Box<str>, SeenUser)>>,
+    /// The `ETag` of what was read; nothing if there was none, or if none was read.
+    read: RefCell<Option<String>>,
+    /// Whether the record was as it had been read when users were taken out: then no other import has begun to write between.
+    is_undisturbed: Cell<bool>,
     /// Whether the record is to be written when the delivery ends.
     is_open: Cell<bool>,
 }
@@ -40,28 +44,42 @@ enum FoundRecord {
 
 impl SeenUsers {
     /// The record of an instance and a kind, below the folder of the state.
-    pub(crate) fn new(store: &Store, state: &Location, kind: &str, instance_id: &str, import: &str) -> Self {
-        let at = Location::new(&state.bucket, format!("{}seen/{kind}-{instance_id}.txt", state.key));
-        let (store, import) = (store.clone(), import.to_owned());
-        Self { store, at, import, right: RefCell::default(), is_open: Cell::default() }
+    pub(crate) fn new(store: &Store, state: &Location, kind: &str, instance_id: &str, writer: Writer) -> Self {
+        Self {
+            store: store.clone(),
+            at: Location::new(&state.bucket, format!("{}seen/{kind}-{instance_id}.txt", state.key)),
+            writer,
+            right: RefCell::default(),
+            read: RefCell::default(),
+            is_undisturbed: Cell::default(),
+            is_open: Cell::default(),
+        }
     }
 
     /// What is known; nothing where that cannot be read whole.
     pub(crate) async fn read(&self, now: u32) -> Result<SeenRecord, StoreError> {
-        let record = match self.find().await? {
-            FoundRecord::Whole(record, _) => record,
-            FoundRecord::Nothing | FoundRecord::Unreadable(_) => SeenRecord::default(),
+        let (record, etag) = match self.find().await? {
+            FoundRecord::Whole(record, etag) => (record, Some(etag)),
+            FoundRecord::Unreadable(etag) => (SeenRecord::default(), Some(etag)),
+            FoundRecord::Nothing => (SeenRecord::default(), None),
         };
+        self.read.replace(etag);
         self.is_open.set(record.is_stale(now));
         Ok(record)
     }
 
-    /// Takes users out before they are written to. `begins` says whether there is to be a record where there is none.
-    pub(crate) async fn take_out(&self, users: &[&str], now: u32, begins: bool) -> Result<(), StoreError> {
-        let take_out = |record: &mut SeenRecord| record.take_out(users.iter().copied(), &self.import, now);
-        self.change(now, begins, take_out).await?;
+    /// Takes users out before they are written to, which may be until that time.
+    pub(crate) async fn take_out(&self, users: &[&str], now: u32, until: u32) -> Result<(), StoreError> {
+        let take_out = |record: &mut SeenRecord| record.take_out(users.iter().copied(), &self.writer, now, until);
+        let before = self.change(now, take_out).await?;
+        self.is_undisturbed.set(before == *self.read.borrow());
         self.is_open.set(true);
         Ok(())
+    }
+
+    /// Whether no other import has begun to write between the look at the record and the time when users were taken out.
+    pub(crate) fn is_undisturbed(&self) -> bool {
+        self.is_undisturbed.get()
     }
 
     /// A user was seen right.
@@ -76,16 +94,16 @@ impl SeenUsers {
         }
         let right = self.right.borrow().clone();
         let put_in =
-            |record: &mut SeenRecord| record.put_in(right.iter().map(|(id, seen)| (&**id, *seen)), &self.import);
-        self.change(now, false, put_in).await?;
+            |record: &mut SeenRecord| record.put_in(right.iter().map(|(id, seen)| (&**id, *seen)), &self.writer);
+        self.change(now, put_in).await?;
         self.is_open.set(false);
         Ok(())
     }
 
-    async fn change(&self, now: u32, begins: bool, change: impl Fn(&mut SeenRecord)) -> Result<(), StoreError> {
+    /// Changes the record, and returns the `ETag` of the one before.
+    async fn change(&self, now: u32, change: impl Fn(&mut SeenRecord)) -> Result<Option<String>, StoreError> {
         for _ in 0..MAX_RACES {
             let (mut record, etag) = match self.find().await? {
-                FoundRecord::Nothing if !begins => return Ok(()),
                 FoundRecord::Nothing => (SeenRecord::default(), None),
                 FoundRecord::Unreadable(etag) => (SeenRecord::default(), Some(etag)),
                 FoundRecord::Whole(record, etag) => (record, Some(etag)),
@@ -93,14 +111,15 @@ impl SeenUsers {
             change(&mut record);
             record.written_at = now;
             let bytes = Bytes::from(record.to_bytes());
-            let written = match etag {
-                Some(etag) => self.store.write(&self.at, bytes, Some(&etag)).await,
+            let written = match &etag {
+                Some(etag) => self.store.write(&self.at, bytes, Some(etag)).await,
                 None => self.store.create(&self.at, bytes).await,
             };
             match written {
+                Ok(_) => return Ok(etag),
                 // Somebody else was faster, or deleted it.
                 Err(error) if error.is_precondition() || error.is_gone() => {}
-                written => return written.map(drop),
+                Err(error) => return Err(error),
             }
         }
         Err(StoreError::Precondition(format!("PutObject {}, {MAX_RACES} times", self.at)))

@@ -3,11 +3,11 @@
 //! ```text
 //! {"format":1,"users":2,"sha256":"…","written_at":1795996800}
 //! 11111111-2222-3333-4444-555555555555,0123456789abcdef0123,4,1795996800
-//! 66666666-7777-8888-9999-000000000000,-,1a2b3c4d5e6f7a8b,1795996800
+//! 66666666-7777-8888-9999-000000000000,-,1a2b3c4d5e6f7a8b/1,1795997700
 //! ```
 //!
-//! The first user was seen right: the fingerprint of what its rows wanted, how many things it held, and when. The second is
-//! being written to by an import, or by more than one where the import is not named.
+//! The first user was seen right: the fingerprint of what its rows wanted, how many things it held, and when. The second may be
+//! written to until that time by a delivery of an import, or by several imports where none is named.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
@@ -19,10 +19,12 @@ use sha2::{Digest, Sha256};
 const FORMAT: u32 = 1;
 /// A record is not longer: who was seen longest ago is forgotten first. A user with a UUID for an id takes some 70 bytes.
 const MAX_BYTES: usize = 8 * 1024 * 1024;
+/// What the first line leaves of it.
+const MAX_LINES_BYTES: usize = MAX_BYTES - 1024;
 /// In the place of the fingerprint of a user that is being written to.
 const WRITTEN_TO: &str = "-";
-/// No delivery lives longer than Lambda lets it: what an import was about to write so long ago is written, or never will be.
-const MAX_DELIVERY_SECONDS: u32 = 15 * 60;
+/// Nobody is right for longer without having been read.
+const MAX_AGE_SECONDS: u32 = 366 * DAY_SECONDS;
 const DAY_SECONDS: u32 = 24 * 60 * 60;
 /// A record that nobody changes is written again after so long, for the bucket's lifecycle deletes what is older than 30 days.
 const REWRITE_AFTER_SECONDS: u32 = 7 * DAY_SECONDS;
@@ -81,20 +83,56 @@ impl SeenUser {
     }
 }
 
+/// A delivery of an import, which may write until it must be over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Writer {
+    /// Unlike that of any other import.
+    pub(crate) import: Box<str>,
+    /// Its number.
+    pub(crate) delivery: u32,
+}
+
+impl Writer {
+    fn parse(text: &str) -> Option<Self> {
+        let (import, delivery) = text.split_once('/')?;
+        Some(Self { import: import.into(), delivery: delivery.parse().ok()? })
+    }
+}
+
+impl fmt::Display for Writer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.import, self.delivery)
+    }
+}
+
 /// What is known of a user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Known {
     /// It was seen right.
     Right(SeenUser),
-    /// Since then an import, or more than one (nothing), may write to it.
-    WrittenTo { by: Option<Box<str>>, at: u32 },
+    /// A delivery may write to it until then, or several imports may (nothing).
+    WrittenTo { by: Option<Writer>, until: u32 },
 }
 
 impl Known {
-    fn at(&self) -> u32 {
+    /// What is forgotten first where there is too much: who was seen right longest ago.
+    fn rank(&self) -> (bool, u32) {
         match self {
-            Self::Right(SeenUser { at, .. }) | Self::WrittenTo { at, .. } => *at,
+            Self::Right(SeenUser { at, .. }) => (false, *at),
+            Self::WrittenTo { until, .. } => (true, *until),
         }
+    }
+
+    fn is_of_use(&self, now: u32) -> bool {
+        match self {
+            Self::Right(SeenUser { at, .. }) => now.saturating_sub(*at) < MAX_AGE_SECONDS,
+            Self::WrittenTo { until, .. } => now < *until,
+        }
+    }
+
+    /// Whether the delivery that may write to it, and no other import, is such a one.
+    fn is_written_by(&self, is_such: impl Fn(&Writer) -> bool) -> bool {
+        matches!(self, Self::WrittenTo { by: Some(writer), .. } if is_such(writer))
     }
 }
 
@@ -127,7 +165,8 @@ impl SeenRecord {
             let mut fields = line.split(',');
             let (id, what, of, at) = (fields.next()?, fields.next()?, fields.next()?, fields.next()?.parse().ok()?);
             let known = match what {
-                WRITTEN_TO => Known::WrittenTo { by: Some(of).filter(|by| !by.is_empty()).map(Box::from), at },
+                WRITTEN_TO if of.is_empty() => Known::WrittenTo { by: None, until: at },
+                WRITTEN_TO => Known::WrittenTo { by: Some(Writer::parse(of)?), until: at },
                 _ => Known::Right(SeenUser { fingerprint: Fingerprint::parse(what)?, n_held: of.parse().ok()?, at }),
             };
             fields.next().is_none().then(|| (Box::from(id), known))
@@ -136,15 +175,14 @@ impl SeenRecord {
         (users.len() == head.users).then_some(Self { users, written_at: head.written_at })
     }
 
-    /// The record as bytes. What is too much for it is forgotten, the oldest first.
+    /// The record as bytes. What is too much for it is forgotten.
     pub(super) fn to_bytes(&self) -> Vec<u8> {
-        let mut lines: Vec<(u32, String)> =
-            self.users.iter().map(|(id, known)| (known.at(), line(id, known))).collect();
+        let mut lines: Vec<_> = self.users.iter().map(|(id, known)| (known.rank(), line(id, known))).collect();
         let mut n_bytes: usize = lines.iter().map(|(_, line)| line.len()).sum();
-        if n_bytes > MAX_BYTES - 1024 {
-            lines.sort_by_key(|(at, _)| *at);
+        if n_bytes > MAX_LINES_BYTES {
+            lines.sort_by_key(|(rank, _)| *rank);
             let n_forgotten = lines.iter().take_while(|(_, line)| {
-                let is_too_much = n_bytes > MAX_BYTES - 1024;
+                let is_too_much = n_bytes > MAX_LINES_BYTES;
                 n_bytes -= if is_too_much { line.len() } else { 0 };
                 is_too_much
             });
@@ -172,29 +210,28 @@ impl SeenRecord {
         !self.users.is_empty() && now.saturating_sub(self.written_at) > REWRITE_AFTER_SECONDS
     }
 
-    /// An import is about to write to these users: what is known of them is forgotten until it is over. Whom another import may
-    /// be writing to as well, nobody can know.
-    pub(super) fn take_out<'u>(&mut self, users: impl Iterator<Item = &'u str>, import: &str, now: u32) {
-        let is_live = |at: u32| now.saturating_sub(at) < MAX_DELIVERY_SECONDS;
-        self.users.retain(|_, known| matches!(known, Known::Right(_)) || is_live(known.at()));
+    /// A delivery is about to write to these users, and may until then: what is known of them is forgotten until it is over. If
+    /// another import may write to a user, too, nobody can know how it ends.
+    pub(super) fn take_out<'u>(&mut self, users: impl Iterator<Item = &'u str>, writer: &Writer, now: u32, until: u32) {
+        self.users.retain(|_, known| known.is_of_use(now));
         for id in users.filter(|id| is_plain(id)).map(key) {
-            let is_others =
-                |known: &Known| matches!(known, Known::WrittenTo { by, .. } if by.as_deref() != Some(import));
-            let by = self.users.get(&id).is_none_or(|known| !is_others(known)).then(|| Box::from(import));
-            self.users.insert(id, Known::WrittenTo { by, at: now });
+            let is_own = |known: &Known| known.is_written_by(|other| other.import == writer.import);
+            let is_alone = |known: &Known| matches!(known, Known::Right(_)) || is_own(known);
+            let by = self.users.get(&id).is_none_or(is_alone).then(|| writer.clone());
+            self.users.insert(id, Known::WrittenTo { by, until });
         }
     }
 
-    /// An import is over, or one of its deliveries: the users that it was about to write to, and that it saw right, are as they
-    /// were seen, if no other import may have written to them meanwhile. Of its other users nothing is known.
-    pub(super) fn put_in<'u>(&mut self, right: impl Iterator<Item = (&'u str, SeenUser)>, import: &str) {
-        let is_own = |known: &Known| matches!(known, Known::WrittenTo { by, .. } if by.as_deref() == Some(import));
+    /// The delivery is over. Users that it was about to write to, and that it saw right, are as they were seen, if no other import
+    /// may have written to them meanwhile. Of its other users nothing is known.
+    pub(super) fn put_in<'u>(&mut self, right: impl Iterator<Item = (&'u str, SeenUser)>, writer: &Writer) {
         for (id, seen) in right {
-            if let Some(known) = self.users.get_mut(&*key(id)).filter(|known| is_own(known)) {
+            if let Some(known) = self.users.get_mut(&*key(id)).filter(|known| known.is_written_by(|of| of == writer)) {
                 *known = Known::Right(seen);
             }
         }
-        self.users.retain(|_, known| !is_own(known));
+        let is_over = |of: &Writer| of.import == writer.import && of.delivery <= writer.delivery;
+        self.users.retain(|_, known| !known.is_written_by(is_over));
     }
 }
 
@@ -210,7 +247,8 @@ fn is_plain(id: &str) -> bool {
 fn line(id: &str, known: &Known) -> String {
     match known {
         Known::Right(SeenUser { fingerprint, n_held, at }) => format!("{id},{fingerprint},{n_held},{at}\n"),
-        Known::WrittenTo { by, at } => format!("{id},{WRITTEN_TO},{},{at}\n", by.as_deref().unwrap_or_default()),
+        Known::WrittenTo { by: Some(writer), until } => format!("{id},{WRITTEN_TO},{writer},{until}\n"),
+        Known::WrittenTo { by: None, until } => format!("{id},{WRITTEN_TO},,{until}\n"),
     }
 }
 
@@ -236,11 +274,17 @@ mod tests {
         format!("00000000-0000-4000-8000-{n:012}")
     }
 
+    const LATER: u32 = NOW + 900;
+
+    fn writer(import: &str, delivery: u32) -> Writer {
+        Writer { import: import.into(), delivery }
+    }
+
     /// Users that an import saw right.
     fn record(users: &[(&str, &str)]) -> SeenRecord {
-        let mut record = SeenRecord { written_at: NOW, ..SeenRecord::default() };
-        record.take_out(users.iter().map(|(id, _)| *id), "an import", NOW);
-        record.put_in(users.iter().map(|(id, wants)| (*id, seen(wants, NOW))), "an import");
+        let (mut record, import) = (SeenRecord { written_at: NOW, ..SeenRecord::default() }, writer("an import", 1));
+        record.take_out(users.iter().map(|(id, _)| *id), &import, NOW, LATER);
+        record.put_in(users.iter().map(|(id, wants)| (*id, seen(wants, NOW))), &import);
         record
     }
 
@@ -251,8 +295,8 @@ mod tests {
     #[test]
     fn a_record_is_read_as_it_was_written_or_not_at_all() {
         let mut written = record(&[("a", "x"), ("b", "y"), ("c", "z")]);
-        written.take_out(["b", "d"].into_iter(), "1a2b3c4d5e6f7a8b", NOW);
-        written.take_out(["d"].into_iter(), "another", NOW);
+        written.take_out(["b", "d"].into_iter(), &writer("1a2b3c4d5e6f7a8b", 7), NOW, LATER);
+        written.take_out(["d"].into_iter(), &writer("another", 1), NOW, LATER);
         let bytes = written.to_bytes();
         assert_eq!(SeenRecord::parse(&bytes).as_ref(), Some(&written));
         assert_eq!(right(&written), ["a", "c"]);
@@ -286,10 +330,10 @@ mod tests {
 
     #[test]
     fn who_may_be_written_to_is_forgotten_until_the_import_has_seen_it_right() {
-        let mut record = record(&[("a", "x"), ("b", "y")]);
-        record.take_out(["b", "c", "d"].into_iter(), "1", NOW + 10);
+        let (mut record, import) = (record(&[("a", "x"), ("b", "y")]), writer("1", 1));
+        record.take_out(["b", "c", "d"].into_iter(), &import, NOW + 10, LATER);
         assert_eq!(right(&record), ["a"]);
-        record.put_in([("c", seen("z", NOW + 20)), ("a", seen("other", NOW + 20))].into_iter(), "1");
+        record.put_in([("c", seen("z", NOW + 20)), ("a", seen("other", NOW + 20))].into_iter(), &import);
         assert_eq!(right(&record), ["a", "c"], "b and d were not seen right, a was not its own");
         assert_eq!(record.users["a"], Known::Right(seen("x", NOW)));
         assert_eq!(record.users.len(), 2);
@@ -298,33 +342,43 @@ mod tests {
     #[test]
     fn whom_two_imports_may_write_to_at_once_nobody_knows() {
         let mut record = record(&[("a", "x")]);
-        record.take_out(["a", "b"].into_iter(), "1", NOW);
-        record.take_out(["a", "c"].into_iter(), "2", NOW + 60);
-        let see = |record: &mut SeenRecord, import| {
+        let all_seen = |record: &mut SeenRecord, import| {
             let users = ["a", "b", "c"].map(|id| (id, seen("x", NOW + 100)));
-            record.put_in(users.into_iter(), import);
+            record.put_in(users.into_iter(), &writer(import, 1));
         };
-        see(&mut record, "1");
+        record.take_out(["a", "b"].into_iter(), &writer("1", 1), NOW, LATER);
+        record.take_out(["a", "c"].into_iter(), &writer("2", 1), NOW + 60, LATER);
+        all_seen(&mut record, "1");
         assert_eq!(right(&record), ["b"]);
-        see(&mut record, "2");
+        all_seen(&mut record, "2");
         assert_eq!(right(&record), ["b", "c"]);
         // A third one may still meet one of them.
-        record.take_out(["a"].into_iter(), "3", NOW + 120);
-        see(&mut record, "3");
+        record.take_out(["a"].into_iter(), &writer("3", 1), LATER - 1, LATER + 10);
+        all_seen(&mut record, "3");
         assert_eq!(right(&record), ["b", "c"]);
-        // So long no delivery lives.
-        record.take_out(["a"].into_iter(), "4", NOW + 120 + MAX_DELIVERY_SECONDS);
-        see(&mut record, "4");
+        record.take_out(["a"].into_iter(), &writer("4", 1), LATER + 10, LATER + 900);
+        all_seen(&mut record, "4");
         assert_eq!(right(&record), ["a", "b", "c"]);
     }
 
     #[test]
-    fn an_import_that_is_resumed_knows_its_own_users_again() {
+    fn an_import_that_is_resumed_knows_its_own_users_again_and_a_delivery_that_lost_it_none() {
+        let mut record = record(&[("a", "x"), ("b", "x")]);
+        record.take_out(["a", "b"].into_iter(), &writer("1", 1), NOW, LATER);
+        record.take_out(["a"].into_iter(), &writer("1", 2), NOW + 60, LATER);
+        record.put_in([("a", seen("old", NOW + 65))].into_iter(), &writer("1", 1));
+        assert_eq!(record.users["a"], Known::WrittenTo { by: Some(writer("1", 2)), until: LATER });
+        record.put_in([("a", seen("y", NOW + 70))].into_iter(), &writer("1", 2));
+        assert_eq!((right(&record), record.users.len()), (vec!["a"], 1), "whom the first one saw nobody knows");
+    }
+
+    #[test]
+    fn what_is_of_no_use_any_more_goes() {
         let mut record = record(&[("a", "x")]);
-        record.take_out(["a"].into_iter(), "1", NOW);
-        record.take_out(["a"].into_iter(), "1", NOW + 60);
-        record.put_in([("a", seen("y", NOW + 70))].into_iter(), "1");
+        record.take_out([].into_iter(), &writer("1", 1), NOW + MAX_AGE_SECONDS - 1, LATER);
         assert_eq!(right(&record), ["a"]);
+        record.take_out([].into_iter(), &writer("1", 1), NOW + MAX_AGE_SECONDS, LATER);
+        assert_eq!(record.users.len(), 0);
     }
 
     #[test]
@@ -332,7 +386,7 @@ mod tests {
         let mut record = record(&[("AB-1", "x")]);
         assert_eq!(record.right("ab-1"), record.right("AB-1"));
         assert!(record.right("Ab-1").is_some());
-        record.take_out(["aB-1"].into_iter(), "1", NOW);
+        record.take_out(["aB-1"].into_iter(), &writer("1", 1), NOW, LATER);
         assert_eq!(record.right("AB-1"), None);
     }
 
