@@ -340,10 +340,16 @@ class Large:
 
 
 def large(name, n_users, text, **options):
-    """Imports a large file whole, and killed twice near its end: the second delivery reads segments, the third what the
-    second has merged."""
-    whole = Large(n_users, text, **options)
+    """Imports a large file whole, and the next night once more, when nobody is read; and killed twice near its end: the second
+    delivery reads segments, the third what the second has merged."""
+    whole = Large(n_users, text, recheck_days=28, **options)
     answer, fresh = whole.deliver()
+    whole.event["import_id"] = "the next night"
+    began = time.perf_counter()
+    night, recorded = whole.deliver()
+    took = time.perf_counter() - began
+    (record,) = [body for key, body in whole.store.objects.items() if "/seen/" in key]
+    is_unchanged = night["rows"]["unchanged"] == night["rows"]["total"]
     whole.close()
     killed = Large(n_users, text, **options)
     killed.deliver(lambda n_done: n_done > n_users * 0.9)
@@ -353,7 +359,9 @@ def large(name, n_users, text, **options):
     is_same = again["rows"] == answer["rows"] and again["status"] == answer["status"]
     print(f"{name:17} {fresh / 1024:8.1f} MiB   fresh; {resumed / 1024:.1f} resumed, {merged / 1024:.1f} merged (at most {MAX_RESUMED_KIB >> 10})")
     print(f"                  {json.dumps({'status': answer['status'], **{k: v for k, v in answer['rows'].items() if v}, 'the same again': is_same})}")
-    return is_same and answer["status"] == "succeeded" and max(resumed, merged) <= MAX_RESUMED_KIB
+    print(f"  the next night  {recorded / 1024:8.1f} MiB   in {took:.1f} s; the record has {len(record) / (1 << 20):.1f} MiB; {json.dumps(night['rows']['unchanged'])} rows are unchanged")
+    is_held = max(resumed, merged, recorded) <= MAX_RESUMED_KIB
+    return is_same and is_unchanged and answer["status"] == "succeeded" and is_held
 
 
 def config_rows():
