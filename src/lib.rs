@@ -23,6 +23,7 @@
 //!  main ── lambda      events in, answers out, ends told (feature "lambda")
 //!            │
 //!          import      the story of one import: open, load, resume, guard, preview, apply, finish, tell
+//!          check       whether imports will work here, asked before the first one
 //!    ┌───────┼────────────────────────┐
 //!   aws    kind        what a file's rows mean, and the loop that brings a user to them
 //!    │       │
@@ -66,6 +67,7 @@
 //! `tests/it/architecture.rs` holds the layers, the crates and the purity to this page.
 
 pub mod aws;
+pub mod check;
 pub mod import;
 pub mod input;
 pub mod kind;

@@ -74,6 +74,8 @@ const DEFAULT_LOG_LEVEL: &str = "info";
 pub struct Settings {
     /// The instance's id (an ARN's last part).
     pub instance_id: String,
+    /// Its ARN, if that was given.
+    pub instance_arn: Option<String>,
     /// Where objects are.
     pub prefixes: Prefixes,
     /// The bucket of reports and state, if it is not the object's own.
@@ -153,8 +155,10 @@ impl Settings {
             report: read.or(REPORT_PREFIX, "reports/", prefix),
             state: read.or(STATE_PREFIX, "state/", prefix),
         };
+        let instance_arn = (read.lookup)(CONNECT_INSTANCE_ID).filter(|given| given.starts_with("arn:"));
         let settings = Self {
             instance_id,
+            instance_arn,
             report_bucket: read.optional(REPORT_BUCKET, |text| Ok(text.to_owned())),
             options: Options {
                 mode: read.or(MODE, "merge", Mode::from_str),

@@ -49,6 +49,7 @@ S3_CALLS = {
     "copy_object": {"s3:GetObject", "s3:PutObject"},
     "delete_object": {"s3:DeleteObject"},
     "list_objects_v2": {"s3:ListBucket"},
+    "get_bucket_notification_configuration": {"s3:GetBucketNotification"},
     "create_multipart_upload": {"s3:PutObject"},
     "upload_part": {"s3:PutObject"},
     "complete_multipart_upload": {"s3:PutObject"},
@@ -379,6 +380,7 @@ class Permissions(unittest.TestCase):
                 "s3:GetObject": ["/*"],
                 "s3:GetObjectVersion": ["/*"],
                 "s3:ListBucket": [""],
+                "s3:GetBucketNotification": [""],
                 "s3:PutObject": ["/reports/*", "/state/*"],
                 "s3:AbortMultipartUpload": ["/reports/*", "/state/*"],
                 "s3:DeleteObject": [

@@ -76,8 +76,22 @@ impl Connect {
         }
     }
 
+    /// From now on each operation is called as often as the settings say, or as the account may. Returns what is not known of the
+    /// account, in a sentence.
+    pub async fn set_pace(&self, settings: &RateSettings, is_resumed: bool) -> Option<String> {
+        if !settings.asks_for_account() {
+            return None;
+        }
+        let (account, complaint) = match self.account_quotas().await {
+            Ok(account) => (account.clone(), account.complaint()),
+            Err(why) => (AccountQuotas::default(), Some(why)),
+        };
+        self.lanes.set_rates(settings.rates(&account), is_resumed);
+        complaint
+    }
+
     /// What Service Quotas says that the account may, or why that is not known, within some seconds.
-    pub async fn account_quotas(&self) -> Result<AccountQuotas, String> {
+    async fn account_quotas(&self) -> Result<AccountQuotas, String> {
         match timeout(QUOTAS_TIMEOUT, self.service_quotas.list()).await {
             Ok(listed) => Ok(AccountQuotas::of(&listed?)),
             Err(_) => Err(format!("no answer within {} seconds", QUOTAS_TIMEOUT.as_secs())),

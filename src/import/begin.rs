@@ -57,13 +57,13 @@ impl Begin<'_> {
             Err(problem) => (self.settings.options, Some(rejected(problem))),
         };
         let head = match found {
-            Finding::Object(head) => head,
-            Finding::Nothing => {
+            SourceFinding::Object(head) => head,
+            SourceFinding::Nothing => {
                 let message = "The object is gone: it was deleted before its import began. Drop the file again.";
                 let problem = Problem::new("object_gone", message);
                 return Ok(self.over(import_id, options, ImportStatus::Failed, problem));
             }
-            Finding::Unusable(ending) => {
+            SourceFinding::Unusable(ending) => {
                 let record = self.record(import_id, source.clone(), options, Some(ending.clone()));
                 return Ok(Begun::Record(Box::new(record)));
             }
@@ -236,11 +236,11 @@ pub(super) async fn is_overtaken(store: &Store, settings: &Settings, record: &Im
 /// The object that a trigger means.
 pub(super) struct Sought {
     source: Location,
-    found: Finding,
+    found: SourceFinding,
 }
 
 /// What lies there.
-enum Finding {
+enum SourceFinding {
     Object(Head),
     /// The object of an event is gone.
     Nothing,
@@ -267,18 +267,18 @@ impl Sought {
                 return Ok(Self { source, found });
             }
         }
-        Ok(Self { source: Location::new(&object.bucket, &object.key), found: Finding::Nothing })
+        Ok(Self { source: Location::new(&object.bucket, &object.key), found: SourceFinding::Nothing })
     }
 
     /// What lies there, if something does.
-    async fn look(store: &Store, source: &Location) -> Result<Option<Finding>, StoreError> {
+    async fn look(store: &Store, source: &Location) -> Result<Option<SourceFinding>, StoreError> {
         match store.head(source).await {
-            Ok(head) => Ok(head.map(Finding::Object)),
+            Ok(head) => Ok(head.map(SourceFinding::Object)),
             // An answer to HEAD has no body, and so no code: what an attempt to read says why.
             Err(error) if error.is_refusal() => {
                 let read = store.read(source).await.err();
                 let problem = read.and_then(|refusal| refusal.unreadable(source)).ok_or(error)?;
-                Ok(Some(Finding::Unusable(Ending { status: ImportStatus::Failed, problem })))
+                Ok(Some(SourceFinding::Unusable(Ending { status: ImportStatus::Failed, problem })))
             }
             Err(error) => Err(error),
         }
@@ -298,11 +298,11 @@ impl Sought {
             let found = Self::look(store, &given).await?.map(|found| (given.clone(), found));
             (found, format!("There is no object at {given}. Check its name."))
         };
-        let unusable = |problem| Ok(Self { source: given.clone(), found: Finding::Unusable(rejected(problem)) });
+        let unusable = |problem| Ok(Self { source: given.clone(), found: SourceFinding::Unusable(rejected(problem)) });
         let Some((source, found)) = found else { return unusable(Problem::new("no_source", missing)) };
         let written = match &found {
-            Finding::Object(head) => head.last_modified.unwrap_or(now),
-            Finding::Nothing | Finding::Unusable(_) => now,
+            SourceFinding::Object(head) => head.last_modified.unwrap_or(now),
+            SourceFinding::Nothing | SourceFinding::Unusable(_) => now,
         };
         if let Some(max_age) = max_age.filter(|max_age| max_age.is_exceeded_by(now - written)) {
             let message = format!(
@@ -316,7 +316,10 @@ impl Sought {
 
     /// The newest file of a folder, if there is one. Who writes there may take it away between the list and the look: then the
     /// list is another one.
-    async fn look_for_newest(store: &Store, folder: &Location) -> Result<Option<(Location, Finding)>, StoreError> {
+    async fn look_for_newest(
+        store: &Store,
+        folder: &Location,
+    ) -> Result<Option<(Location, SourceFinding)>, StoreError> {
         for _ in 0..MAX_LISTS {
             let Some(key) = store.newest(folder, is_file_name).await? else { return Ok(None) };
             let source = Location::new(&folder.bucket, key);
@@ -330,8 +333,8 @@ impl Sought {
     /// The version, or the `ETag` where the bucket keeps none.
     pub(super) fn version(&self) -> &str {
         match &self.found {
-            Finding::Object(head) => head.version_id.as_deref().unwrap_or(&head.etag),
-            Finding::Nothing | Finding::Unusable(_) => "",
+            SourceFinding::Object(head) => head.version_id.as_deref().unwrap_or(&head.etag),
+            SourceFinding::Nothing | SourceFinding::Unusable(_) => "",
         }
     }
 }

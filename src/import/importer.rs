@@ -4,6 +4,7 @@ use tokio::sync::watch;
 
 use super::end::Listener;
 use super::progress::Progress;
+use crate::check::{Check, check};
 use crate::connect::Connect;
 use crate::settings::Settings;
 use crate::store::Store;
@@ -28,6 +29,11 @@ impl Importer {
     #[must_use]
     pub fn with_listener(self, listener: impl Listener + 'static) -> Self {
         Self { listener: Some(Box::new(listener)), ..self }
+    }
+
+    /// Checks whether imports will work here (see [`check`](mod@crate::check)).
+    pub async fn check(&self, function_arn: &str, id: &str) -> Check {
+        check(&self.settings, &self.connect, &self.store, function_arn, id).await
     }
 
     /// The settings.

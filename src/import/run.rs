@@ -12,7 +12,7 @@ use tracing::{info, warn};
 
 use super::importer::Importer;
 use super::progress::{History, Progress};
-use crate::connect::{AccountQuotas, ConnectError, ErrorKind, Lanes, Operation};
+use crate::connect::{ConnectError, ErrorKind, Lanes, Operation};
 use crate::input::Headings;
 use crate::kind::{FileKind, Rows, UserBatch};
 use crate::options::Mode;
@@ -164,17 +164,9 @@ impl<'i> Run<'i> {
     /// Asks how often the account may call each operation, unless the settings say so. Nothing is called before.
     pub(super) async fn set_pace(&self) {
         let (settings, connect) = (&self.importer.settings.rates, &self.importer.connect);
-        if !settings.asks_for_account() {
-            return;
-        }
-        let (account, complaint) = match connect.account_quotas().await {
-            Ok(account) => (account.clone(), account.complaint()),
-            Err(why) => (AccountQuotas::default(), Some(why)),
-        };
-        if let Some(complaint) = complaint {
+        if let Some(complaint) = connect.set_pace(settings, self.record().is_resumed()).await {
             warn!("not all that the account may is known; for the rest Connect's default is used: {complaint}");
         }
-        self.lanes().set_rates(settings.rates(&account), self.record().is_resumed());
     }
 
     /// Takes over what earlier deliveries knew of each operation. From now on writes may go out.

@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::import::trigger::{Object, Request};
 
 const EXPECTED: &str = "expected an S3 notification (ObjectCreated), an EventBridge event of source aws.s3 and type \
-                        \"Object Created\", an SQS batch of these, or a request {\"source\":\"s3://bucket/key\"}";
+                        \"Object Created\", an SQS batch of these, a request {\"source\":\"s3://bucket/key\"}, or {\"check\":true}";
 
 /// An invocation.
 #[derive(Debug)]
@@ -21,6 +21,8 @@ pub enum Event {
     Objects(Vec<Object>),
     /// A person or a schedule asks for an import.
     Request(Request),
+    /// A person asks whether imports will work here.
+    Check,
     /// Messages, each with one of the above.
     Batch(Vec<Message>),
 }
@@ -63,6 +65,7 @@ impl Event {
                 Ok(Self::Objects(Vec::new()))
             }
             None if payload.get("detail-type").is_some() => Self::event_bridge(payload),
+            None if payload.get("check").is_some() => Self::check(payload),
             None if payload.get("source").is_some() || payload.get("import_id").is_some() => Self::request(payload),
             None => Err(unexpected("not an event of ours")),
         }
@@ -93,7 +96,7 @@ impl Event {
         for record in event.records {
             match enclosed("an SNS message", &record.sns.message)? {
                 Self::Objects(created) => objects.extend(created),
-                other @ Self::Request(_) => return Ok(other),
+                other @ (Self::Request(_) | Self::Check) => return Ok(other),
                 Self::Batch(_) => return Err(unexpected("an SQS batch inside an SNS message")),
             }
         }
@@ -139,6 +142,11 @@ impl Event {
         }]))
     }
 
+    fn check(payload: Value) -> Result<Self, InvalidEvent> {
+        let CheckRequest { check } = parse("a check", payload)?;
+        if check { Ok(Self::Check) } else { Err(unexpected("a check that is false")) }
+    }
+
     fn request(payload: Value) -> Result<Self, InvalidEvent> {
         let request: Request = parse("a request", payload)?;
         if request.import_id.as_deref().is_some_and(str::is_empty) {
@@ -177,6 +185,13 @@ fn enclosed(what: &str, text: &str) -> Result<Event, InvalidEvent> {
         Event::Batch(_) => Err(unexpected(format!("an SQS batch inside {what}"))),
         event => Ok(event),
     }
+}
+
+/// Asks for a check.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CheckRequest {
+    check: bool,
 }
 
 /// An S3 notification, as far as it says what to import. The type in `aws_lambda_events` demands a dozen members more.
@@ -331,6 +346,7 @@ mod tests {
         for name in ["request", "request-dry-run", "request-channels"] {
             assert!(matches!(Event::parse(sample(name)), Ok(Event::Request(_))), "{name}");
         }
+        assert!(matches!(Event::parse(sample("request-check")), Ok(Event::Check)));
         for (member, value) in [
             ("dryrun", "true"),
             ("dry_run", "\"yes\""),

@@ -98,6 +98,10 @@ impl Handler {
         let deadlines = self.deadlines(&context);
         let imports = match Event::parse(payload)? {
             Event::Batch(messages) => return Ok(self.serve_batch(messages, &deadlines).await),
+            Event::Check => {
+                let check = self.importer.check(&context.invoked_function_arn, &context.request_id).await;
+                return Ok(json!({ "check": check }));
+            }
             Event::Request(request) => {
                 vec![self.importer.run(&Trigger::invoked(request, &context.request_id), &deadlines).await?]
             }
@@ -152,6 +156,10 @@ impl Handler {
             Ok(Event::Request(request)) => vec![Trigger::queued(request.clone(), &message.id)],
             Ok(Event::Objects(objects)) => self.importable(objects.clone()),
             Ok(Event::Batch(_)) => return Fate::Done,
+            Ok(Event::Check) => {
+                let why = "a check is invoked, and not sent to the queue: nobody would see its answer".to_owned();
+                return Fate::GivenUp { why, import_id: None };
+            }
         };
         // One that is given up keeps the others of its message from nothing.
         let mut given_up = None;

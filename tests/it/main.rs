@@ -11,6 +11,7 @@
 
 mod architecture;
 mod channels;
+mod check;
 mod conditions;
 mod deliveries;
 mod endings;

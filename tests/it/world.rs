@@ -159,6 +159,7 @@ impl World {
     pub async fn invoke_for(&self, event: Value, time: Duration) -> Result<Value, HandlerError> {
         let mut context = Context::default();
         "11111111-1111-4111-8111-111111111111".clone_into(&mut context.request_id);
+        "arn:aws:lambda:eu-central-1:111122223333:function:imports".clone_into(&mut context.invoked_function_arn);
         let deadline = (SystemTime::now() + time).duration_since(SystemTime::UNIX_EPOCH).unwrap();
         context.deadline = u64::try_from(deadline.as_millis()).unwrap();
         Box::pin(self.handler.handle(LambdaEvent::new(event, context))).await

@@ -159,6 +159,14 @@ impl Store {
         Ok(())
     }
 
+    /// Whether a bucket tells `EventBridge` of its objects.
+    pub async fn tells_event_bridge(&self, bucket: &str) -> Result<bool, StoreError> {
+        let (at, call) =
+            (Location::new(bucket, ""), self.client.get_bucket_notification_configuration().bucket(bucket));
+        let told = Box::pin(call.send()).await.map_err(store_error("GetBucketNotificationConfiguration", &at))?;
+        Ok(told.event_bridge_configuration.is_some())
+    }
+
     /// Deletes an object; none is no error.
     pub async fn delete(&self, at: &Location) -> Result<(), StoreError> {
         let call = self.client.delete_object().bucket(&at.bucket).key(&at.key);

@@ -85,6 +85,11 @@ impl MemoryS3 {
         self.lock().latency = latency;
     }
 
+    /// Whether a bucket tells `EventBridge` of its objects. It does, unless this says otherwise.
+    pub fn set_event_bridge(&self, bucket: &str, tells: bool) {
+        self.lock().set_event_bridge(bucket, tells);
+    }
+
     /// Lets the next call of `op` (`"PutObject"`, ...) whose key contains `key_part` fail.
     ///
     /// Each order is good for one attempt, and the SDK's own retries are attempts too: order as many as the SDK makes

@@ -5,8 +5,10 @@ use s3s::dto::{
     AbortMultipartUploadInput, AbortMultipartUploadOutput, CommonPrefix, CompleteMultipartUploadInput,
     CompleteMultipartUploadOutput, CopyObjectInput, CopyObjectOutput, CopyObjectResult, CopySource,
     CreateMultipartUploadInput, CreateMultipartUploadOutput, DeleteObjectInput, DeleteObjectOutput, ETag,
-    ETagCondition, GetObjectInput, GetObjectOutput, HeadObjectInput, HeadObjectOutput, ListObjectsV2Input,
-    ListObjectsV2Output, MetadataDirective, Object, PutObjectInput, PutObjectOutput, UploadPartInput, UploadPartOutput,
+    ETagCondition, EventBridgeConfiguration, GetBucketNotificationConfigurationInput,
+    GetBucketNotificationConfigurationOutput, GetObjectInput, GetObjectOutput, HeadObjectInput, HeadObjectOutput,
+    ListObjectsV2Input, ListObjectsV2Output, MetadataDirective, Object, PutObjectInput, PutObjectOutput,
+    UploadPartInput, UploadPartOutput,
 };
 use s3s::{S3, S3Error, S3Request, S3Response, S3Result, TrailingHeaders, s3_error};
 
@@ -36,6 +38,22 @@ impl S3 for MemoryS3 {
                 version_id: stored.version_id,
                 checksum_crc32: crc32,
                 ..PutObjectOutput::default()
+            },
+        )
+    }
+
+    async fn get_bucket_notification_configuration(
+        &self,
+        req: S3Request<GetBucketNotificationConfigurationInput>,
+    ) -> S3Result<S3Response<GetBucketNotificationConfigurationOutput>> {
+        let fault = self.begin("GetBucketNotificationConfiguration", "").await?;
+        let tells = self.lock().tells_event_bridge(&req.input.bucket)?;
+        let event_bridge_configuration = tells.then(EventBridgeConfiguration::default);
+        finish(
+            fault,
+            GetBucketNotificationConfigurationOutput {
+                event_bridge_configuration,
+                ..GetBucketNotificationConfigurationOutput::default()
             },
         )
     }

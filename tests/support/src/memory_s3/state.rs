@@ -38,6 +38,8 @@ pub(super) struct State {
 #[derive(Debug)]
 struct Bucket {
     versioning: Versioning,
+    /// Whether it tells `EventBridge` of its objects.
+    tells_event_bridge: bool,
     /// The versions of each key, the newest last.
     objects: BTreeMap<String, Vec<Version>>,
 }
@@ -106,9 +108,19 @@ impl State {
     }
 
     pub(super) fn create_bucket(&mut self, name: &str, versioning: Versioning) {
-        let bucket = Bucket { versioning, objects: BTreeMap::new() };
+        let bucket = Bucket { versioning, tells_event_bridge: true, objects: BTreeMap::new() };
         let before = self.buckets.insert(name.to_owned(), bucket);
         assert!(before.is_none(), "there is a bucket {name} already");
+    }
+
+    pub(super) fn set_event_bridge(&mut self, name: &str, tells: bool) {
+        if let Some(bucket) = self.buckets.get_mut(name) {
+            bucket.tells_event_bridge = tells;
+        }
+    }
+
+    pub(super) fn tells_event_bridge(&self, name: &str) -> S3Result<bool> {
+        self.bucket(name).map(|bucket| bucket.tells_event_bridge)
     }
 
     /// The version asked for, or the newest, if it is an object.
