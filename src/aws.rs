@@ -15,8 +15,6 @@ use crate::store::Store;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 const PART_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long to wait, at most, before Service Quotas is asked again.
-const QUOTAS_BACKOFF: Duration = Duration::from_millis(250);
 /// How long it may take to tell the end of an import, retries and all: it is done, whoever hears of it.
 #[cfg(feature = "lambda")]
 const TELLING_TIMEOUT: Duration = Duration::from_secs(5);
@@ -25,7 +23,8 @@ fn timeouts() -> TimeoutConfigBuilder {
     TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT)
 }
 
-/// The instance of the settings, and what its account may. The lanes retry: the SDK's own retries would go past them.
+/// The instance of the settings, and what its account may. The lanes retry, and the list of quotas is soon given up: the SDK's own
+/// retries would go past them.
 pub fn connect(
     config: aws_sdk_connect::config::Builder,
     service_quotas: aws_sdk_servicequotas::config::Builder,
@@ -35,9 +34,7 @@ pub fn connect(
     let timeouts = timeouts().operation_attempt_timeout(ATTEMPT_TIMEOUT).build();
     let config = config.retry_config(RetryConfig::disabled()).timeout_config(timeouts.clone());
     let client = aws_sdk_connect::Client::from_conf(config.build());
-    // Some seconds are all that there is for a list of many pages: what is throttled is asked again soon, and often.
-    let retries = RetryConfig::standard().with_max_attempts(20).with_initial_backoff(QUOTAS_BACKOFF);
-    let service_quotas = service_quotas.retry_config(retries.with_max_backoff(QUOTAS_BACKOFF)).timeout_config(timeouts);
+    let service_quotas = service_quotas.retry_config(RetryConfig::disabled()).timeout_config(timeouts);
     let service_quotas = aws_sdk_servicequotas::Client::from_conf(service_quotas.build());
     let lanes = Lanes::new(settings.rates.rates(&AccountQuotas::default()), seed);
     Connect::new(client, service_quotas, &settings.instance_id, lanes)

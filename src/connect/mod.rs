@@ -108,6 +108,11 @@ impl Connect {
         self.all_pages(Operation::ListUsers, None, async |token| self.sdk.list_users(token).await).await
     }
 
+    /// Whether users can be listed: one is asked for.
+    pub async fn try_list_users(&self) -> Result<(), ConnectError> {
+        self.call(Operation::ListUsers, async || self.sdk.one_user().await.map_err(|error| self.named(error))).await
+    }
+
     /// Every predefined attribute that the search shows, complete or an error.
     pub async fn search_predefined_attributes(&self) -> Result<Vec<PredefinedAttribute>, ConnectError> {
         let operation = Operation::SearchPredefinedAttributes;

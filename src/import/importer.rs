@@ -1,10 +1,11 @@
 //! What imports work with.
 
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::end::Listener;
 use super::progress::Progress;
-use crate::check::{Check, check};
+use crate::check::{Check, CheckRequest, check};
 use crate::connect::Connect;
 use crate::settings::Settings;
 use crate::store::Store;
@@ -31,9 +32,10 @@ impl Importer {
         Self { listener: Some(Box::new(listener)), ..self }
     }
 
-    /// Checks whether imports will work here (see [`check`](mod@crate::check)).
-    pub async fn check(&self, function_arn: &str, id: &str) -> Check {
-        check(&self.settings, &self.connect, &self.store, function_arn, id).await
+    /// Checks whether imports will work here (see [`check`](mod@crate::check)). No import may be under way meanwhile.
+    pub async fn check(&self, function_arn: &str, id: &str, end: Option<Instant>) -> Check {
+        let Self { settings, connect, store, .. } = self;
+        check(CheckRequest { settings, connect, store, function_arn, id, end }).await
     }
 
     /// The settings.

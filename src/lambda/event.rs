@@ -96,7 +96,8 @@ impl Event {
         for record in event.records {
             match enclosed("an SNS message", &record.sns.message)? {
                 Self::Objects(created) => objects.extend(created),
-                other @ (Self::Request(_) | Self::Check) => return Ok(other),
+                other @ Self::Request(_) => return Ok(other),
+                Self::Check => return Err(unexpected("a check inside an SNS message")),
                 Self::Batch(_) => return Err(unexpected("an SQS batch inside an SNS message")),
             }
         }
@@ -143,7 +144,7 @@ impl Event {
     }
 
     fn check(payload: Value) -> Result<Self, InvalidEvent> {
-        let CheckRequest { check } = parse("a check", payload)?;
+        let CheckEvent { check } = parse("a check", payload)?;
         if check { Ok(Self::Check) } else { Err(unexpected("a check that is false")) }
     }
 
@@ -190,7 +191,7 @@ fn enclosed(what: &str, text: &str) -> Result<Event, InvalidEvent> {
 /// Asks for a check.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct CheckRequest {
+struct CheckEvent {
     check: bool,
 }
 
@@ -347,6 +348,9 @@ mod tests {
             assert!(matches!(Event::parse(sample(name)), Ok(Event::Request(_))), "{name}");
         }
         assert!(matches!(Event::parse(sample("request-check")), Ok(Event::Check)));
+        // Nobody would see the answer.
+        let told = serde_json::json!({"Records": [{"EventSource": "aws:sns", "Sns": {"Message": "{\"check\":true}"}}]});
+        assert!(Event::parse(told).is_err());
         for (member, value) in [
             ("dryrun", "true"),
             ("dry_run", "\"yes\""),

@@ -99,7 +99,8 @@ impl Handler {
         let imports = match Event::parse(payload)? {
             Event::Batch(messages) => return Ok(self.serve_batch(messages, &deadlines).await),
             Event::Check => {
-                let check = self.importer.check(&context.invoked_function_arn, &context.request_id).await;
+                let (arn, id) = (&context.invoked_function_arn, &context.request_id);
+                let check = self.importer.check(arn, id, deadlines.end).await;
                 return Ok(json!({ "check": check }));
             }
             Event::Request(request) => {

@@ -46,6 +46,10 @@ pub(super) fn facts(summary: &Summary, options: &Options, rates: &Rates) -> Vec<
     if summary.kind.as_deref() != Some("user_config") {
         facts.push(("Proficiencies per user", format!("at most {}", options.max_proficiencies_per_user)));
     }
+    if options.recheck_days.get() > 0 {
+        let days = counted(u64::from(options.recheck_days.get()), "day");
+        facts.push(("Users whose rows are as they were", format!("need not be read again for {days}")));
+    }
     for (operation, quota) in called_quotas(summary) {
         facts.push((operation, quota_in_words(quota)));
     }

@@ -131,6 +131,7 @@ async fn what_is_not_known_is_the_default_and_a_warning() {
         assert_eq!((report.status(), quota(&report, "ListUserProficiencies")), ("succeeded", default), "{name}");
         assert!(took < Duration::from_secs(28 + 6), "{name}: {took:?}");
         let warned: Vec<_> = world.told.lines().into_iter().filter(|line| line["level"] == "WARN").collect();
+        assert!(name != "cut" || took < Duration::from_secs(29), "where there is no way to it, nobody waits: {took:?}");
         assert_eq!(warned.len(), 1, "{name}: {warned:?}");
         let message = warned[0]["message"].as_str().unwrap();
         assert!(

@@ -1,9 +1,15 @@
 //! The adapter to `aws_sdk_servicequotas`: what the account may.
 #![expect(clippy::disallowed_types, reason = "this is the adapter")]
 
+use std::collections::BTreeSet;
+use std::error::Error as _;
+use std::time::Duration;
+
 use aws_sdk_servicequotas::Client;
-use aws_sdk_servicequotas::error::DisplayErrorContext;
+use aws_sdk_servicequotas::error::{ProvideErrorMetadata as _, SdkError};
+use aws_sdk_servicequotas::operation::list_service_quotas::{ListServiceQuotasError, ListServiceQuotasOutput};
 use aws_sdk_servicequotas::types::{AppliedLevelEnum, PeriodUnit, QuotaPeriod, ServiceQuota};
+use tokio::time::sleep;
 
 use crate::connect::quotas::ListedQuota;
 
@@ -11,29 +17,70 @@ use crate::connect::quotas::ListedQuota;
 const SERVICE_CODE: &str = "connect";
 /// The largest page that the service model allows.
 const QUOTAS_PER_PAGE: i32 = 100;
+/// What is throttled, or fails, is asked again after this time, for as long as whoever asks waits.
+const BACKOFF: Duration = Duration::from_millis(250);
+/// What is not answered at all (there may be no way to the service) is asked so often.
+const MAX_UNANSWERED: u32 = 2;
+const THROTTLED: [&str; 3] = ["ThrottlingException", "TooManyRequestsException", "Throttling"];
 
-/// Service Quotas, with the SDK's own retries.
+/// Service Quotas.
 #[derive(Clone, Debug)]
 pub(in crate::connect) struct ServiceQuotas {
     client: Client,
 }
 
 impl ServiceQuotas {
+    /// The client's own retries must be off.
     pub(in crate::connect) fn new(client: Client) -> Self {
         Self { client }
     }
 
     /// All quotas of Connect that hold for the whole account, complete or an error in a sentence.
     pub(in crate::connect) async fn list(&self) -> Result<Vec<ListedQuota>, String> {
-        let call = self.client.list_service_quotas().service_code(SERVICE_CODE);
-        let mut pages = call.into_paginator().page_size(QUOTAS_PER_PAGE).send();
-        let mut listed = Vec::new();
-        while let Some(page) = Box::pin(pages.next()).await {
-            let page = page.map_err(|error| DisplayErrorContext(error).to_string())?;
+        let (mut listed, mut token, mut seen) = (Vec::new(), None, BTreeSet::new());
+        loop {
+            let page = self.page(token.clone()).await?;
             listed.extend(page.quotas.unwrap_or_default().into_iter().filter_map(quota));
+            token = page.next_token.filter(|token| !token.is_empty());
+            match &token {
+                None => return Ok(listed),
+                Some(token) if !seen.insert(token.clone()) => return Err("the same page token twice".to_owned()),
+                Some(_) => {}
+            }
         }
-        Ok(listed)
     }
+
+    async fn page(&self, token: Option<String>) -> Result<ListServiceQuotasOutput, String> {
+        let mut n_unanswered = 0;
+        loop {
+            let call = self.client.list_service_quotas().service_code(SERVICE_CODE).max_results(QUOTAS_PER_PAGE);
+            let error = match Box::pin(call.set_next_token(token.clone()).send()).await {
+                Ok(page) => return Ok(page),
+                Err(error) => error,
+            };
+            let status = error.raw_response().map(|raw| raw.status().as_u16());
+            let is_throttled = error.code().is_some_and(|code| THROTTLED.contains(&code));
+            n_unanswered += u32::from(status.is_none());
+            let may_pass = status.map_or(n_unanswered < MAX_UNANSWERED, |status| status == 429 || status >= 500);
+            if !(may_pass || is_throttled) {
+                return Err(reason(&error));
+            }
+            sleep(BACKOFF).await;
+        }
+    }
+}
+
+/// The service's own code and message, or what stood in the way of an answer.
+fn reason(error: &SdkError<ListServiceQuotasError>) -> String {
+    if let (Some(code), Some(message)) = (error.code(), error.message()) {
+        return format!("{code}: {message}");
+    }
+    let (mut text, mut cause) = (error.to_string(), error.source());
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
 }
 
 /// A quota of the account that has a value. One of a resource has the same code.

@@ -28,7 +28,10 @@ pub(crate) struct SeenUsers {
     right: RefCell<Vec<(Box<str>, SeenUser)>>,
     /// The `ETag` of what was read; nothing if there was none, or if none was read.
     read: RefCell<Option<String>>,
-    /// Whether the record was as it had been read when users were taken out: then no other import has begun to write between.
+    /// Whether another import may have been writing then.
+    has_other_writers: Cell<bool>,
+    /// Whether no other import may have written between the look at the record and the time when users were taken out: nobody was
+    /// writing then, and the record is the same.
     is_undisturbed: Cell<bool>,
     /// Whether the record is to be written when the delivery ends.
     is_open: Cell<bool>,
@@ -51,6 +54,7 @@ impl SeenUsers {
             writer,
             right: RefCell::default(),
             read: RefCell::default(),
+            has_other_writers: Cell::default(),
             is_undisturbed: Cell::default(),
             is_open: Cell::default(),
         }
@@ -64,6 +68,7 @@ impl SeenUsers {
             FoundRecord::Nothing => (SeenRecord::default(), None),
         };
         self.read.replace(etag);
+        self.has_other_writers.set(record.has_other_writers(&self.writer));
         self.is_open.set(record.is_stale(now));
         Ok(record)
     }
@@ -72,12 +77,12 @@ impl SeenUsers {
     pub(crate) async fn take_out(&self, users: &[&str], now: u32, until: u32) -> Result<(), StoreError> {
         let take_out = |record: &mut SeenRecord| record.take_out(users.iter().copied(), &self.writer, now, until);
         let before = self.change(now, take_out).await?;
-        self.is_undisturbed.set(before == *self.read.borrow());
+        self.is_undisturbed.set(before == *self.read.borrow() && !self.has_other_writers.get());
         self.is_open.set(true);
         Ok(())
     }
 
-    /// Whether no other import has begun to write between the look at the record and the time when users were taken out.
+    /// Whether no other import may have written between the look at the record and the time when users were taken out.
     pub(crate) fn is_undisturbed(&self) -> bool {
         self.is_undisturbed.get()
     }

@@ -123,6 +123,14 @@ impl Known {
         }
     }
 
+    /// How long somebody may write to it; 0 if nobody may.
+    fn until(&self) -> u32 {
+        match self {
+            Self::Right(_) => 0,
+            Self::WrittenTo { until, .. } => *until,
+        }
+    }
+
     fn is_of_use(&self, now: u32) -> bool {
         match self {
             Self::Right(SeenUser { at, .. }) => now.saturating_sub(*at) < MAX_AGE_SECONDS,
@@ -205,6 +213,12 @@ impl SeenRecord {
         }
     }
 
+    /// Whether another import may write to users.
+    pub(super) fn has_other_writers(&self, writer: &Writer) -> bool {
+        let is_own = |known: &Known| known.is_written_by(|of| of.import == writer.import);
+        self.users.values().any(|known| known.until() > 0 && !is_own(known))
+    }
+
     /// Whether it is to be written again, although nobody changes it.
     pub(crate) fn is_stale(&self, now: u32) -> bool {
         !self.users.is_empty() && now.saturating_sub(self.written_at) > REWRITE_AFTER_SECONDS
@@ -217,7 +231,10 @@ impl SeenRecord {
         for id in users.filter(|id| is_plain(id)).map(key) {
             let is_own = |known: &Known| known.is_written_by(|other| other.import == writer.import);
             let is_alone = |known: &Known| matches!(known, Known::Right(_)) || is_own(known);
-            let by = self.users.get(&id).is_none_or(is_alone).then(|| writer.clone());
+            let known = self.users.get(&id);
+            let by = known.is_none_or(is_alone).then(|| writer.clone());
+            // Whoever else may write to it keeps its time.
+            let until = known.map_or(until, |known| until.max(known.until()));
             self.users.insert(id, Known::WrittenTo { by, until });
         }
     }
@@ -352,7 +369,8 @@ mod tests {
         assert_eq!(right(&record), ["b"]);
         all_seen(&mut record, "2");
         assert_eq!(right(&record), ["b", "c"]);
-        // A third one may still meet one of them.
+        // A third one may still meet one of them, and a fourth, though the third has less time.
+        record.take_out(["a"].into_iter(), &writer("5", 1), LATER - 100, LATER - 50);
         record.take_out(["a"].into_iter(), &writer("3", 1), LATER - 1, LATER + 10);
         all_seen(&mut record, "3");
         assert_eq!(right(&record), ["b", "c"]);
