@@ -6,7 +6,7 @@ use axum::{Router, response::Response, routing::on};
 
 use crate::{
     error::ApiError,
-    operation::Operation,
+    operation::{Operation, Protocol},
     service::Service,
     wire::{Received, Reply, render},
 };
@@ -16,7 +16,7 @@ pub(crate) fn router(service: &Arc<Service>) -> Router {
     let unknown = || async {
         let message = "The requested operation is not recognized by the service.";
         let error = ApiError::new(404, "UnknownOperationException", message);
-        render(Reply::Refusal(error))
+        render(Protocol::RestJson, Reply::Refusal(error))
     };
     let routes = Operation::ALL.into_iter().fold(Router::new().fallback(unknown), |router, operation| {
         let (method, path) = operation.route();
@@ -32,7 +32,7 @@ async fn answer(service: Arc<Service>, operation: Operation, received: Received)
     wait(service.latency / 2).await;
     let (reply, held_back) = service.receive(operation, &received);
     wait(service.latency / 2 + held_back).await;
-    render(reply)
+    render(operation.protocol(), reply)
 }
 
 async fn wait(duration: Duration) {

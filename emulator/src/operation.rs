@@ -30,6 +30,15 @@ pub enum Operation {
     ListServiceQuotas,
 }
 
+/// How an operation goes over the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    /// REST-JSON 1.1: a header names an error. Connect's.
+    RestJson,
+    /// AWS JSON 1.1: the body names it, too. That of Service Quotas.
+    Json,
+}
+
 impl Operation {
     /// Every operation, in the order of the enum.
     pub const ALL: [Self; 10] = [
@@ -59,6 +68,10 @@ impl Operation {
             Self::UpdateUserConfig => "UpdateUserConfig",
             Self::ListServiceQuotas => "ListServiceQuotas",
         }
+    }
+
+    pub(crate) fn protocol(self) -> Protocol {
+        if self == Self::ListServiceQuotas { Protocol::Json } else { Protocol::RestJson }
     }
 
     /// The HTTP method and the URI pattern, both as in the service model.

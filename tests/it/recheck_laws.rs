@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use crate::laws::{Dropped, N_PRODUCTS, N_USERS, Sets, product, sets};
-use crate::world::{BUCKET, Report, World, cases, proficiencies, run};
+use crate::world::{BUCKET, Report, World, cases, proficiencies, run, user_id};
 
 /// Of each user and product the level.
 type Rows = BTreeMap<(usize, usize), u8>;
@@ -233,11 +233,84 @@ fn assert_right(world: &World, night: &Night, report: &Report, rows: &Rows) {
     }
 }
 
+const CHANNELS: [&str; 3] = ["VOICE", "CHAT", "EMAIL"];
+
+/// Of each user and channel: auto accept, and seconds of work after a contact. Nothing is an empty cell.
+type ChannelRows = BTreeMap<(usize, usize), (Option<bool>, Option<u32>)>;
+
+/// What happens next to settings: one of the files is imported, or an import is undone.
+#[derive(Clone, Debug)]
+enum ChannelStep {
+    Import(usize, u8, Vec<Duration>),
+    Undo(usize, Vec<Duration>),
+}
+
+fn channel_rows() -> impl Strategy<Value = ChannelRows> {
+    let pair = (0..N_USERS, 0..CHANNELS.len());
+    let seconds = prop::option::of(prop::sample::select(vec![0_u32, 30, 60]));
+    prop::collection::btree_map(pair, (prop::option::of(any::<bool>()), seconds), 1..8)
+}
+
+fn channel_steps() -> impl Strategy<Value = Vec<ChannelStep>> {
+    let recheck_days = prop_oneof![4 => Just(28_u8), 1 => Just(0)];
+    let import =
+        (0..2_usize, recheck_days, lives()).prop_map(|(file, days, lives)| ChannelStep::Import(file, days, lives));
+    let undo = (0..3_usize, lives()).prop_map(|(nth, lives)| ChannelStep::Undo(nth, lives));
+    prop::collection::vec(prop_oneof![3 => import, 1 => undo], 2..8)
+}
+
+fn channel_csv(rows: &ChannelRows) -> String {
+    let mut csv = "user,channel,auto_accept,after_contact_work_seconds\n".to_owned();
+    for ((n, channel), (accept, seconds)) in rows {
+        let accept = accept.map_or("", |accept| if accept { "yes" } else { "no" });
+        let seconds = seconds.map_or(String::new(), |seconds| seconds.to_string());
+        csv.push_str(&format!("agent{n:03},{},{accept},{seconds}\n", CHANNELS[*channel]));
+    }
+    csv
+}
+
+/// Night for night, settings with rechecks and without.
+async fn check_channels_alike(files: [ChannelRows; 2], steps: Vec<ChannelStep>, seed: u64, fault: f64) {
+    let (held, switches) = (vec![BTreeMap::new(); N_USERS], Switches::default());
+    let story = Story { held, files: Vec::new(), steps: Vec::new(), switches, seed, fault };
+    let (mut with, mut without) = (Stage::new(&story, true), Stage::new(&story, false));
+    for (n, step) in steps.iter().enumerate() {
+        let mut reports = Vec::new();
+        for stage in [&mut with, &mut without] {
+            let report = match step {
+                ChannelStep::Undo(nth, lives) => stage.undo(*nth, lives).await,
+                ChannelStep::Import(file, days, lives) => {
+                    let key = format!("nights/{n}.csv");
+                    stage.world.s3.put(BUCKET, &key, channel_csv(&files[*file]));
+                    let recheck_days = if stage.rechecks { *days } else { 0 };
+                    let source = format!("s3://imports/{key}");
+                    let request = json!({"source": source, "import_id": n.to_string(), "recheck_days": recheck_days});
+                    let report = stage.world.import_killed(request, lives).await;
+                    stage.undos.extend(report.undo.clone());
+                    Some(report)
+                }
+            };
+            let told = report.map(|report| (report.results.is_some().then(|| report.statuses()), report.undo));
+            let configs: Vec<_> =
+                (0..N_USERS).map(|n| stage.world.emulator.instance(|centre| centre.config(&user_id(n)))).collect();
+            reports.push((told, configs));
+        }
+        assert_eq!(reports[0], reports[1], "{step:?}");
+    }
+}
+
 proptest! {
-    #![proptest_config(cases(64))]
+    #![proptest_config(cases(48))]
     #[test]
     fn with_rechecks_a_story_ends_as_it_does_without(story in story(false)) {
         run(check_alike(story));
+    }
+
+    #[test]
+    fn with_rechecks_settings_end_as_they_do_without(
+        files in [channel_rows(), channel_rows()], steps in channel_steps(), seed in any::<u64>(), fault in 0.0..0.04_f64
+    ) {
+        run(check_channels_alike(files, steps, seed, fault));
     }
 
     #[test]

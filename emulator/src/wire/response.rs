@@ -6,7 +6,7 @@ use axum::{body::Body, response::Response};
 use http::{HeaderValue, StatusCode, header::CONTENT_TYPE};
 use serde_json::{Value, json};
 
-use crate::error::ApiError;
+use crate::{error::ApiError, operation::Protocol};
 
 const ERROR_TYPE: &str = "x-amzn-errortype";
 const REQUEST_ID: &str = "x-amzn-requestid";
@@ -29,12 +29,14 @@ pub(crate) enum Reply {
 pub(crate) struct CutMark;
 
 /// A reply as an HTTP response; a cut is marked, since a handler cannot break its connection.
-pub(crate) fn render(reply: Reply) -> Response {
+pub(crate) fn render(protocol: Protocol, reply: Reply) -> Response {
     match reply {
         Reply::Answer(body) => response(200, Some(&body), None),
         Reply::Refusal(error) => {
-            // `__type` is where AWS JSON 1.1 has the code; clients of REST-JSON take the header's.
-            let body = json!({ "__type": error.code, "Message": error.message });
+            let mut body = json!({ "Message": error.message });
+            if protocol == Protocol::Json {
+                body["__type"] = json!(error.code);
+            }
             response(error.status, Some(&body), Some(&error.code))
         }
         Reply::Bare(status) => response(status, None, None),

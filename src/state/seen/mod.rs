@@ -68,7 +68,7 @@ impl SeenUsers {
             FoundRecord::Nothing => (SeenRecord::default(), None),
         };
         self.read.replace(etag);
-        self.has_other_writers.set(record.has_other_writers(&self.writer));
+        self.has_other_writers.set(record.has_other_writers(&self.writer, now));
         self.is_open.set(record.is_stale(now));
         Ok(record)
     }

@@ -213,10 +213,10 @@ impl SeenRecord {
         }
     }
 
-    /// Whether another import may write to users.
-    pub(super) fn has_other_writers(&self, writer: &Writer) -> bool {
+    /// Whether another import may still write to users.
+    pub(super) fn has_other_writers(&self, writer: &Writer, now: u32) -> bool {
         let is_own = |known: &Known| known.is_written_by(|of| of.import == writer.import);
-        self.users.values().any(|known| known.until() > 0 && !is_own(known))
+        self.users.values().any(|known| known.until() > now && !is_own(known))
     }
 
     /// Whether it is to be written again, although nobody changes it.
