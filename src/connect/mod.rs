@@ -1,9 +1,10 @@
 //! Amazon Connect in our own types, each call at the pace of its lane.
 //!
-//! [`Connect`] is what the rest of the program sees. Below it: [`sdk`], the only place that knows `aws_sdk_connect`;
+//! [`Connect`] is what the rest of the program sees. Below it: [`sdk`], the only place that knows the AWS SDK;
 //! [`lanes`], where a call is sent until it is answered or given up; [`gate`], whether any call may go; [`lane`], whose
 //! turn it is; [`breaker`], whether the service works; [`retry`], how often and how long; [`rate`], how fast;
-//! [`quotas`], how fast it may be; [`error`], what a failure means; [`memory`], what the next delivery has to know; and [`timeline`], what was called when.
+//! [`quotas`], how fast it may be; [`error`], what a failure means; [`memory`], what the next delivery has to know; and
+//! [`timeline`], what was called when.
 
 mod breaker;
 mod error;

@@ -1,4 +1,5 @@
-//! REST-JSON 1.1 as Connect speaks it: URIs and bodies in, bodies and error headers out.
+//! REST-JSON 1.1 as Connect speaks it, and for its quotas AWS JSON 1.1 as Service Quotas does: URIs and bodies in, bodies and
+//! error headers out.
 
 mod attributes;
 mod clock;

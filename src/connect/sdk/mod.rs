@@ -1,4 +1,5 @@
-//! The adapter: our types to and from `aws_sdk_connect`. Each call is one attempt; the rules are elsewhere.
+//! The adapter: our types to and from `aws_sdk_connect`, and in [`quotas`] from `aws_sdk_servicequotas`. A call to Connect is one
+//! attempt; its rules are elsewhere.
 #![expect(clippy::disallowed_types, reason = "this is the adapter")]
 
 mod quotas;

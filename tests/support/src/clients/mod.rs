@@ -59,11 +59,7 @@ pub fn connect_client(emulator: &Emulator) -> aws_sdk_connect::Client {
 
 /// A Connect client's wiring to the emulator; retries and timeouts are still to be chosen.
 pub fn connect_config(emulator: &Emulator) -> aws_sdk_connect::config::Builder {
-    let emulator = emulator.clone();
-    connect_config_to(move |request| {
-        let emulator = emulator.clone();
-        async move { Ok(emulator.answer(request).await?) }
-    })
+    connect_config_to(of_emulator(emulator))
 }
 
 /// As [`connect_config`], with a function in the emulator's place.
@@ -85,11 +81,6 @@ pub fn quotas_client(emulator: &Emulator) -> aws_sdk_servicequotas::Client {
 
 /// A Service Quotas client's wiring to the emulator.
 pub fn quotas_config(emulator: &Emulator) -> aws_sdk_servicequotas::config::Builder {
-    let emulator = emulator.clone();
-    let answer = move |request| {
-        let emulator = emulator.clone();
-        async move { Ok(emulator.answer(request).await?) }
-    };
     let credentials =
         aws_sdk_servicequotas::config::Credentials::new(ACCESS_KEY_ID, SECRET_ACCESS_KEY, None, None, "import-testkit");
     aws_sdk_servicequotas::Config::builder()
@@ -97,7 +88,16 @@ pub fn quotas_config(emulator: &Emulator) -> aws_sdk_servicequotas::config::Buil
         .region(aws_sdk_servicequotas::config::Region::new(REGION))
         .credentials_provider(credentials)
         .sleep_impl(TokioSleep::new())
-        .http_client(http_client(answer))
+        .http_client(http_client(of_emulator(emulator)))
+}
+
+/// What the emulator answers.
+fn of_emulator(emulator: &Emulator) -> impl Answer {
+    let emulator = emulator.clone();
+    move |request| {
+        let emulator = emulator.clone();
+        async move { Ok(emulator.answer(request).await?) }
+    }
 }
 
 fn with_limits(config: aws_sdk_connect::config::Builder) -> aws_sdk_connect::config::Builder {
