@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::cell::{folded, trimmed, unescape_formula};
+use super::cell::{escape_formula, folded, trimmed, unescape_formula};
 use super::header::{Column, Header, LONG_FORM, Presence, Schema, SheetColumns, all_shown, is_ours, n_named, shown};
 use super::record::{MAX_ROWS, Record, SheetEntry, Visit};
 use crate::outcome::Problem;
@@ -125,6 +125,11 @@ impl SheetHeader {
     }
 }
 
+/// A name as a cell of the long form has it: what is read there is just this name.
+fn cell_of(name: &str) -> String {
+    escape_formula(name).into_owned()
+}
+
 /// A heading without white space around it.
 fn heading(cell: &str) -> &str {
     trimmed(unescape_formula(trimmed(cell)))
@@ -215,10 +220,10 @@ impl SheetRows {
             let splits_at_commas = is_workbook || *delimiter != b',';
             let means = match means {
                 Heading::Value { attribute, value } => {
-                    Meaning::Value { attribute: attribute.clone(), value: value.clone() }
+                    Meaning::Value { attribute: cell_of(attribute), value: cell_of(value) }
                 }
                 Heading::List { attribute, values } => {
-                    Meaning::List { attribute: attribute.clone(), list: CellList::new(values, splits_at_commas) }
+                    Meaning::List { attribute: cell_of(attribute), list: CellList::new(values, splits_at_commas) }
                 }
             };
             let heading = cells.get(*index).map_or("", |cell| heading(cell)).to_owned();
@@ -269,7 +274,7 @@ impl SheetRows {
                 _ if cell.is_empty() => {}
                 Meaning::Value { attribute, value } => visit(heading, attribute, value, cell)?,
                 Meaning::List { attribute, list } => {
-                    list.split(cell, |value, level| visit(heading, attribute, value, level))?;
+                    list.split(cell, |value, level| visit(heading, attribute, &escape_formula(value), level))?;
                 }
             }
         }

@@ -342,3 +342,16 @@ fn what_is_to_be_mended_and_was_not_takes_nothing_away() {
         }
     });
 }
+
+#[test]
+fn names_that_a_spreadsheet_would_run_are_those_of_the_instance() {
+    run(async {
+        let world = World::new(instance(1).with_attribute("Odd", ["'=y", "=x", "-1 day", "'t Hooft"]));
+        let csv = "user,Odd: '=y,Odd: =x,Odd\nagent000,1,2,'-1 day 3; 't Hooft 4\n";
+        let report = world.drop_file("incoming/odd.csv", csv).await;
+        assert_eq!(report.statuses(), ["added"; 4], "{:?}", report.rows());
+        assert_eq!(world.held(0), ["Odd='=y:1", "Odd='t Hooft:4", "Odd=-1 day:3", "Odd==x:2"]);
+        let list = world.drop_file("incoming/list.csv", "user,Odd\nagent000,''=y 5; =x 1\n").await;
+        assert_eq!(list.statuses(), ["updated"; 2], "{:?}", list.rows());
+    });
+}
