@@ -5,7 +5,7 @@
 //!
 //! ```no_run
 //! # async fn example(settings: connect_bulk_import::Settings, connect: connect_bulk_import::Connect,
-//! #     store: connect_bulk_import::Store, request: connect_bulk_import::import::trigger::Request) {
+//! #     store: connect_bulk_import::Store, request: connect_bulk_import::import::request::Request) {
 //! use connect_bulk_import::Importer;
 //! use connect_bulk_import::import::Deadlines;
 //! use connect_bulk_import::import::trigger::Trigger;

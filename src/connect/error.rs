@@ -80,7 +80,7 @@ const DENIED: [&str; 17] = [
 const CONFLICT: &str = "ConditionalOperationFailedException";
 
 /// The code for what is not there: a user, an attribute, or the instance.
-pub(super) const NOT_FOUND: &str = "ResourceNotFoundException";
+pub(crate) const NOT_FOUND: &str = "ResourceNotFoundException";
 
 /// The answers to a name that nobody has. The documents do not say whether a name that is unknown, or is not even a name, is
 /// a 404 or a 400.

@@ -28,7 +28,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-pub(crate) use error::{ConnectError, ErrorKind};
+pub(crate) use error::{ConnectError, ErrorKind, NOT_FOUND};
 pub(crate) use lane::Calls;
 pub(crate) use lanes::Lanes;
 pub(crate) use memory::LaneMemory;
@@ -41,7 +41,6 @@ pub(crate) use types::{
 };
 pub(crate) use user_config::{Channel, ChannelSetting, List, Setting, UserConfig, Value};
 
-use error::NOT_FOUND;
 use lanes::Probe;
 use types::Page;
 

@@ -7,10 +7,9 @@ use serde::{Deserialize, Serialize};
 use tracing::info;
 
 use super::end::{ImportEnd, Telling};
-use super::trigger::{
-    FILES_IN_WORDS, IdempotencyKey, MaxAgeHours, Object, ObjectRef, Request, Source, Trigger, is_earlier, is_file_name,
-};
-use crate::options::Options;
+use super::request::{ExportRequest, FILES_IN_WORDS, MaxAgeHours, ObjectRef, Request, is_file_name};
+use super::trigger::{IdempotencyKey, Object, Source, Trigger, is_earlier};
+use crate::options::{Mode, Options};
 use crate::outcome::{ImportStatus, Problem};
 use crate::report::Summary;
 use crate::settings::Settings;
@@ -25,6 +24,9 @@ const MAX_NAME_BYTES: usize = 32;
 const MAX_LISTS: u32 = 3;
 /// What is kept of a source key that is too long for its report's folder.
 const KEPT_KEY_BYTES: usize = 200;
+
+/// Below the reports: the folder of exports.
+const EXPORT: &str = "export";
 
 /// What an import begins with.
 pub(super) struct Begin<'b> {
@@ -87,18 +89,25 @@ impl Begin<'_> {
         Ok(Begun::Record(Box::new(record)))
     }
 
+    /// The record of an export: it reads what users have, whatever the settings say of files.
+    pub(super) fn begin_export(&self, request: &ExportRequest) -> ImportRecord {
+        let import_id = self.trigger.key.import_id(self.now);
+        let options = Options { mode: Mode::Merge, mode_is_explicit: false, dry_run: false, ..self.settings.options };
+        let mut record = self.record(import_id, Location::new(self.bucket, EXPORT), options, None);
+        record.source.key = format!("{}{}", record.report.key, request.export.table());
+        record.read_from = record.source.clone();
+        info!(import_id = record.import_id, report = %record.report, "export begins");
+        record
+    }
+
     fn record(&self, import_id: String, source: Location, options: Options, ending: Option<Ending>) -> ImportRecord {
         let sequencer = match &self.trigger.source {
             Source::Object(object) => object.sequencer.clone(),
-            Source::Request(_) => None,
+            Source::Request(_) | Source::Export(_) => None,
         };
-        let request = self
-            .trigger
-            .request()
-            .map(|request| serde_json::to_value(request.terms()).expect("a request has no map keys"));
-        let name = self.trigger.request().filter(|request| request.answered_key().is_none());
+        let request = self.trigger.terms();
         ImportRecord {
-            name: name.and_then(|request| request.import_id.clone()),
+            name: self.trigger.name().filter(|_| self.trigger.answered_key().is_none()).map(str::to_owned),
             report: self.report(&import_id, &source.key),
             import_id,
             read_from: source.clone(),
@@ -139,7 +148,7 @@ impl Begin<'_> {
     async fn pin(&self, record: &mut ImportRecord, head: &Head) -> anyhow::Result<Result<(), Problem>> {
         let pinned = match &self.trigger.source {
             Source::Object(object) => object.etag.as_deref(),
-            Source::Request(_) => None,
+            Source::Request(_) | Source::Export(_) => None,
         };
         let etag = pinned.unwrap_or_else(|| head.etag.trim_matches('"'));
         let name = if pinned.is_some() { "source".to_owned() } else { format!("source-{etag}") };
@@ -188,6 +197,7 @@ impl Begin<'_> {
         let source = match &self.trigger.source {
             Source::Object(object) => format!("s3://{}/{}", object.bucket, object.key),
             Source::Request(request) => request.source.as_ref().map(ToString::to_string).unwrap_or_default(),
+            Source::Export(_) => String::new(),
         };
         let Options { mode, dry_run, .. } = options;
         let summary = Summary {
@@ -249,14 +259,15 @@ enum SourceFinding {
 }
 
 impl Sought {
-    /// Looks for the object of a trigger. A request without a source names its import alone: nothing is sought for it.
+    /// Looks for the object of a trigger. For an export, and for a request without a source, which names its import alone,
+    /// nothing is sought.
     pub(super) async fn find(store: &Store, trigger: &Trigger, now: DateTime<Utc>) -> Result<Option<Self>, StoreError> {
         Ok(match &trigger.source {
             Source::Object(object) => Some(Self::find_object(store, object).await?),
             Source::Request(Request { source: Some(source), max_age_hours, .. }) => {
                 Some(Self::find_requested(store, source, *max_age_hours, now).await?)
             }
-            Source::Request(_) => None,
+            Source::Request(_) | Source::Export(_) => None,
         })
     }
 

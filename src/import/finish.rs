@@ -189,6 +189,11 @@ fn read_differently(run: &Run<'_>, n_rows: usize, n_before: usize) -> StoreError
 }
 
 impl Finished {
+    /// An export that is over.
+    pub(super) fn of_export(summary: Summary, details: Details) -> Self {
+        Self { summary, details, keeps_journal: false }
+    }
+
     /// An import that ends without a report: what its journal knows stays there.
     pub(super) fn without_report(run: &Run<'_>, verdict: Verdict) -> Self {
         let mut import = Imported::new(ProficiencyRows::default(), None, None);

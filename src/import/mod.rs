@@ -5,6 +5,8 @@
 //! the instance is asked whose the rows are and what they name → users that were [`seen`] right need no read → [`guard`]s →
 //! [`preview`] (where the file is the whole truth for its users) → [`apply`] brings each user to it, many at once → [`finish`] writes the report → the answer → its end is told.
 //!
+//! What users have becomes such a file by an [`export`], which is found, journaled, ended and told in the same way.
+//!
 //! A delivery ends in one of four ways: with a verdict, at its deadline (the next one goes on), fenced (another one has the
 //! import), or with an error (the next one tries again).
 
@@ -12,6 +14,7 @@ mod apply;
 mod begin;
 mod end;
 mod error;
+mod export;
 mod finish;
 mod guard;
 mod headings;
@@ -21,6 +24,7 @@ mod load;
 mod open;
 mod preview;
 mod progress;
+pub mod request;
 mod resume;
 mod run;
 mod seen;
@@ -79,7 +83,7 @@ impl Importer {
 
     /// Goes on with an import for as long as this delivery may.
     async fn resume(&self, lease: Lease, deadlines: &Deadlines) -> Result<Answer, ImportError> {
-        let run = &Run::new(self, lease, deadlines);
+        let run = &Run::new(self, lease, deadlines)?;
         let closed = match run_until_deadline(run).await {
             Ok(Ended::Finished(finished)) => {
                 by_deadline(deadlines.end, finished.close(run)).await.and_then(|closed| closed)

@@ -2,11 +2,13 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::begin::{Begin, Begun, Sought};
 use super::end::ImportEnd;
 use super::error::ImportError;
-use super::trigger::{IdempotencyKey, Request, Source, Trigger};
+use super::request::Request;
+use super::trigger::{IdempotencyKey, Source, Trigger};
 use crate::settings::Settings;
 use crate::state::{Acquired, Found, ImportRecord, Journal, Lease};
 use crate::store::{Location, Store, StoreError};
@@ -24,10 +26,13 @@ pub(super) async fn acquire(
     now: DateTime<Utc>,
     owner: u64,
 ) -> Result<Opened, ImportError> {
-    let bucket =
-        settings.report_bucket.as_deref().or_else(|| trigger.bucket()).ok_or_else(|| {
-            ImportError::invalid_request("a request without a source needs the setting REPORT_BUCKET")
-        })?;
+    let bucket = settings.report_bucket.as_deref().or_else(|| trigger.bucket()).ok_or_else(|| {
+        let what = match &trigger.source {
+            Source::Export(_) => "an export",
+            Source::Object(_) | Source::Request(_) => "a request without a source",
+        };
+        ImportError::invalid_request(format!("{what} needs the setting REPORT_BUCKET"))
+    })?;
     let mut key = trigger.key.clone();
     for _ in 0..MAX_RACES {
         let folder = state_folder(settings, bucket, &key);
@@ -71,21 +76,23 @@ enum Next {
 
 async fn begin_or_join(begin: &Begin<'_>) -> Result<Next, ImportError> {
     let Begin { store, trigger, folder, .. } = begin;
-    let named = trigger.request().and_then(|request| Some((request.answered_key()?, request.import_id.as_deref()?)));
-    if let Some((_, import_id)) = named {
+    if let Some(import_id) = trigger.name().filter(|_| trigger.answered_key().is_some()) {
         return Err(ImportError::invalid_request(format!("there is no import '{import_id}'")));
     }
-    let Some(sought) = Sought::find(store, trigger, begin.now).await? else {
-        return Err(ImportError::invalid_request("a request without a source"));
-    };
-    let terms = Terms::of(begin, &sought);
+    let sought = Sought::find(store, trigger, begin.now).await?;
+    let terms = Terms::of(begin, sought.as_ref());
     if let Some(terms) = &terms
         && let Some(under_way) = terms.under_way(begin).await?
         && Lease::join(store, folder, &under_way).await?
     {
         return Ok(Next::LookAgain);
     }
-    let record = match begin.begin(&sought).await? {
+    let begun = match (&trigger.source, &sought) {
+        (Source::Export(request), _) => Begun::Record(Box::new(begin.begin_export(request))),
+        (_, Some(sought)) => begin.begin(sought).await?,
+        (_, None) => return Err(ImportError::invalid_request("a request without a source")),
+    };
+    let record = match begun {
         Begun::Record(record) => record,
         Begun::Over(end) => return Ok(Next::Opened(Opened::Over(end))),
     };
@@ -112,11 +119,14 @@ struct LastOnTerms {
 }
 
 impl Terms {
-    fn of(begin: &Begin<'_>, sought: &Sought) -> Option<Self> {
-        let Source::Request(request @ Request { source: Some(source), .. }) = &begin.trigger.source else {
-            return None;
+    fn of(begin: &Begin<'_>, sought: Option<&Sought>) -> Option<Self> {
+        let key = match &begin.trigger.source {
+            Source::Request(request @ Request { source: Some(source), .. }) => {
+                IdempotencyKey::of_terms(source, sought?.version(), request)
+            }
+            Source::Export(request) => IdempotencyKey::of_export_terms(request),
+            Source::Object(_) | Source::Request(_) => return None,
         };
-        let key = IdempotencyKey::of_terms(source, sought.version(), request);
         let at = format!("{}requests/{}.json", begin.settings.prefixes.state, key.as_str());
         begin.trigger.joins.then(|| Self(Location::new(begin.bucket, at)))
     }
@@ -141,21 +151,20 @@ impl Terms {
 
 /// A request that names an import must mean what that import was given: a dry run of that name must not resume a real one.
 fn check_same(record: &ImportRecord, trigger: &Trigger) -> Result<(), ImportError> {
-    let Source::Request(request) = &trigger.source else { return Ok(()) };
-    let Some(import_id) = &request.import_id else { return Ok(()) };
-    let given: Request = match &record.request {
-        Some(given) => serde_json::from_value(given.clone()).map_err(anyhow::Error::from)?,
-        None => Request { source: format!("{}", record.source).parse().ok(), ..Request::default() },
+    let (Some(import_id), Some(asked)) = (trigger.name(), trigger.terms()) else { return Ok(()) };
+    let given = match &record.request {
+        Some(given) => given.clone(),
+        None => json!({ "source": record.source.to_string() }),
     };
-    let is_source_same = request.source.is_none() || request.source == given.source;
-    let asks_nothing_else = request.answered_key().is_some() && request.has_no_options();
-    if is_source_same && (asks_nothing_else || request.terms() == given.terms()) {
+    let asks_nothing_else = trigger.answered_key().is_some()
+        && trigger.request().is_some_and(|request| {
+            let source = request.source.as_ref().map(ToString::to_string);
+            request.has_no_options() && (source.is_none() || source.as_deref() == given["source"].as_str())
+        });
+    if asks_nothing_else || asked == given {
         return Ok(());
     }
-    let shown = |request: &Request| serde_json::to_string(&request.terms()).unwrap_or_default();
     Err(ImportError::invalid_request(format!(
-        "the import '{import_id}' was begun with {} and this request is {}: give it another import_id",
-        shown(&given),
-        shown(request)
+        "the import '{import_id}' was begun with {given} and this request is {asked}: give it another import_id"
     )))
 }

@@ -4,6 +4,7 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::convert::Infallible;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use chrono::{DateTime, Utc};
 use serde_json::value::RawValue;
 use tokio::sync::{Mutex, watch};
@@ -12,6 +13,7 @@ use tracing::{info, warn};
 
 use super::importer::Importer;
 use super::progress::{History, Progress};
+use super::request::ExportRequest;
 use crate::connect::{ConnectError, ErrorKind, Lanes, Operation};
 use crate::input::Headings;
 use crate::kind::{FileKind, Rows, UserBatch};
@@ -106,6 +108,8 @@ pub(super) struct Run<'i> {
     pub(super) lease: Lease,
     pub(super) journal: Journal,
     pub(super) deadlines: Deadlines,
+    /// What is asked for, if it is no import but an export.
+    pub(super) export: Option<ExportRequest>,
     /// What the file is, once its header was read.
     pub(super) kind: Cell<Option<FileKind>>,
     pub(super) mode: Cell<Mode>,
@@ -127,18 +131,20 @@ pub(super) struct Run<'i> {
 }
 
 impl<'i> Run<'i> {
-    pub(super) fn new(importer: &'i Importer, lease: Lease, deadlines: &Deadlines) -> Self {
+    pub(super) fn new(importer: &'i Importer, lease: Lease, deadlines: &Deadlines) -> anyhow::Result<Self> {
         let record = lease.record();
+        let export = ExportRequest::of_stored(record.request.as_ref()).context("the request cannot be read")?;
         // What a warm process knows of the import before this one counts no more.
         importer.progress.send_replace(Progress::default());
         importer.connect.lanes().begin(record.is_resumed());
         let age = (deadlines.wall_clock() - record.started_at).to_std().unwrap_or_default();
         importer.connect.lanes().begin_timeline(age);
-        Self {
+        Ok(Self {
             importer,
             journal: Journal::new(&importer.store, &lease.folder(), record.deliveries),
             deadlines: *deadlines,
-            kind: Cell::default(),
+            kind: Cell::new(export.as_ref().map(|export| export.export)),
+            export,
             mode: Cell::new(record.options.mode),
             columns: RefCell::default(),
             headings: OnceCell::new(),
@@ -150,7 +156,7 @@ impl<'i> Run<'i> {
             knows_lanes: Cell::default(),
             overview: Mutex::new(Overview::new(&record.report)),
             lease,
-        }
+        })
     }
 
     pub(super) fn record(&self) -> &ImportRecord {

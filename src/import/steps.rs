@@ -8,6 +8,7 @@ use serde_json::value::to_raw_value;
 
 use super::apply::Apply;
 use super::begin::is_overtaken;
+use super::export::export;
 use super::finish::{Finished, finish};
 use super::guard;
 use super::imported::Imported;
@@ -41,6 +42,14 @@ impl Run<'_> {
         self.lease.crashes_before() >= MAX_CRASHES + MORE_CRASHES
     }
 
+    /// What to do where deliveries do not get on.
+    fn way_on(&self) -> &'static str {
+        match self.export {
+            Some(_) => "Ask for the export again.",
+            None => "What is pending was not tried; drop retry.csv again.",
+        }
+    }
+
     /// Why the import is not gone on with, as far as that is known before anything large is read.
     async fn foregone(&self) -> anyhow::Result<Option<Verdict>> {
         let crashes = self.lease.crashes_before();
@@ -49,15 +58,13 @@ impl Run<'_> {
                 Some(error) => Problem::new(
                     "no_progress",
                     format!(
-                        "{crashes} deliveries ended one after another without progress, the last one with: {error}. What is \
-                         pending was not tried; drop retry.csv again."
+                        "{crashes} deliveries ended one after another without progress, the last one with: {error}. {}",
+                        self.way_on()
                     ),
                 ),
                 None => Problem::new(
                     "died_too_often",
-                    format!(
-                        "{crashes} deliveries died one after another. What is pending was not tried; drop retry.csv again."
-                    ),
+                    format!("{crashes} deliveries died one after another. {}", self.way_on()),
                 ),
             };
             return Ok(Some(Verdict::Failed(problem)));
@@ -85,6 +92,9 @@ pub(super) async fn import(run: &Run<'_>) -> anyhow::Result<Finished> {
     }
     if let Some(verdict) = foregone.clone().filter(|_| run.is_hopeless()) {
         return Ok(Finished::without_report(run, verdict));
+    }
+    if let Some(request) = &run.export {
+        return Box::pin(export(run, request, foregone)).await;
     }
     if let Some(Ending { status, problem }) = &run.record().ending {
         match status {

@@ -1,13 +1,11 @@
-//! Why an import is asked for: an object that was created, or a request. Pure.
+//! Why an import is asked for: an object that was created, or a [request](super::request); and what asks for an export. Pure.
 
-use std::fmt;
-use std::str::FromStr;
-
-use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::options::{Mode, Options, Percent, Prefixes, RecheckDays, UnassignedRows};
+use super::request::{ExportRequest, ObjectRef, Request};
+use crate::options::{Options, Prefixes};
 use crate::outcome::Problem;
 
 /// What asks for an import, and the key by which all deliveries of it are one import.
@@ -29,6 +27,8 @@ pub enum Source {
     Object(Object),
     /// A request.
     Request(Request),
+    /// A request for a file of what users have.
+    Export(ExportRequest),
 }
 
 impl Trigger {
@@ -49,19 +49,55 @@ impl Trigger {
         Self { joins, ..Self::invoked(request, message_id) }
     }
 
-    /// The bucket of what is asked for; none where a request names its import alone.
+    /// A request for an export that was invoked under this id.
+    pub fn export_invoked(request: ExportRequest, request_id: &str) -> Self {
+        let key = IdempotencyKey::of_name(request.import_id.as_deref(), request_id);
+        Self { key, source: Source::Export(request), joins: false }
+    }
+
+    /// A request for an export that came in a message of this id.
+    pub fn export_queued(request: ExportRequest, message_id: &str) -> Self {
+        let joins = request.import_id.is_none();
+        Self { joins, ..Self::export_invoked(request, message_id) }
+    }
+
+    /// The bucket of what is asked for; none where a request names its import alone, and of an export.
     pub fn bucket(&self) -> Option<&str> {
         match &self.source {
             Source::Object(object) => Some(&object.bucket),
             Source::Request(request) => request.source.as_ref().map(|source| source.bucket.as_str()),
+            Source::Export(_) => None,
         }
     }
 
-    /// The request, if it is one.
+    /// The request for an import, if it is one.
     pub fn request(&self) -> Option<&Request> {
         match &self.source {
-            Source::Object(_) => None,
             Source::Request(request) => Some(request),
+            Source::Object(_) | Source::Export(_) => None,
+        }
+    }
+
+    /// The name that a request gives.
+    pub fn name(&self) -> Option<&str> {
+        match &self.source {
+            Source::Object(_) => None,
+            Source::Request(request) => request.import_id.as_deref(),
+            Source::Export(request) => request.import_id.as_deref(),
+        }
+    }
+
+    /// The import that is meant, if the request names it by the id that an answer gave.
+    pub fn answered_key(&self) -> Option<IdempotencyKey> {
+        IdempotencyKey::from_import_id(self.name()?)
+    }
+
+    /// The request as it is kept, without its name; nothing for an object.
+    pub fn terms(&self) -> Option<Value> {
+        match &self.source {
+            Source::Object(_) => None,
+            Source::Request(request) => Some(to_json(&request.terms())),
+            Source::Export(request) => Some(to_json(&request.terms())),
         }
     }
 
@@ -98,143 +134,8 @@ pub struct Object {
     pub sequencer: Option<String>,
 }
 
-/// `s3://bucket/key`, or a folder `s3://bucket/folder/`.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct ObjectRef {
-    /// The bucket's name.
-    pub bucket: String,
-    /// The key; of a folder it ends in `/`.
-    pub key: String,
-}
-
-impl ObjectRef {
-    /// Whether it is a folder, of which the newest file is meant.
-    pub fn is_folder(&self) -> bool {
-        self.key.ends_with('/')
-    }
-}
-
-impl FromStr for ObjectRef {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let path = text.strip_prefix("s3://").and_then(|path| path.split_once('/'));
-        let path = path.filter(|(bucket, key)| !bucket.is_empty() && !key.is_empty());
-        let (bucket, key) = path.ok_or_else(|| format!("the source '{text}' is not of the form s3://bucket/key"))?;
-        Ok(Self { bucket: bucket.to_owned(), key: key.to_owned() })
-    }
-}
-
-impl TryFrom<String> for ObjectRef {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
-    }
-}
-
-impl From<ObjectRef> for String {
-    fn from(source: ObjectRef) -> Self {
-        source.to_string()
-    }
-}
-
-impl fmt::Display for ObjectRef {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "s3://{}/{}", self.bucket, self.key)
-    }
-}
-
-/// A request. A member that is not known is an error: a mistyped `dryrun` must not become a real run.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct Request {
-    /// The object, or a folder of which the newest file is meant. A request may lack it that names an import by the id that
-    /// an answer gave.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub source: Option<ObjectRef>,
-    /// Instead of the setting `MODE`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub mode: Option<Mode>,
-    /// Instead of the setting `DRY_RUN`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub dry_run: Option<bool>,
-    /// Names the import: the same request again resumes it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub import_id: Option<String>,
-    /// Instead of the setting `MAX_INVALID_PERCENT`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub max_invalid_percent: Option<Percent>,
-    /// Instead of the setting `MAX_REMOVALS_PERCENT`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub max_removals_percent: Option<Percent>,
-    /// Instead of the setting `UNASSIGNED_ROWS`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub unassigned_rows: Option<UnassignedRows>,
-    /// Instead of the setting `RECHECK_DAYS`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub recheck_days: Option<RecheckDays>,
-    /// The object is not imported if it is older than this when it is first looked for.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub max_age_hours: Option<MaxAgeHours>,
-}
-
-/// An age in hours, more than none.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
-#[serde(try_from = "f64")]
-pub struct MaxAgeHours(f64);
-
-impl MaxAgeHours {
-    /// Whether something is older.
-    pub fn is_exceeded_by(self, age: TimeDelta) -> bool {
-        age.as_seconds_f64() > self.0 * 3600.0
-    }
-}
-
-impl TryFrom<f64> for MaxAgeHours {
-    type Error = String;
-
-    fn try_from(hours: f64) -> Result<Self, String> {
-        let is_age = hours > 0.0 && hours.is_finite();
-        if is_age { Ok(Self(hours)) } else { Err(format!("{hours} is no age: it must be more than 0 hours")) }
-    }
-}
-
-impl fmt::Display for MaxAgeHours {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl Request {
-    /// The import that is meant, if the request names it by the id that an answer gave.
-    pub fn answered_key(&self) -> Option<IdempotencyKey> {
-        IdempotencyKey::from_import_id(self.import_id.as_deref()?)
-    }
-
-    /// The same without its name: what must agree with what the import was given.
-    #[must_use]
-    pub fn terms(&self) -> Self {
-        Self { import_id: None, ..self.clone() }
-    }
-
-    /// Whether it names nothing but where the object lies, and perhaps not even that.
-    pub fn has_no_options(&self) -> bool {
-        self.terms() == Self { source: self.source.clone(), ..Self::default() }
-    }
-}
-
-/// Which objects of a folder are files, in words.
-pub const FILES_IN_WORDS: &str = "what counts lies directly in it, is not empty, and has a name that ends in .csv, .tsv, .txt or .xlsx, or in \
-                         one of these and .gz.";
-
-/// Whether a key is that of a file, by its ending and in any case. What else lies in the folder of an export (`_SUCCESS`,
-/// `agents.csv.md5`) is a mark of who wrote it.
-pub fn is_file_name(key: &str) -> bool {
-    let name = key.to_ascii_lowercase();
-    let name = name.strip_suffix(".gz").unwrap_or(&name);
-    [".csv", ".tsv", ".txt", ".xlsx"].iter().any(|ending| name.ends_with(ending))
+fn to_json(request: &impl Serialize) -> Value {
+    serde_json::to_value(request).expect("a request has no map keys")
 }
 
 /// Whether an object is to be imported: in the import folder, not one of our own, and not a folder's placeholder.
@@ -269,8 +170,12 @@ impl IdempotencyKey {
 
     /// Of a request: by the id that an answer gave, by its name, else by the message or invocation that it came with.
     pub fn of_request(request: &Request, delivered_as: &str) -> Self {
-        match &request.import_id {
-            Some(name) => request.answered_key().unwrap_or_else(|| Self::hashed(&["request", name])),
+        Self::of_name(request.import_id.as_deref(), delivered_as)
+    }
+
+    fn of_name(name: Option<&str>, delivered_as: &str) -> Self {
+        match name {
+            Some(name) => Self::from_import_id(name).unwrap_or_else(|| Self::hashed(&["request", name])),
             None => Self::hashed(&["delivery", delivered_as]),
         }
     }
@@ -287,6 +192,11 @@ impl IdempotencyKey {
         Self::hashed(&["terms", version, &terms])
     }
 
+    /// The same of a request for an export.
+    pub fn of_export_terms(request: &ExportRequest) -> Self {
+        Self::hashed(&["export", &to_json(&request.terms()).to_string()])
+    }
+
     /// Of a source key whose report's folder must be shorter than the key is.
     pub fn of_long_key(key: &str) -> Self {
         Self::hashed(&["report", key])
@@ -297,8 +207,8 @@ impl IdempotencyKey {
         format!("{}-{}", now.format("%Y%m%dT%H%M%SZ"), self.0)
     }
 
-    /// The key that ends an import's id.
-    fn from_import_id(import_id: &str) -> Option<Self> {
+    /// The key that ends an import's id; none if it is no id that an answer gave.
+    pub fn from_import_id(import_id: &str) -> Option<Self> {
         let (time, key) = import_id.rsplit_once('-')?;
         let is_hex = key.len() == Self::DIGITS && key.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
         (time.len() == 16 && time.ends_with('Z') && is_hex).then(|| Self(key.to_owned()))
@@ -328,6 +238,7 @@ impl IdempotencyKey {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::options::{Mode, Percent, RecheckDays, UnassignedRows};
 
     fn object(sequencer: &str) -> Object {
         Object {
@@ -362,16 +273,6 @@ mod tests {
     }
 
     #[test]
-    fn a_source_is_a_bucket_and_a_key() {
-        let source: ObjectRef = "s3://imports/hr/".parse().unwrap();
-        assert_eq!((source.bucket.as_str(), source.key.as_str(), source.is_folder()), ("imports", "hr/", true));
-        assert_eq!(source.to_string(), "s3://imports/hr/");
-        for text in ["b/k", "s3://b", "s3:///k", "s3://b/", ""] {
-            assert!(text.parse::<ObjectRef>().unwrap_err().contains("s3://bucket/key"), "{text}");
-        }
-    }
-
-    #[test]
     fn members_of_the_request_win_over_folders_of_the_key() {
         let settings = Options {
             mode_is_explicit: false,
@@ -392,16 +293,6 @@ mod tests {
         let dropped = Trigger::object(object("01"));
         assert_eq!(of(&dropped, "incoming/mode=replace/dry-run=true/a.csv"), Ok((Mode::Replace, true, true)));
         assert_eq!(of(&dropped, "incoming/a.csv"), Ok((Mode::Merge, false, false)));
-    }
-
-    #[test]
-    fn a_file_is_known_by_the_ending_of_its_name() {
-        for name in ["a.csv", "hr/A.CSV", "a.tsv", "a.txt", "a.xlsx", "a.csv.gz", "a.Tsv.Gz", "a.b.csv"] {
-            assert!(is_file_name(name), "{name}");
-        }
-        for name in ["hr/", "_SUCCESS", "a.csv.md5", "a.csv.done", "csv", "a.gz", "a.xls", "a.csv.gz.gz", "a.csv/x"] {
-            assert!(!is_file_name(name), "{name}");
-        }
     }
 
     #[test]

@@ -38,6 +38,11 @@ pub fn unescape_formula(cell: &str) -> &str {
     }
 }
 
+/// Whether a cell of ours that holds this text is read as just this text.
+pub fn reads_back(text: &str) -> bool {
+    !text.is_empty() && is_visible(text) && trimmed(unescape_formula(trimmed(&escape_formula(text)))) == text
+}
+
 /// The cell without the white space around it, of any kind, and without characters that have no width.
 #[inline]
 pub fn trimmed(cell: &str) -> &str {
@@ -100,7 +105,7 @@ pub fn printable(text: &str) -> Cow<'_, str> {
 }
 
 /// Whether the text holds no control character at all, not even a tab or a line break.
-pub(super) fn is_visible(text: &str) -> bool {
+pub fn is_visible(text: &str) -> bool {
     // By bytes and without a branch, because nearly all rows pass; U+0080 to U+009F are C2 80 to C2 9F.
     let is_suspect = |byte: &u8| matches!(byte, 0..0x20 | 0x7f | 0xc2);
     let has_suspect = text.as_bytes().iter().fold(false, |so_far, byte| so_far | is_suspect(byte));

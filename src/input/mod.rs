@@ -39,7 +39,10 @@ mod understand;
 mod unpack;
 mod workbook;
 
-pub use cell::{composed, escape_formula, folded, has_control, has_no_width, printable, trimmed, unescape_formula};
+pub use cell::{
+    composed, escape_formula, folded, has_control, has_no_width, is_visible, printable, reads_back, trimmed,
+    unescape_formula,
+};
 pub use decode::Decoder;
 pub use header::{Column, Header, Presence, Schema, normal};
 pub use interner::{Interner, Symbol};

@@ -21,7 +21,11 @@ pub(super) fn cell<'r>(header: &Header, record: &Record<'r>, column: usize) -> &
 /// The cell of a name of the instance, which may itself begin or end in a space: the spaces around it stay for the look-up,
 /// which takes them off if no name has them. Empty if there is nothing but white space.
 pub(super) fn name_cell<'r>(header: &Header, record: &Record<'r>, column: usize) -> &'r str {
-    let cell = header.index_of(column).and_then(|index| record.get(index)).unwrap_or_default();
+    name_of(header.index_of(column).and_then(|index| record.get(index)).unwrap_or_default())
+}
+
+/// The name in a cell.
+pub(super) fn name_of(cell: &str) -> &str {
     match cell.as_bytes() {
         // Nearly all names begin and end with a letter that needs no look.
         [first, .., last] if first.is_ascii_alphanumeric() && last.is_ascii_graphic() => cell,

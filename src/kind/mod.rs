@@ -4,6 +4,7 @@
 
 mod cells;
 mod effects;
+mod export;
 mod ledger;
 mod messages;
 pub mod proficiency;
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use crate::input::{Header, Record, Schema};
 
 pub use effects::{KeptEffects, UserEffects};
+pub use export::{Export, ExportedUser, Form};
 pub use ledger::{Ledger, UserBatch};
 pub use messages::Messages;
 pub use proficiency::ProficiencyRows;
@@ -59,6 +61,14 @@ impl FileKind {
         match self {
             Self::Proficiencies => ProficiencyRows::NAME,
             Self::UserConfig => UserConfigRows::NAME,
+        }
+    }
+
+    /// The name of the table that an export of it writes.
+    pub const fn table(self) -> &'static str {
+        match self {
+            Self::Proficiencies => ProficiencyRows::TABLE,
+            Self::UserConfig => UserConfigRows::TABLE,
         }
     }
 

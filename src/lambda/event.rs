@@ -9,10 +9,13 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::import::trigger::{Object, Request};
+use crate::import::request::{ExportRequest, Request};
+use crate::import::trigger::{IdempotencyKey, Object};
+use crate::kind::FileKind;
 
 const EXPECTED: &str = "expected an S3 notification (ObjectCreated), an EventBridge event of source aws.s3 and type \
-                        \"Object Created\", an SQS batch of these, a request {\"source\":\"s3://bucket/key\"}, or {\"check\":true}";
+                        \"Object Created\", an SQS batch of these, a request {\"source\":\"s3://bucket/key\"}, \
+                        {\"export\":\"proficiencies\"}, or {\"check\":true}";
 
 /// An invocation.
 #[derive(Debug)]
@@ -21,6 +24,8 @@ pub enum Event {
     Objects(Vec<Object>),
     /// A person or a schedule asks for an import.
     Request(Request),
+    /// A person or a schedule asks for a file of what users have.
+    Export(ExportRequest),
     /// A person asks whether imports will work here.
     Check,
     /// Messages, each with one of the above.
@@ -66,6 +71,7 @@ impl Event {
             }
             None if payload.get("detail-type").is_some() => Self::event_bridge(payload),
             None if payload.get("check").is_some() => Self::check(payload),
+            None if payload.get("export").is_some() => Self::export(payload),
             None if payload.get("source").is_some() || payload.get("import_id").is_some() => Self::request(payload),
             None => Err(unexpected("not an event of ours")),
         }
@@ -96,7 +102,7 @@ impl Event {
         for record in event.records {
             match enclosed("an SNS message", &record.sns.message)? {
                 Self::Objects(created) => objects.extend(created),
-                other @ Self::Request(_) => return Ok(other),
+                other @ (Self::Request(_) | Self::Export(_)) => return Ok(other),
                 Self::Check => return Err(unexpected("a check inside an SNS message")),
                 Self::Batch(_) => return Err(unexpected("an SQS batch inside an SNS message")),
             }
@@ -148,16 +154,31 @@ impl Event {
         if check { Ok(Self::Check) } else { Err(unexpected("a check that is false")) }
     }
 
+    fn export(payload: Value) -> Result<Self, InvalidEvent> {
+        let request: ExportRequest = parse("a request for an export", payload)?;
+        check_name(request.import_id.as_deref())?;
+        if request.export == FileKind::UserConfig && request.form.is_some() {
+            return Err(InvalidEvent("settings per channel have one form only: leave out `form`".to_owned()));
+        }
+        Ok(Self::Export(request))
+    }
+
     fn request(payload: Value) -> Result<Self, InvalidEvent> {
         let request: Request = parse("a request", payload)?;
-        if request.import_id.as_deref().is_some_and(str::is_empty) {
-            return Err(InvalidEvent("a request with an empty import_id".to_owned()));
-        }
-        if request.source.is_none() && (request.answered_key().is_none() || !request.has_no_options()) {
+        check_name(request.import_id.as_deref())?;
+        let is_answered = request.import_id.as_deref().and_then(IdempotencyKey::from_import_id).is_some();
+        if request.source.is_none() && !(is_answered && request.has_no_options()) {
             return Err(unexpected("a request without a source, and an import_id that no answer gave"));
         }
         Ok(Self::Request(request))
     }
+}
+
+fn check_name(import_id: Option<&str>) -> Result<(), InvalidEvent> {
+    if import_id.is_some_and(str::is_empty) {
+        return Err(InvalidEvent("a request with an empty import_id".to_owned()));
+    }
+    Ok(())
 }
 
 fn unexpected(what: impl fmt::Display) -> InvalidEvent {
@@ -282,7 +303,6 @@ fn unquoted(etag: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::import::trigger::IdempotencyKey;
 
     const KEY: &str = "incoming/Köln Süd+mehr.csv";
 
@@ -346,6 +366,9 @@ mod tests {
     fn requests_are_taken_to_the_letter() {
         for name in ["request", "request-dry-run", "request-channels"] {
             assert!(matches!(Event::parse(sample(name)), Ok(Event::Request(_))), "{name}");
+        }
+        for name in ["request-export", "request-export-wide", "request-export-channels"] {
+            assert!(matches!(Event::parse(sample(name)), Ok(Event::Export(_))), "{name}");
         }
         assert!(matches!(Event::parse(sample("request-check")), Ok(Event::Check)));
         // Nobody would see the answer.

@@ -37,6 +37,7 @@ pub(super) fn metric_line(end: &ImportEnd, service: &str) -> String {
         ("kind", json!(summary.kind)),
         ("mode", json!(summary.mode)),
         ("dry_run", json!(summary.dry_run)),
+        ("export", json!(summary.export)),
     ] {
         line.insert(name.to_owned(), value);
     }
@@ -49,7 +50,7 @@ fn metrics(end: &ImportEnd) -> Vec<(&'static str, &'static str, Value)> {
     let rows = |statuses: &[Status]| statuses.iter().map(|status| summary.rows.of(*status)).sum::<u64>();
     let is_scheduled = end.name.as_ref().is_some_and(|name| name.starts_with(SCHEDULED));
     let is_done = matches!(summary.status, ImportStatus::Succeeded | ImportStatus::CompletedWithErrors);
-    let counts = [
+    let of_imports = [
         ("Imports", 1),
         ("ImportsWithProblems", u64::from(summary.status != ImportStatus::Succeeded)),
         ("ScheduledImportsDone", u64::from(is_scheduled && is_done)),
@@ -60,11 +61,14 @@ fn metrics(end: &ImportEnd) -> Vec<(&'static str, &'static str, Value)> {
         ("RowsFailed", rows(&[Status::Failed])),
         ("RowsKept", rows(&[Status::Kept])),
         ("RowsPending", rows(&[Status::Pending])),
+    ];
+    let of_all = [
         ("Users", summary.users.total),
         ("Calls", summary.calls.values().map(|calls| calls.attempts).sum()),
         ("ThrottledCalls", summary.calls.values().map(|calls| calls.throttled).sum()),
         ("Deliveries", u64::from(summary.deliveries)),
     ];
-    let counts = counts.into_iter().map(|(name, value)| (name, "Count", json!(value)));
+    let counts = of_imports.into_iter().filter(|_| !summary.export).chain(of_all);
+    let counts = counts.map(|(name, value)| (name, "Count", json!(value)));
     counts.chain([("DurationSeconds", "Seconds", json!(end.duration_seconds()))]).collect()
 }

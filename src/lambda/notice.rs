@@ -37,7 +37,11 @@ fn ascii(text: &str) -> String {
 /// What happened, why rows are not as the file says, where the report is, and what to do next.
 pub(super) fn text(end: &ImportEnd) -> String {
     let Summary { source, message, dry_run, causes, .. } = end.summary();
-    let mut lines = vec![format!("The import of {}: {}.", on_one_line(source), end.summary().status_in_words())];
+    let what = match end.summary() {
+        summary @ Summary { export: true, .. } => summary.file_name().to_owned(),
+        _ => format!("import of {}", on_one_line(source)),
+    };
+    let mut lines = vec![format!("The {what}: {}.", end.summary().status_in_words())];
     if *dry_run {
         lines.push("It was a dry run: nothing was written.".to_owned());
     }

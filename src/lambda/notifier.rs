@@ -43,7 +43,8 @@ impl Notifier {
         if let Some(bus) = &self.bus {
             warn_of("event", bus.put(end).await);
         }
-        let is_wanted = has_begun && (self.notices == Notices::All || end.summary().status != ImportStatus::Succeeded);
+        let is_of_all = self.notices == Notices::All && !end.summary().export;
+        let is_wanted = has_begun && (is_of_all || end.summary().status != ImportStatus::Succeeded);
         if let Some(topic) = self.topic.as_ref().filter(|_| is_wanted) {
             warn_of("notice", topic.publish(end).await);
         }

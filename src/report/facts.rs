@@ -15,16 +15,35 @@ pub(super) fn facts(summary: &Summary, options: &Options, rates: &Rates) -> Vec<
         Some("user_config") => "settings per channel",
         _ => "not known: the header was not understood",
     };
-    let mode = match summary.mode {
-        Mode::Merge => "merge: what the file does not name is left alone",
-        Mode::Replace => "replace: users end with just what the file names",
-    };
+    let (what, of) = if summary.export { ("Export", "Table") } else { ("Import", "File") };
     let mut facts = vec![
-        ("Import", summary.import_id.clone()),
-        ("File", cut(&summary.source, MAX_LETTERS)),
+        (what, summary.import_id.clone()),
+        (of, cut(&summary.source, MAX_LETTERS)),
         ("Version", cut(&summary.version, MAX_LETTERS)),
         ("Contents", kind.to_owned()),
     ];
+    if !summary.export {
+        facts.extend(facts_of_import(summary, options));
+    }
+    for (operation, quota) in called_quotas(summary) {
+        facts.push((operation, quota_in_words(quota)));
+    }
+    if let Some(total) = rates.total() {
+        facts.push(("All operations together", format!("at most {} calls a second", total.per_second)));
+    }
+    facts.push(("Users in the file", if summary.export { String::new() } else { users(summary) }));
+    facts.push(("Began", time(summary.started_at)));
+    if let Some(finished) = summary.finished_at {
+        facts.push(("Ended", format!("{}, after {}", time(finished), lasted(finished - summary.started_at))));
+    }
+    facts.push(("Times delivered", grouped(u64::from(summary.deliveries))));
+    facts.retain(|(_, fact)| !fact.is_empty());
+    facts
+}
+
+/// What only an import has: its file's columns and its options.
+fn facts_of_import(summary: &Summary, options: &Options) -> Vec<(&'static str, String)> {
+    let mut facts = Vec::new();
     if let Some(columns) = &summary.columns {
         let carried = match columns.carried.len() as u64 {
             0 => String::new(),
@@ -32,6 +51,10 @@ pub(super) fn facts(summary: &Summary, options: &Options, rates: &Rates) -> Vec<
         };
         facts.push(("Columns used", format!("{}{carried}", cut(&columns.used.join(", "), MAX_LETTERS))));
     }
+    let mode = match summary.mode {
+        Mode::Merge => "merge: what the file does not name is left alone",
+        Mode::Replace => "replace: users end with just what the file names",
+    };
     facts.push(("Mode", mode.to_owned()));
     facts.push(("Dry run", if summary.dry_run { "yes" } else { "no" }.to_owned()));
     facts.push(("Rejected if more rows are invalid than", format!("{} %", options.max_invalid_percent)));
@@ -50,19 +73,6 @@ pub(super) fn facts(summary: &Summary, options: &Options, rates: &Rates) -> Vec<
         let days = counted(u64::from(options.recheck_days.get()), "day");
         facts.push(("Users whose rows are as they were", format!("need not be read again for {days}")));
     }
-    for (operation, quota) in called_quotas(summary) {
-        facts.push((operation, quota_in_words(quota)));
-    }
-    if let Some(total) = rates.total() {
-        facts.push(("All operations together", format!("at most {} calls a second", total.per_second)));
-    }
-    facts.push(("Users in the file", users(summary)));
-    facts.push(("Began", time(summary.started_at)));
-    if let Some(finished) = summary.finished_at {
-        facts.push(("Ended", format!("{}, after {}", time(finished), lasted(finished - summary.started_at))));
-    }
-    facts.push(("Times delivered", grouped(u64::from(summary.deliveries))));
-    facts.retain(|(_, fact)| !fact.is_empty());
     facts
 }
 

@@ -17,11 +17,13 @@ pub use causes::Cause;
 pub(crate) use causes::CauseCounter;
 pub(crate) use details::{Details, Digest};
 pub(crate) use page::{ReportPage, UsersDone};
+pub(crate) use plain::first_line;
 pub use summary::{Columns, Summary};
 pub use table::Table;
+pub(crate) use text::cut;
 pub use text::{counted, grouped};
 pub(crate) use words::REAL_RUN;
-pub(crate) use write::{Overview, REFRESH_INTERVAL, RowSheets, write_table};
+pub(crate) use write::{Overview, PlainSheet, REFRESH_INTERVAL, RowSheets, delete_stale, write_table};
 
 use crate::outcome::RowReport;
 

@@ -96,6 +96,7 @@ struct View<'p> {
     withheld_note: String,
     levels: Vec<LevelBars>,
     now_or_then: &'static str,
+    what: &'static str,
     slice: String,
     operations: Vec<OperationPicture>,
     facts: Vec<(&'static str, String)>,
@@ -160,7 +161,7 @@ impl<'p> View<'p> {
             rows: summary.rows_in_words(),
             removals: removals(summary),
             causes: causes.collect(),
-            bars: bars(summary),
+            bars: if summary.export { Vec::new() } else { bars(summary) },
             to_mend: &details.to_mend,
             to_mend_note: String::new(),
             kept: &details.kept,
@@ -172,6 +173,7 @@ impl<'p> View<'p> {
             withheld_note: String::new(),
             levels: levels(&details.levels),
             now_or_then: if summary.dry_run { "and after it" } else { "and now" },
+            what: if summary.export { "export" } else { "import" },
             slice: in_seconds(timeline.slice_seconds()),
             operations: operations(timeline, page.rates, &summary.calls),
             facts: facts(summary, page.options, page.rates),
@@ -250,6 +252,9 @@ fn removals(summary: &Summary) -> Option<String> {
 
 /// What happened, in a sentence.
 fn headline(summary: &Summary) -> String {
+    if summary.export {
+        return headline_of_export(summary);
+    }
     let undone = || format!("{} of {}", grouped(summary.rows.undone()), counted(summary.rows.total(), "row"));
     let is_kept = summary.rows.of(Status::Kept) > 0 && summary.rows.of(Status::Kept) == summary.rows.undone();
     match (summary.status, summary.dry_run) {
@@ -276,11 +281,23 @@ fn headline(summary: &Summary) -> String {
     }
 }
 
+fn headline_of_export(summary: &Summary) -> String {
+    match summary.status {
+        ImportStatus::Succeeded => "Done: the table has all that users have.".to_owned(),
+        ImportStatus::CompletedWithErrors => "Done, but the table does not say all that users have.".to_owned(),
+        ImportStatus::Rejected => "Rejected: there is no table.".to_owned(),
+        ImportStatus::Failed => "Failed: the export stopped early, and there is no table.".to_owned(),
+        ImportStatus::Cancelled => "Cancelled: there is no table.".to_owned(),
+        ImportStatus::InProgress => "The export is under way.".to_owned(),
+    }
+}
+
 fn progress(page: &ReportPage<'_>) -> Option<ProgressView> {
     if page.summary.status != ImportStatus::InProgress {
         return None;
     }
     let words = match page.users {
+        None if page.summary.export => "The users are being listed.".to_owned(),
         None => "The file is being read.".to_owned(),
         Some(UsersDone { done, all, is_preview: true }) => format!(
             "{} of {} were looked at. Nothing is written before all were.",
@@ -349,12 +366,13 @@ fn objects(details: &Details, summary: &Summary) -> Vec<(String, &'static str)> 
         (PLAN, _) => "does what this report says if it is uploaded",
         (WITHHELD, _) => "removes what was withheld if it is uploaded",
         (REMOVED, false) => "what was removed because the file does not name it",
+        _ if summary.export => "what users have: edit it, and upload it",
         (REMOVED, true) => "what would be removed because the file does not name it",
         _ => "",
     };
     let tables = details.objects.iter().map(|name| (name.to_string(), words(name)));
     let cancel = (summary.status == ImportStatus::InProgress)
-        .then(|| ("cancel".to_owned(), "put an object of this name here, and the import stops"));
+        .then(|| ("cancel".to_owned(), "put an object of this name here, and it stops"));
     tables.chain([(SUMMARY.to_owned(), "the same in numbers, for programs")]).chain(cancel).collect()
 }
 

@@ -1,6 +1,13 @@
-//! `undo.csv`, `plan.csv`, `withheld.csv` and `removed.csv`: tables of our own, in the form of a file to drop.
+//! `undo.csv`, `plan.csv`, `withheld.csv` and `removed.csv`, and what an export writes: tables of our own, in the form of a file
+//! to drop.
 
+use super::table::BOM;
 use crate::input::escape_formula;
+
+/// The first line of what an export writes.
+pub(crate) fn first_line(header: &[String]) -> Vec<u8> {
+    PlainTable::for_people(header).take()
+}
 
 /// A table, as bytes that are taken out as they come.
 #[derive(Debug)]
@@ -12,7 +19,16 @@ pub(super) struct PlainTable {
 impl PlainTable {
     /// A table that begins with its header.
     pub(super) fn new(header: &[&str]) -> Self {
-        let mut table = Self { csv: csv::Writer::from_writer(Vec::new()), n_rows: 0 };
+        Self::beginning(Vec::new(), header)
+    }
+
+    /// The same, for spreadsheet programs too.
+    pub(super) fn for_people(header: &[String]) -> Self {
+        Self::beginning(BOM.to_vec(), header)
+    }
+
+    fn beginning(bytes: Vec<u8>, header: &[impl AsRef<str>]) -> Self {
+        let mut table = Self { csv: csv::Writer::from_writer(bytes), n_rows: 0 };
         table.write(header);
         table
     }

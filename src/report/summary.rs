@@ -17,12 +17,15 @@ use crate::outcome::{Counts, ImportStatus, UserCounts};
 pub struct Summary {
     /// Names the report's folder.
     pub import_id: String,
-    /// `s3://bucket/key`.
+    /// `s3://bucket/key`: the object; of an export, the table that it writes.
     pub source: String,
     /// The object's version, or its `ETag` where the bucket keeps none.
     pub version: String,
     /// `proficiencies` or `user_config`; nothing before the header was read.
     pub kind: Option<Cow<'static, str>>,
+    /// Whether it is no import but an export: its rows are those of the table that it writes, and what they say is what users have.
+    #[serde(default)]
+    pub export: bool,
     /// Which columns of the file mean something, and which are only carried through; nothing before the header was read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub columns: Option<Columns>,
@@ -94,6 +97,7 @@ impl Summary {
             source,
             version: String::new(),
             kind: None,
+            export: false,
             columns: None,
             mode,
             dry_run,

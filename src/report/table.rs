@@ -4,7 +4,7 @@ use crate::input::{Header, Record, escape_formula, unescape_formula};
 use crate::outcome::RowReport;
 
 /// Without it Excel takes the file for Windows-1252.
-const BOM: &[u8] = b"\xef\xbb\xbf";
+pub(super) const BOM: &[u8] = b"\xef\xbb\xbf";
 const OURS: [&str; 4] = ["import_line", "import_status", "import_code", "import_message"];
 /// In the report of a sheet, behind the line: the heading of the column that an entry was read from.
 const COLUMN: &str = "import_column";

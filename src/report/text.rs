@@ -10,7 +10,7 @@ pub fn counted(n: u64, thing: &str) -> String {
 }
 
 /// The first letters of a text, without what nobody can see.
-pub(super) fn cut(text: &str, letters: usize) -> String {
+pub(crate) fn cut(text: &str, letters: usize) -> String {
     let text = printable(text);
     match text.char_indices().nth(letters) {
         Some((end, _)) => format!("{}\u{2026}", &text[..end]),

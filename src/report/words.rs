@@ -13,8 +13,13 @@ use crate::outcome::{Code, ImportStatus, Status};
 pub(crate) const REAL_RUN: &str = "dry-run=false/";
 
 impl Summary {
-    /// The name of the file, without the folders above it; of a folder, its own.
+    /// The name of the file, without the folders above it; of a folder, its own; of an export, what it is.
     pub fn file_name(&self) -> &str {
+        match self.kind.as_deref() {
+            Some("user_config") if self.export => return "export of settings per channel",
+            _ if self.export => return "export of proficiencies",
+            _ => {}
+        }
         let source = self.source.trim_end_matches('/');
         source.rsplit_once('/').map_or(source, |(_, name)| name)
     }
@@ -24,8 +29,11 @@ impl Summary {
         self.status.name().replace('_', " ")
     }
 
-    /// Rows by status: `129 rows: 54 added, 75 unchanged`.
+    /// Rows by status: `129 rows: 54 added, 75 unchanged`; of an export `129 rows of 60 users`.
     pub fn rows_in_words(&self) -> String {
+        if self.export {
+            return format!("{} of {}", counted(self.rows.total(), "row"), counted(self.users.unchanged, "user"));
+        }
         let of = |status: Status| (self.rows.of(status), status.in_words());
         let some = Status::ALL.into_iter().map(of).filter(|(n_rows, _)| *n_rows > 0);
         let some: Vec<_> = some.map(|(n_rows, name)| format!("{} {name}", grouped(n_rows))).collect();
@@ -35,6 +43,9 @@ impl Summary {
 
     /// What to do next: one thing. `objects` are the names of what the report has; `folder` is where files are uploaded to.
     pub fn next_step(&self, objects: &[Cow<'static, str>], folder: &str) -> String {
+        if self.export {
+            return self.next_step_of_export(objects, folder);
+        }
         // There is no retry.csv of a file that could not be read to its end.
         let has = |name| objects.iter().any(|object| object == name);
         // The rows of a replacement are the whole truth again; what undoes it says itself what to remove, and is merged.
@@ -84,6 +95,21 @@ impl Summary {
             ImportStatus::Rejected => format!("Do what the message above says, and upload your file again to {again}."),
             ImportStatus::Failed => format!("Do what the message above says, and upload {file} to {again}."),
             ImportStatus::Cancelled => format!("To go on, upload {file} to {again}.{undo}"),
+        }
+    }
+}
+
+impl Summary {
+    fn next_step_of_export(&self, objects: &[Cow<'static, str>], folder: &str) -> String {
+        let is_denied = self.code.as_deref().is_some_and(|code| code.starts_with("AccessDenied"));
+        match (self.status, objects.first()) {
+            (ImportStatus::InProgress, _) => "Wait: the export is under way.".to_owned(),
+            (_, Some(table)) => format!("Edit {table}, and upload it to {folder}: only what you change is written."),
+            (ImportStatus::Failed, None) if is_denied => {
+                "Ask whoever runs this function to give it the permission, then ask for the export again.".to_owned()
+            }
+            (ImportStatus::Cancelled, None) => "Ask for the export again.".to_owned(),
+            (_, None) => "Do what the message above says.".to_owned(),
         }
     }
 }

@@ -77,10 +77,14 @@ impl RowSheets {
     /// Gives them up.
     pub(crate) async fn abort(self) {
         for sheet in self.sheets {
-            if let Err(error) = sheet.upload.abort().await {
-                warn!("an unfinished upload is left to the bucket's lifecycle: {error}");
-            }
+            abort(sheet.upload).await;
         }
+    }
+}
+
+async fn abort(upload: Upload) {
+    if let Err(error) = upload.abort().await {
+        warn!("an unfinished upload is left to the bucket's lifecycle: {error}");
     }
 }
 
@@ -113,20 +117,54 @@ pub(crate) async fn write_table(
         delete_stale(store, folder, name).await?;
         return Ok(false);
     }
-    let mut upload = store.upload(at(folder, name));
-    let mut table = PlainTable::new(header);
-    while let Some(row) = rows.next() {
-        table.push(&row);
-        if table.n_rows() >= PIECE_ROWS || rows.peek().is_none() {
-            upload.push(&table.take()).await?;
-        }
+    let mut sheet = PlainSheet::new(store, folder, name, PlainTable::new(header));
+    for row in rows {
+        sheet.push(&row).await?;
     }
-    upload.finish().await?;
+    sheet.finish().await?;
     Ok(true)
 }
 
+/// A table of our own on its way to the bucket: it is there once it is finished.
+#[derive(Debug)]
+pub(crate) struct PlainSheet {
+    table: PlainTable,
+    upload: Upload,
+}
+
+impl PlainSheet {
+    fn new(store: &Store, folder: &Location, name: &str, table: PlainTable) -> Self {
+        Self { table, upload: store.upload(at(folder, name)) }
+    }
+
+    /// The table that an export writes.
+    pub(crate) fn of_export(store: &Store, folder: &Location, name: &str, header: &[String]) -> Self {
+        Self::new(store, folder, name, PlainTable::for_people(header))
+    }
+
+    /// One row.
+    pub(crate) async fn push(&mut self, row: &[String]) -> Result<(), StoreError> {
+        self.table.push(row);
+        if self.table.n_rows() >= PIECE_ROWS {
+            self.upload.push(&self.table.take()).await?;
+        }
+        Ok(())
+    }
+
+    /// All rows were pushed.
+    pub(crate) async fn finish(mut self) -> Result<(), StoreError> {
+        self.upload.push(&self.table.take()).await?;
+        self.upload.finish().await
+    }
+
+    /// Gives it up.
+    pub(crate) async fn abort(self) {
+        abort(self.upload).await;
+    }
+}
+
 /// Deletes an object that an earlier delivery left, which could not end the import, and that there is no reason for now.
-async fn delete_stale(store: &Store, folder: &Location, name: &str) -> Result<(), StoreError> {
+pub(crate) async fn delete_stale(store: &Store, folder: &Location, name: &str) -> Result<(), StoreError> {
     let at = at(folder, name);
     match store.head(&at).await? {
         Some(_) => store.delete(&at).await,

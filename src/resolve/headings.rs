@@ -32,7 +32,7 @@ pub(crate) async fn explain(connect: &Connect, sheet: &SheetHeader) -> Result<Re
 }
 
 /// What the headings mean, as far as the catalogue knows.
-fn understand(catalog: &Catalog, sheet: &SheetHeader) -> Result<Headings, Problem> {
+pub(crate) fn understand(catalog: &Catalog, sheet: &SheetHeader) -> Result<Headings, Problem> {
     let (mut known, mut unknown) = (BTreeMap::new(), Vec::new());
     for (index, heading) in sheet.headings() {
         let mut found = meanings(catalog, heading);

@@ -17,7 +17,7 @@ pub enum User {}
 
 /// How a row may name a user.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Reference<'t> {
+pub(super) enum Reference<'t> {
     /// By id, or by an ARN of this instance.
     Id(String),
     /// By an ARN of another instance.
@@ -26,7 +26,7 @@ enum Reference<'t> {
     Username(&'t str),
 }
 
-fn reference<'t>(text: &'t str, instance_id: &str) -> Reference<'t> {
+pub(super) fn reference<'t>(text: &'t str, instance_id: &str) -> Reference<'t> {
     if let Some((_, below)) = text.strip_prefix("arn:").and_then(|arn| arn.split_once(":instance/")) {
         return match below.split_once("/agent/") {
             Some((instance, id)) if instance == instance_id && is_uuid(id) => Reference::Id(id.to_lowercase()),
@@ -45,7 +45,7 @@ fn is_uuid(text: &str) -> bool {
 }
 
 /// Ids by username: exactly, else in Unicode's composed form, which nobody sees.
-struct UsernameIndex<'d> {
+pub(super) struct UsernameIndex<'d> {
     exact: HashMap<&'d str, &'d str>,
     /// Only of names beyond ASCII; nothing where two users have the same.
     composed: HashMap<Cow<'d, str>, Option<&'d str>>,
@@ -53,7 +53,7 @@ struct UsernameIndex<'d> {
 
 impl<'d> UsernameIndex<'d> {
     /// An index of usernames and ids.
-    fn new(users: impl Iterator<Item = (&'d str, &'d str)>) -> Self {
+    pub(super) fn new(users: impl Iterator<Item = (&'d str, &'d str)>) -> Self {
         let mut index = Self { exact: HashMap::new(), composed: HashMap::new() };
         for (username, id) in users {
             index.exact.insert(username, id);
@@ -68,7 +68,7 @@ impl<'d> UsernameIndex<'d> {
         index
     }
 
-    fn get(&self, username: &str) -> Option<&&'d str> {
+    pub(super) fn get(&self, username: &str) -> Option<&&'d str> {
         self.exact.get(username).or_else(|| self.composed.get(&*crate::input::composed(username))?.as_ref())
     }
 }

@@ -30,12 +30,13 @@ const CRATES: [(&str, &[&str]); 16] = [
 ];
 
 /// What is not async.
-const PURE: [&str; 39] = [
+const PURE: [&str; 40] = [
     "lambda/event.rs",
     "lambda/metrics.rs",
     "lambda/notice.rs",
     "check/finding.rs",
     "import/end.rs",
+    "import/request.rs",
     "import/trigger.rs",
     "import/guard.rs",
     "input/",

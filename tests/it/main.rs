@@ -15,6 +15,8 @@ mod check;
 mod conditions;
 mod deliveries;
 mod endings;
+mod export;
+mod export_laws;
 mod faults;
 mod files;
 mod headings;

@@ -223,7 +223,10 @@ fn take<T>(queue: &mut VecDeque<T>, n: usize) -> impl Iterator<Item = Vec<T>> + 
 }
 
 /// A key without regard to case and Unicode form: in an instance attributes and values are unique in this form.
-fn folded_key(pair: &ProficiencyKey) -> (String, String) {
+pub(super) type FoldedKey = (String, String);
+
+/// A key in that form.
+pub(super) fn folded_key(pair: &ProficiencyKey) -> FoldedKey {
     (folded(&pair.attribute), folded(&pair.value))
 }
 

@@ -132,7 +132,7 @@ fn check_entry(
 }
 
 /// 1 to 5, whole: `3`, `3.0`, and `3,0` as a German Excel writes it. Where it need not be whole, `2.5` too.
-fn level_of(cell: &str, is_whole: bool) -> Result<Level, Problem<Code>> {
+pub(super) fn level_of(cell: &str, is_whole: bool) -> Result<Level, Problem<Code>> {
     if let [digit @ b'1'..=b'5'] = cell.as_bytes() {
         return Ok(Level::whole(digit - b'0'));
     }

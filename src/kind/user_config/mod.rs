@@ -3,7 +3,7 @@
 //! In the order in which data flows: [`row`] checks each row by itself ([`mod@cells`] are what it says, [`mod@conditions`] what
 //! it asks for first), [`mod@compare`] compares the rows of one user, [`rows`] holds what a file says, [`mod@plan`] finds the one
 //! call from what a user has to what it should have, [`target`] follows one user on the way, [`effects`] is what was done to
-//! the user, and [`describe`] tells it in [`words`].
+//! the user, and [`describe`] tells it in [`words`]. The other way round, [`mod@export`] writes what users have.
 
 mod cells;
 mod compare;
@@ -12,6 +12,7 @@ mod conditions;
 mod conditions_tests;
 mod describe;
 mod effects;
+mod export;
 mod plan;
 mod row;
 mod rows;
