@@ -12,6 +12,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use chrono::DateTime;
+use connect_bulk_import::import::Deadlines;
+use connect_bulk_import::import::request::ExportRequest;
+use connect_bulk_import::import::trigger::Trigger;
+use connect_bulk_import::kind::FileKind;
+use connect_bulk_import::settings::REPORT_BUCKET;
 use connect_emulator::{Emulator, Fault, Faults, Instance, Operation, Quotas, Rule};
 use import_testkit::clients::s3_config;
 use import_testkit::{MemoryS3, Versioning};
@@ -19,12 +25,19 @@ use tokio::time::sleep;
 
 const N_USERS: usize = 400;
 
-/// An import: how it is called, the key that it is dropped as, its file, and what befalls it.
+/// An import or an export: how it is called, what asks for it, and what befalls it.
 struct Case {
     name: &'static str,
-    key: &'static str,
-    csv: String,
+    asked: Asked,
     befalls: Befalls,
+}
+
+/// What asks for it.
+enum Asked {
+    /// A file that is dropped under this key.
+    Drop(&'static str, String),
+    /// A request for an export.
+    Export,
 }
 
 /// What befalls an import.
@@ -57,13 +70,20 @@ fn main() -> anyhow::Result<()> {
 /// The page of an import.
 async fn page(case: &Case) -> anyhow::Result<Vec<u8>> {
     let s3 = MemoryS3::new().with_bucket(stage::BUCKET, Versioning::Off);
-    s3.put(stage::BUCKET, case.key, case.csv.clone());
-    let mut emulator = Emulator::builder(centre()).quotas(Quotas::all(5.0, 5)).latency(Duration::from_millis(80));
+    let mut centre = centre();
+    match &case.asked {
+        Asked::Drop(key, csv) => drop(s3.put(stage::BUCKET, key, csv.clone())),
+        // What no file can say.
+        Asked::Export => {
+            centre.add_user("5eed0000-0000-4000-8000-00000000f0f0", "<b>of old</b>", [("Product", "P99", 2.0)]);
+        }
+    }
+    let mut emulator = Emulator::builder(centre).quotas(Quotas::all(5.0, 5)).latency(Duration::from_millis(80));
     if case.befalls == Befalls::Denied {
         emulator =
             emulator.faults(Faults::none().rule(Rule::new(Fault::AccessDenied).on(Operation::ListUserProficiencies)));
     }
-    let settings = [("REQUESTS_PER_SECOND", "5"), ("MAX_REMOVALS_PERCENT", "60")];
+    let settings = [("REQUESTS_PER_SECOND", "5"), ("MAX_REMOVALS_PERCENT", "60"), (REPORT_BUCKET, stage::BUCKET)];
     let importer = stage::importer(&emulator.build(), s3_config(&s3), &settings)?;
     let find = |name: &str| s3.keys(stage::BUCKET, "reports/").into_iter().find(|key| key.ends_with(name));
     let befalls = async {
@@ -81,8 +101,18 @@ async fn page(case: &Case) -> anyhow::Result<Vec<u8>> {
             Befalls::Nothing | Befalls::Denied => std::future::pending().await,
         }
     };
+    let done = async {
+        match &case.asked {
+            Asked::Drop(key, _) => stage::import(&importer, key).await,
+            Asked::Export => {
+                let request = ExportRequest { export: FileKind::Proficiencies, form: None, import_id: None };
+                let deadlines = Deadlines::none(DateTime::UNIX_EPOCH);
+                Ok(importer.run(&Trigger::export_invoked(request, "export"), &deadlines).await?)
+            }
+        }
+    };
     tokio::select! {
-        answer = stage::import(&importer, case.key) => drop(answer?),
+        answer = done => drop(answer?),
         looked = befalls => looked?,
     }
     let page = find("/report.html").context("no page")?;
@@ -146,7 +176,8 @@ fn undo() -> String {
 }
 
 fn cases() -> Vec<Case> {
-    let case = |name, key, csv, befalls| Case { name, key, csv, befalls };
+    let case = |name, key, csv, befalls| Case { name, asked: Asked::Drop(key, csv), befalls };
+    let export = |name, befalls| Case { name, asked: Asked::Export, befalls };
     let all = || file((0..N_USERS).map(german(2)));
     let few = |n: usize| file((0..n).map(german(1)));
     vec![
@@ -187,6 +218,9 @@ fn cases() -> Vec<Case> {
                 .to_owned(),
             Befalls::Nothing,
         ),
+        export("exported", Befalls::Nothing),
+        export("export-under-way", Befalls::LookedAt(32)),
+        export("export-denied", Befalls::Denied),
         case(
             "many-to-mend",
             "incoming/agents.csv",

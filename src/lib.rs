@@ -41,7 +41,8 @@
 //!
 //! A row walks from `input` (a record with its line) through [`kind`] (what it wants of which user) to the instance behind
 //! `connect`, and its [`outcome`] through `report` into the bucket behind `store`. Meanwhile `state` writes ahead what is
-//! about to be done, so that the next delivery goes on where this one ends or dies.
+//! about to be done, so that the next delivery goes on where this one ends or dies. An export walks the other way: what users
+//! have, through [`kind`], into a table that can be dropped.
 //!
 //! ## What holds everywhere
 //!

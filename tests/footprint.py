@@ -37,6 +37,8 @@ SHEET_AGENTS = int(os.environ.get("SHEET_AGENTS", "25000"))
 SHEET_SKILLS = 60
 MAX_SHEET_KIB = 250 << 10
 MAX_PAGE_BYTES = 512 << 10
+# An export that is killed and resumed.
+EXPORT_USERS = int(os.environ.get("EXPORT_USERS", "25000"))
 
 
 class Quiet(BaseHTTPRequestHandler):
@@ -311,6 +313,7 @@ class Large:
             CONNECT_INSTANCE_ID=self.instance,
             AWS_ENDPOINT_URL_S3=f"http://{self.store_at}",
             AWS_ENDPOINT_URL_CONNECT=self.connect,
+            REPORT_BUCKET="imports",
             REQUESTS_PER_SECOND="2000",
             REQUEST_BURST="100",
         )
@@ -364,6 +367,23 @@ def large(name, n_users, text, **options):
     return is_same and is_unchanged and answer["status"] == "succeeded" and is_held
 
 
+def exported(name, **request):
+    """Exports what many users have: whole, and killed twice near its end."""
+    whole, killed = (Large(EXPORT_USERS, "") for _ in range(2))
+    whole.event = killed.event = {**request, "import_id": "export"}
+    answer, fresh = whole.deliver()
+    killed.deliver(lambda n_done: n_done > EXPORT_USERS * 0.9)
+    _, resumed = killed.deliver(lambda n_done: n_done > EXPORT_USERS * 0.95)
+    again, merged = killed.deliver()
+    tables = [[body for key, body in store.objects.items() if key.startswith("reports/") and key.endswith(".csv")] for store in (whole.store, killed.store)]
+    whole.close()
+    killed.close()
+    is_same = tables[0] == tables[1] and len(tables[0]) == 1
+    print(f"{name:17} {fresh / 1024:8.1f} MiB   fresh; {resumed / 1024:.1f} resumed, {merged / 1024:.1f} merged (at most {MAX_RESUMED_KIB >> 10})")
+    print(f"                  {json.dumps({'status': again['status'], 'rows': answer['rows']['total'], 'MiB': round(len(tables[0][0]) / (1 << 20), 1), 'the same again': is_same})}")
+    return is_same and answer["status"] == again["status"] == "succeeded" and max(fresh, resumed, merged) <= MAX_RESUMED_KIB
+
+
 def config_rows():
     """Each user's four channels, all of which change."""
     rows = (
@@ -396,6 +416,8 @@ def main():
     is_right &= answer["rows"]["invalid"] == SHEET_AGENTS * SHEET_SKILLS and lines == SHEET_AGENTS * SHEET_SKILLS + 1 and sheet_kib <= MAX_SHEET_KIB
     is_right &= large("settings, killed", CONFIG_USERS, config_rows())
     is_right &= large("replace, killed", REPLACE_USERS, replace_rows(), mode="replace", max_removals_percent=100)
+    is_right &= exported("export, killed", export="proficiencies", form="wide")
+    is_right &= exported("settings exported", export="user_config")
     return 0 if size <= MAX_BYTES and peak_kib <= MAX_PEAK_KIB and is_right else 1
 
 

@@ -305,6 +305,10 @@ impl<'i> Run<'i> {
     pub(super) fn upload_folder(&self) -> String {
         let settings = &self.importer.settings;
         let real_run = if settings.options.dry_run { REAL_RUN } else { "" };
+        // Which bucket that is an export does not know.
+        if self.export.is_some() {
+            return format!("{}{real_run}", settings.prefixes.import);
+        }
         format!("s3://{}/{}{real_run}", self.record().source.bucket, settings.prefixes.import)
     }
 

@@ -31,6 +31,20 @@ pub struct ExportedUser {
     pub left_out: Vec<String>,
 }
 
+/// Why there can be no table.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportError {
+    /// The instance could not be asked.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// The instance did not say what a name means.
+    #[error(transparent)]
+    Unread(Problem),
+    /// In this form there can be none.
+    #[error(transparent)]
+    Form(Problem),
+}
+
 /// What users have, as the rows of a kind of file say it. Pure, but for one fetch.
 #[expect(async_fn_in_trait, reason = "an export is one future on one thread")]
 pub trait Export: Rows {
@@ -39,13 +53,12 @@ pub trait Export: Rows {
     /// What must be known before the first line.
     type Layout;
 
-    /// Looks at all that users have, and asks the instance what names in it mean. A problem is one of the whole table: in this
-    /// form there can be none.
+    /// Looks at all that users have, and asks the instance what names in it mean.
     async fn layout(
         connect: &Connect,
         form: Form,
         held: impl Iterator<Item = <Self::Target as Target>::Current> + Clone,
-    ) -> Result<Result<Self::Layout, Problem>, ConnectError>;
+    ) -> Result<Self::Layout, ExportError>;
 
     /// The table's first line.
     fn header(layout: &Self::Layout) -> Vec<String>;

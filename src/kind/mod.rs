@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use crate::input::{Header, Record, Schema};
 
 pub use effects::{KeptEffects, UserEffects};
-pub use export::{Export, ExportedUser, Form};
+pub use export::{Export, ExportError, ExportedUser, Form};
 pub use ledger::{Ledger, UserBatch};
 pub use messages::Messages;
 pub use proficiency::ProficiencyRows;

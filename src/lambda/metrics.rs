@@ -52,7 +52,6 @@ fn metrics(end: &ImportEnd) -> Vec<(&'static str, &'static str, Value)> {
     let is_done = matches!(summary.status, ImportStatus::Succeeded | ImportStatus::CompletedWithErrors);
     let of_imports = [
         ("Imports", 1),
-        ("ImportsWithProblems", u64::from(summary.status != ImportStatus::Succeeded)),
         ("ScheduledImportsDone", u64::from(is_scheduled && is_done)),
         ("RowsTotal", summary.rows.total()),
         ("RowsChanged", rows(&[Status::Added, Status::Updated, Status::Removed])),
@@ -63,6 +62,7 @@ fn metrics(end: &ImportEnd) -> Vec<(&'static str, &'static str, Value)> {
         ("RowsPending", rows(&[Status::Pending])),
     ];
     let of_all = [
+        ("ImportsWithProblems", u64::from(summary.status != ImportStatus::Succeeded)),
         ("Users", summary.users.total),
         ("Calls", summary.calls.values().map(|calls| calls.attempts).sum()),
         ("ThrottledCalls", summary.calls.values().map(|calls| calls.throttled).sum()),

@@ -93,6 +93,7 @@ fn log_line(end: &ImportEnd) -> String {
         "code": summary.code,
         "reason": summary.message,
         "source": summary.source,
+        "export": summary.export,
         "report": end.report,
         "rows": summary.rows,
         "deliveries": summary.deliveries,

@@ -20,6 +20,13 @@ impl Counts {
         counts
     }
 
+    /// This many rows, all of that status.
+    pub fn only(status: Status, n_rows: u64) -> Self {
+        let mut counts = Self::default();
+        counts.0[status as usize] = n_rows;
+        counts
+    }
+
     /// One more row of that status.
     pub fn add(&mut self, status: Status) {
         self.0[status as usize] += 1;

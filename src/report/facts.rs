@@ -31,7 +31,9 @@ pub(super) fn facts(summary: &Summary, options: &Options, rates: &Rates) -> Vec<
     if let Some(total) = rates.total() {
         facts.push(("All operations together", format!("at most {} calls a second", total.per_second)));
     }
-    facts.push(("Users in the file", if summary.export { String::new() } else { users(summary) }));
+    if !summary.export {
+        facts.push(("Users in the file", users(summary)));
+    }
     facts.push(("Began", time(summary.started_at)));
     if let Some(finished) = summary.finished_at {
         facts.push(("Ended", format!("{}, after {}", time(finished), lasted(finished - summary.started_at))));

@@ -56,6 +56,8 @@ pub(crate) const PLAN: &str = "plan.csv";
 pub(crate) const WITHHELD: &str = "withheld.csv";
 /// What was removed because the file does not name it.
 pub(crate) const REMOVED: &str = "removed.csv";
+/// Of whom an export does not say all.
+pub(crate) const LEFT_OUT: &str = "left_out.csv";
 /// The import in numbers.
 pub(crate) const SUMMARY: &str = "summary.json";
 /// The import for people.

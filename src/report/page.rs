@@ -9,7 +9,7 @@ use super::facts::{MAX_LETTERS, facts};
 use super::pictures::{OperationPicture, operations};
 use super::summary::Summary;
 use super::text::{counted, cut, from_now, grouped, in_seconds, time};
-use super::{PLAN, REMOVED, RESULTS, RETRY, SUMMARY, UNDO, WITHHELD};
+use super::{LEFT_OUT, PLAN, REMOVED, RESULTS, RETRY, SUMMARY, UNDO, WITHHELD};
 use crate::connect::{Rates, Timeline};
 use crate::options::Options;
 use crate::outcome::{ImportStatus, Status};
@@ -359,6 +359,8 @@ fn width(part: u64, whole: u64) -> u64 {
 /// The report's other objects, and what each is for.
 fn objects(details: &Details, summary: &Summary) -> Vec<(String, &'static str)> {
     let words = |name: &str| match (name, summary.dry_run) {
+        (LEFT_OUT, _) => "users of whom the table does not say all, and why",
+        _ if summary.export => "what users have: edit it, and upload it",
         (RESULTS, _) => "every row of the file, and its result",
         (RETRY, false) => "the rows that were not applied",
         (RETRY, true) => "the rows that cannot be applied",
@@ -366,7 +368,6 @@ fn objects(details: &Details, summary: &Summary) -> Vec<(String, &'static str)> 
         (PLAN, _) => "does what this report says if it is uploaded",
         (WITHHELD, _) => "removes what was withheld if it is uploaded",
         (REMOVED, false) => "what was removed because the file does not name it",
-        _ if summary.export => "what users have: edit it, and upload it",
         (REMOVED, true) => "what would be removed because the file does not name it",
         _ => "",
     };

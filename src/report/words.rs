@@ -29,10 +29,14 @@ impl Summary {
         self.status.name().replace('_', " ")
     }
 
-    /// Rows by status: `129 rows: 54 added, 75 unchanged`; of an export `129 rows of 60 users`.
+    /// Rows by status: `129 rows: 54 added, 75 unchanged`; of an export, of how many users.
     pub fn rows_in_words(&self) -> String {
         if self.export {
-            return format!("{} of {}", counted(self.rows.total(), "row"), counted(self.users.unchanged, "user"));
+            return format!(
+                "{}, of an instance with {}",
+                counted(self.rows.total(), "row"),
+                counted(self.users.total, "user")
+            );
         }
         let of = |status: Status| (self.rows.of(status), status.in_words());
         let some = Status::ALL.into_iter().map(of).filter(|(n_rows, _)| *n_rows > 0);
@@ -104,7 +108,9 @@ impl Summary {
         let is_denied = self.code.as_deref().is_some_and(|code| code.starts_with("AccessDenied"));
         match (self.status, objects.first()) {
             (ImportStatus::InProgress, _) => "Wait: the export is under way.".to_owned(),
-            (_, Some(table)) => format!("Edit {table}, and upload it to {folder}: only what you change is written."),
+            (_, Some(table)) => {
+                format!("Edit {table}, and upload it to {folder}. What differs then from what users have is written.")
+            }
             (ImportStatus::Failed, None) if is_denied => {
                 "Ask whoever runs this function to give it the permission, then ask for the export again.".to_owned()
             }

@@ -1,5 +1,7 @@
 //! All users of an instance, each with the text by which a file means it. Complete, or an error.
 
+use std::collections::HashSet;
+
 use super::users::{Reference, UsernameIndex, reference};
 use crate::connect::{Connect, ConnectError, DirectoryUser, UserId};
 use crate::input::reads_back;
@@ -24,9 +26,11 @@ pub(crate) async fn list_users(connect: &Connect, instance_id: &str) -> Result<V
 }
 
 fn named(mut directory: Vec<DirectoryUser>, instance_id: &str) -> Vec<ListedUser> {
+    // Who comes or goes while pages are listed may move another one to a later page, and a name may change between two.
+    let mut last = HashSet::new();
+    directory.reverse();
+    directory.retain(|user| last.insert(user.id.clone()));
     directory.sort_by(|one, other| (&one.username, &one.id).cmp(&(&other.username, &other.id)));
-    // A user that is made or deleted while pages are listed may move another one to a page that comes later.
-    directory.dedup_by(|one, other| one.id == other.id);
     let by_username = UsernameIndex::new(directory.iter().map(|user| (user.username.as_str(), user.id.as_str())));
     let means = |cell: &str, id: &str| match reference(cell, instance_id) {
         Reference::Id(meant) => meant == id,
@@ -57,8 +61,8 @@ mod tests {
             ["zoe", "Zoe", "-x", "=1+1", " blank", "tab\tbed", &id(0), elsewhere, &arn, "zoe\u{308}", "zo\u{eb}"];
         let users = (0_u8..).zip(names).map(|(n, name)| DirectoryUser { id: id(n), username: name.to_owned() });
         let odd = DirectoryUser { id: "no-uuid".to_owned(), username: "\u{200b}seen by nobody".to_owned() };
-        let twice = DirectoryUser { id: id(1), username: "Zoe".to_owned() };
-        let listed = named(users.chain([odd, twice]).collect(), "here");
+        let before = DirectoryUser { id: id(1), username: "before she was renamed".to_owned() };
+        let listed = named([before].into_iter().chain(users).chain([odd]).collect(), "here");
         let cell = |name: &str| listed.iter().find(|user| user.username == name).unwrap().cell.clone();
         for name in ["zoe", "Zoe", "-x", "=1+1", "zoe\u{308}", "zo\u{eb}"] {
             assert_eq!(cell(name).as_deref(), Some(name));

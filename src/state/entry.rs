@@ -67,7 +67,7 @@ pub(crate) struct Completed {
     pub user: UserId,
     /// What became of its rows.
     pub rows: Vec<(RowId, StoredOutcome)>,
-    /// What came of it, in its kind's form.
+    /// What came of it, in its kind's form; of an export, what it has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub effects: Option<Box<RawValue>>,
 }

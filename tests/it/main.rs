@@ -27,6 +27,7 @@ mod page;
 mod plan_laws;
 mod plans;
 mod quotas;
+mod readme;
 mod recheck;
 mod recheck_laws;
 mod replace;

@@ -110,6 +110,11 @@ impl World {
         self.settings.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
     }
 
+    /// What does the imports.
+    pub fn importer(&self) -> &Importer {
+        self.handler.importer()
+    }
+
     /// The process dies and another begins; what it had in memory is lost.
     pub fn restart(&mut self) {
         let settings = self.settings();

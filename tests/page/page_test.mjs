@@ -43,7 +43,7 @@ async function opened(name, options, waitUntil = "load") {
 }
 
 test("there is a page of each kind of end", () => {
-  for (const name of ["succeeded", "with-errors", "rejected", "denied", "cancelled", "under-way", "plan", "withheld", "kept"]) {
+  for (const name of ["succeeded", "with-errors", "rejected", "denied", "cancelled", "under-way", "plan", "withheld", "kept", "exported"]) {
     assert.ok(pages.includes(`${name}.html`), name);
   }
 });

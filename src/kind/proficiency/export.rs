@@ -6,11 +6,11 @@ use super::effects::CurrentProficiencies;
 use super::plan::{FoldedKey, folded_key};
 use super::row::{MAX_LETTERS, level_of};
 use super::rows::ProficiencyRows;
-use crate::connect::{Connect, ConnectError, Level, Proficiencies, ProficiencyKey};
+use crate::connect::{Connect, Level, Proficiencies, ProficiencyKey};
 use crate::input::{Heading, Headings, Reader, escape_formula, is_visible};
 use crate::kind::SCHEMAS;
 use crate::kind::cells::{check_length, name_of};
-use crate::kind::export::{Export, ExportedUser, Form};
+use crate::kind::export::{Export, ExportError, ExportedUser, Form};
 use crate::outcome::Problem;
 use crate::resolve::{Catalog, Match, understand};
 
@@ -24,22 +24,26 @@ pub struct ProficiencyLayout {
     catalog: Catalog,
     /// All pairs that the table names, in the instance's spelling, in the order of a sheet's columns.
     columns: Vec<ProficiencyKey>,
-    /// The place of each among them.
-    places: BTreeMap<FoldedKey, usize>,
+    /// The index of each among them.
+    indices: BTreeMap<FoldedKey, usize>,
     /// Whether levels between the whole ones are held: only rows with an action can say them.
     has_actions: bool,
 }
 
 impl ProficiencyLayout {
-    fn new(form: Form, catalog: Catalog, held: impl Iterator<Item = CurrentProficiencies>) -> Result<Self, Problem> {
-        let mut layout = Self { form, catalog, columns: Vec::new(), places: BTreeMap::new(), has_actions: false };
+    fn new(
+        form: Form,
+        catalog: Catalog,
+        held: impl Iterator<Item = CurrentProficiencies>,
+    ) -> Result<Self, ExportError> {
+        let mut layout = Self { form, catalog, columns: Vec::new(), indices: BTreeMap::new(), has_actions: false };
         let mut columns = BTreeMap::new();
         for CurrentProficiencies(held) in held {
             for pair in held.keys() {
                 if let Match::Unread(code, why) = layout.known(pair) {
                     let message =
                         format!("Whether {pair} is known could not be asked. {why} Ask for the export again.");
-                    return Err(Problem::new(code, message));
+                    return Err(ExportError::Unread(Problem::new(code, message)));
                 }
             }
             if layout.unsaid(&held).is_none() {
@@ -49,7 +53,7 @@ impl ProficiencyLayout {
         }
         layout.columns = columns.values().cloned().collect();
         layout.columns.sort();
-        layout.places = layout.columns.iter().map(folded_key).zip(0..).collect();
+        layout.indices = layout.columns.iter().map(folded_key).zip(0..).collect();
         Ok(layout)
     }
 
@@ -118,12 +122,12 @@ impl Export for ProficiencyRows {
         connect: &Connect,
         form: Form,
         held: impl Iterator<Item = CurrentProficiencies> + Clone,
-    ) -> Result<Result<ProficiencyLayout, Problem>, ConnectError> {
+    ) -> Result<ProficiencyLayout, ExportError> {
         let pairs: BTreeSet<ProficiencyKey> =
             held.clone().flat_map(|CurrentProficiencies(held)| held.into_keys()).collect();
         let names: Vec<(&str, &str)> = pairs.iter().map(|pair| (&*pair.attribute, &*pair.value)).collect();
         let catalog = Catalog::read(connect, &names).await?;
-        Ok(ProficiencyLayout::new(form, catalog, held))
+        ProficiencyLayout::new(form, catalog, held)
     }
 
     fn header(layout: &ProficiencyLayout) -> Vec<String> {
@@ -181,7 +185,7 @@ impl Export for ProficiencyRows {
                 let mut row = vec![String::new(); layout.columns.len() + 1];
                 user.clone_into(&mut row[0]);
                 for (pair, level) in held {
-                    row[layout.places[&folded_key(pair)] + 1] = level.to_string();
+                    row[layout.indices[&folded_key(pair)] + 1] = level.to_string();
                 }
                 vec![row]
             }

@@ -4,21 +4,16 @@ use super::cells::can_say;
 use super::effects::CurrentConfig;
 use super::row::{CONDITIONS, SCHEMA, SETTINGS};
 use super::rows::UserConfigRows;
-use crate::connect::{Channel, ChannelSetting, Connect, ConnectError, Value};
+use crate::connect::{Channel, ChannelSetting, Connect, Value};
 use crate::input::reads_back;
-use crate::kind::export::{Export, ExportedUser, Form};
-use crate::outcome::Problem;
+use crate::kind::export::{Export, ExportError, ExportedUser, Form};
 
 impl Export for UserConfigRows {
     const TABLE: &'static str = "user_config.csv";
     type Layout = ();
 
-    async fn layout(
-        _: &Connect,
-        _: Form,
-        _: impl Iterator<Item = CurrentConfig> + Clone,
-    ) -> Result<Result<(), Problem>, ConnectError> {
-        Ok(Ok(()))
+    async fn layout(_: &Connect, _: Form, _: impl Iterator<Item = CurrentConfig> + Clone) -> Result<(), ExportError> {
+        Ok(())
     }
 
     fn header((): &()) -> Vec<String> {
