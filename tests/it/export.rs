@@ -395,6 +395,38 @@ async fn whether_a_name_is_known_that_could_not_be_asked_is_not_guessed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_refusal_of_permission_is_told_as_one_also_where_there_are_few_users() {
+    let world = world(with_products(1, 1));
+    let denied = Rule::new(Fault::AccessDenied).on(Operation::ListUserProficiencies);
+    world.emulator.set_faults(Faults::none().rule(denied));
+    let report = world.import(json!({"export": "proficiencies", "import_id": "denied"})).await;
+    assert_eq!((report.status(), &report.summary["code"]), ("failed", &json!("AccessDeniedException")));
+    assert!(!message(&report).contains("Ask for the export again"), "{}", message(&report));
+    let page = world.s3.get(BUCKET, &format!("{}report.html", report.folder)).unwrap();
+    assert!(String::from_utf8_lossy(&page).contains("Ask whoever runs this function to give it the permission"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_delivery_that_was_overtaken_does_not_replace_the_table() {
+    let world = world(with_products(3, 1));
+    let other = World::beside(&world.emulator, &world.s3, &world.settings());
+    // The older one has read everybody, and waits for what names mean.
+    let slow = Rule::new(Fault::Slow(Duration::from_secs(8))).on(Operation::SearchPredefinedAttributes).first(1);
+    world.emulator.set_faults(Faults::none().rule(slow));
+    let request = json!({"export": "proficiencies", "import_id": "overtaken"});
+    let newer = async {
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        let report = other.import(request.clone()).await;
+        let at = format!("{}proficiencies.csv", report.folder);
+        other.s3.put(BUCKET, &at, "as the newer one left it");
+        at
+    };
+    let (older, at) = tokio::join!(world.invoke(request.clone()), newer);
+    assert_eq!(older.unwrap()["imports"][0]["status"], "in_progress");
+    assert_eq!(&world.s3.get(BUCKET, &at).unwrap()[..], b"as the newer one left it");
+}
+
+#[tokio::test(start_paused = true)]
 async fn of_two_deliveries_at_once_the_newer_has_it() {
     let world = World::built(
         Emulator::builder(with_products(20, 1)).quotas(Quotas::all(2.0, 5)),
