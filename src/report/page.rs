@@ -304,6 +304,9 @@ fn progress(page: &ReportPage<'_>) -> Option<ProgressView> {
             grouped(done as u64),
             counted(all as u64, "user")
         ),
+        Some(UsersDone { done, all, .. }) if page.summary.export => {
+            format!("{} of {} were read.", grouped(done as u64), counted(all as u64, "user"))
+        }
         Some(UsersDone { done, all, .. }) => {
             format!("{} of {} are done.", grouped(done as u64), counted(all as u64, "user"))
         }

@@ -32,11 +32,7 @@ impl Summary {
     /// Rows by status: `129 rows: 54 added, 75 unchanged`; of an export, of how many users.
     pub fn rows_in_words(&self) -> String {
         if self.export {
-            return format!(
-                "{}, of an instance with {}",
-                counted(self.rows.total(), "row"),
-                counted(self.users.total, "user")
-            );
+            return self.rows_of_export();
         }
         let of = |status: Status| (self.rows.of(status), status.in_words());
         let some = Status::ALL.into_iter().map(of).filter(|(n_rows, _)| *n_rows > 0);
@@ -104,6 +100,17 @@ impl Summary {
 }
 
 impl Summary {
+    fn rows_of_export(&self) -> String {
+        match self.status {
+            ImportStatus::InProgress => "No rows yet".to_owned(),
+            ImportStatus::Succeeded | ImportStatus::CompletedWithErrors => {
+                let (rows, users) = (counted(self.rows.total(), "row"), counted(self.users.total, "user"));
+                format!("{rows}, of an instance with {users}")
+            }
+            ImportStatus::Rejected | ImportStatus::Failed | ImportStatus::Cancelled => "No rows".to_owned(),
+        }
+    }
+
     fn next_step_of_export(&self, objects: &[Cow<'static, str>], folder: &str) -> String {
         let is_denied = self.code.as_deref().is_some_and(|code| code.starts_with("AccessDenied"));
         match (self.status, objects.first()) {
