@@ -49,8 +49,7 @@ async fn the_first_day_is_as_the_readme_tells_it() {
         assert!(shown.contains(&format!("\"{member}\":{}", answer["check"][member])), "{shown}");
     }
     let findings = answer["check"]["findings"].as_array().unwrap();
-    let users = findings.iter().find(|finding| finding["what"] == "users").unwrap();
-    assert!(shown.contains(&format!("\"what\":\"users\",\"message\":{}", users["message"])), "{shown}");
+    assert!(findings.iter().any(|finding| shown.contains(&finding.to_string())), "{shown}");
 
     let report = world.import(export).await;
     assert_eq!(table(&world, &report).unwrap(), exported);
