@@ -26,7 +26,9 @@ S3_ADAPTER = "src/store/s3"
 QUEUE_ADAPTER = "src/lambda/queue.rs"
 BUS_ADAPTER = "src/lambda/event_bus.rs"
 TOPIC_ADAPTER = "src/lambda/topic.rs"
-REQUEST = "src/import/trigger.rs"
+REQUEST = "src/import/request.rs"
+REPORT_NAMES = "src/report/mod.rs"
+EXPORTS = ["src/kind/proficiency/export.rs", "src/kind/user_config/export.rs"]
 
 # Settings that the template leaves out, and why.
 NOT_SET = {}
@@ -390,11 +392,21 @@ class Permissions(unittest.TestCase):
                     "/reports/*/removed.csv",
                     "/reports/*/plan.csv",
                     "/reports/*/withheld.csv",
+                    "/reports/export/*/left_out.csv",
+                    "/reports/export/*/proficiencies.csv",
+                    "/reports/export/*/user_config.csv",
                 ],
             }
             expected = {action: [in_bucket(path, bucket) for path in paths[action]] for action in paths}
             granted = {action: stack.resources_of(action) for action in stack.actions("FunctionRole", "s3:")}
             self.assertEqual(granted, expected)
+
+    def test_every_table_may_be_deleted_that_a_later_delivery_has_no_use_for(self):
+        granted = {path.rsplit("/", 1)[1] for path in FULL.resources_of("s3:DeleteObject")} - {"*"}
+        tables = found(REPORT_NAMES, r'= "([a-z_]+\.csv)"') - {"results.csv"}  # which is always there
+        for kind in EXPORTS:
+            tables |= found(kind, r'TABLE: &\'static str = "([a-z_]+\.csv)"')
+        self.assertEqual(granted, tables, TEMPLATE_THEN_SOURCE)
 
     def test_queue_logs_and_topic_are_the_stacks_own(self):
         for service, resource in (("sqs:", arn("Queue")), ("logs:", arn("LogGroup")), ("sns:", ref("Topic"))):

@@ -37,9 +37,11 @@ pub(super) fn metric_line(end: &ImportEnd, service: &str) -> String {
         ("kind", json!(summary.kind)),
         ("mode", json!(summary.mode)),
         ("dry_run", json!(summary.dry_run)),
-        ("export", json!(summary.export)),
     ] {
         line.insert(name.to_owned(), value);
+    }
+    if summary.export {
+        line.insert("export".to_owned(), true.into());
     }
     Value::Object(line).to_string()
 }

@@ -84,7 +84,7 @@ fn is_logged(status: ImportStatus) -> bool {
 /// The line of the log. It is made here and not by `tracing`, whose members are never objects, as `rows` is.
 fn log_line(end: &ImportEnd) -> String {
     let summary = end.summary();
-    json!({
+    let mut line = json!({
         "timestamp": end.told_at,
         "level": level(summary.status).as_str(),
         "message": "import finished",
@@ -93,11 +93,13 @@ fn log_line(end: &ImportEnd) -> String {
         "code": summary.code,
         "reason": summary.message,
         "source": summary.source,
-        "export": summary.export,
         "report": end.report,
         "rows": summary.rows,
         "deliveries": summary.deliveries,
         "duration_seconds": end.duration_seconds(),
-    })
-    .to_string()
+    });
+    if summary.export {
+        line["export"] = true.into();
+    }
+    line.to_string()
 }

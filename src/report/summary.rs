@@ -23,8 +23,8 @@ pub struct Summary {
     pub version: String,
     /// `proficiencies` or `user_config`; nothing before the header was read.
     pub kind: Option<Cow<'static, str>>,
-    /// Whether it is no import but an export: its rows are those of the table that it writes, and what they say is what users have.
-    #[serde(default)]
+    /// Whether it is no import but an export, of which alone it is said: its rows are those of the table that it writes, and what they say is what users have.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub export: bool,
     /// Which columns of the file mean something, and which are only carried through; nothing before the header was read.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -38,7 +38,7 @@ fn centre() -> Instance {
 #[tokio::test(start_paused = true)]
 async fn the_first_day_is_as_the_readme_tells_it() {
     let story = section("Start");
-    let [check, export] = <[Value; 2]>::try_from(payloads(story)).unwrap();
+    let [check, export, go_on] = <[Value; 3]>::try_from(payloads(story)).unwrap();
     let [exported, edited, results] = <[&str; 3]>::try_from(blocks(story, "csv")).unwrap();
     let world = World::built(Emulator::builder(centre()).quotas(Quotas::of_an_account()), &SETTINGS[..1]);
 
@@ -53,6 +53,10 @@ async fn the_first_day_is_as_the_readme_tells_it() {
 
     let report = world.import(export).await;
     assert_eq!(table(&world, &report).unwrap(), exported);
+    let id = &report.summary["import_id"];
+    let again = go_on.to_string().replace("\"<import id>\"", &id.to_string());
+    let answer = world.invoke(serde_json::from_str(&again).unwrap()).await.unwrap();
+    assert_eq!((&answer["imports"][0]["import_id"], &answer["imports"][0]["status"]), (id, &json!("succeeded")));
     assert!(
         story.contains("reports/export/<import id>/proficiencies.csv") && report.folder.starts_with("reports/export/")
     );
