@@ -554,6 +554,21 @@ class Importing(Deployed):
         self.assertEqual([row["import_code"] for row in results], ["", "changed_since"])
         self.assertEqual((summary["rows"]["kept"], self.deployment.level(8, "German")), (1, 4))
 
+    def test_an_export_by_the_queue_is_dropped_back(self):
+        request = {"export": "proficiencies", "form": "wide", "import_id": "backup"}
+        self.cloud.sqs.send_message(QueueUrl=self.mapping.url, MessageBody=json.dumps(request), MessageGroupId="imports")
+        self.mapping.poll()
+        report = self.deployment.report("reports/export/")
+        summary = json.loads(report["summary.json"])
+        self.assertEqual((summary["status"], summary["export"], summary["users"]["total"]), ("succeeded", True, USERS), summary)
+        self.assertEqual(report["proficiencies.csv"].count("\n"), USERS + 1)
+        schema = json.loads(EVENT_SCHEMA.read_text(encoding="utf-8"))
+        jsonschema.validate({**summary, "report": "s3://a/b/"}, {"$defs": schema["$defs"], "$ref": "#/$defs/detail"})
+        self.deployment.copy(self.deployment.find("reports/export/", "/proficiencies.csv"), "incoming/back.csv")
+        self.mapping.poll()
+        back = json.loads(self.deployment.report("reports/back.csv/")["summary.json"])
+        self.assertEqual((back["status"], back["rows"]["unchanged"]), ("succeeded", summary["rows"]["total"]), back)
+
     def test_names_may_have_any_letters(self):
         # LocalStack's EventBridge percent-encodes the key. AWS's does not.
         self.deployment.drop("incoming/Büro Süd/neue Leute + 1%.csv", "agent-00004,Language,French,5")

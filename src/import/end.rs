@@ -31,7 +31,7 @@ pub struct Telling {
     pub summary: Summary,
     /// The names of the report's tables.
     pub objects: Vec<Cow<'static, str>>,
-    /// The folder (`s3://bucket/prefix/`) to which files are uploaded.
+    /// The folder (`s3://bucket/prefix/`) to which files are uploaded; of an export, of which the bucket is not known, `prefix/`.
     pub folder: String,
 }
 

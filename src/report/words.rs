@@ -113,6 +113,7 @@ impl Summary {
 
     fn next_step_of_export(&self, objects: &[Cow<'static, str>], folder: &str) -> String {
         let is_denied = self.code.as_deref().is_some_and(|code| code.starts_with("AccessDenied"));
+        let folder = if folder.is_empty() { "your bucket" } else { folder };
         match (self.status, objects.first()) {
             (ImportStatus::InProgress, _) => "Wait: the export is under way.".to_owned(),
             (_, Some(table)) => {

@@ -45,15 +45,13 @@ async fn export_kind<R: Export>(
     let mut users = ReadUsers::resume::<R>(run).await?;
     let told = match foregone {
         Some(verdict) => Err(verdict.into()),
-        None => tell_all::<R>(run, request, &mut users).await,
+        None => tell_all::<R>(run, request, &mut users).await.map_err(|why| why.or_denied(run.lanes().denied())),
     };
     let (outcome, verdict) = match told {
         Ok(outcome) => (outcome, Verdict::Completed),
         Err(NoTable::Ended(verdict)) => {
             run.note_calls();
-            // An operation that never answered is the reason, although the calls were too few to stop the export.
-            let denied = run.lanes().denied().filter(|_| matches!(verdict, Verdict::Failed(_)));
-            (ExportOutcome::default(), denied.map_or(verdict, |error| Verdict::failed(&error)))
+            (ExportOutcome::default(), verdict)
         }
         Err(NoTable::Interrupted(error)) => return Err(error),
     };
@@ -81,7 +79,7 @@ async fn tell_all<R: Export>(
     run.note_calls();
     run.journal.sync().await;
     run.confirm().await?;
-    let mut outcome = ExportOutcome::new(users.gone(&listed), users.torn(&listed));
+    let mut outcome = ExportOutcome::new(users.gone(&listed), users.doubtful(&listed));
     let mut named: Vec<(&ListedUser, &str)> = Vec::new();
     for user in listed.iter().filter(|user| users.is_read(&user.id)) {
         if let Some(cell) = &user.cell {

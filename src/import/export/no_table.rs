@@ -1,5 +1,6 @@
 //! Why an export writes no table.
 
+use crate::connect::ConnectError;
 use crate::import::run::Verdict;
 use crate::kind::ExportError;
 
@@ -9,6 +10,16 @@ pub(super) enum NoTable {
     Ended(Verdict),
     /// Another delivery may go on.
     Interrupted(anyhow::Error),
+}
+
+impl NoTable {
+    /// An operation that was never permitted is the reason, although its calls were too few to stop the export.
+    pub(super) fn or_denied(self, denied: Option<ConnectError>) -> Self {
+        match (self, denied) {
+            (Self::Ended(Verdict::Failed(_)), Some(error)) => Self::Ended(Verdict::failed(&error)),
+            (why, _) => why,
+        }
+    }
 }
 
 impl From<Verdict> for NoTable {

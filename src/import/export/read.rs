@@ -52,8 +52,8 @@ pub(super) struct ReadUsers {
     held: BTreeMap<UserId, Box<RawValue>>,
     /// The names of all that were ever listed or read.
     names: BTreeMap<UserId, String>,
-    /// Users who were listed and not found, or found and not listed.
-    doubtful: BTreeSet<UserId>,
+    /// Users who were listed and not found, or found and not listed, when last read.
+    doubts: BTreeSet<UserId>,
     /// The first that could not be read although it may be there: without it the table would not be complete.
     refused: Option<(UserId, ConnectError)>,
 }
@@ -105,7 +105,7 @@ impl ReadUsers {
             if left.is_empty() {
                 return Ok(listed);
             }
-            if left.iter().all(|id| self.doubtful.contains(id)) {
+            if left.iter().all(|id| self.doubts.contains(id)) {
                 n_doubts += 1;
                 if n_doubts == MAX_DOUBTS {
                     return Ok(listed);
@@ -148,7 +148,7 @@ impl ReadUsers {
             match read {
                 Ok(held) => {
                     if !listed.contains(id) {
-                        self.doubtful.insert(id.clone());
+                        self.doubts.insert(id.clone());
                     }
                     self.keep::<R>(run, id, Some(to_raw_value(&held).context("what a user has is no JSON")?))?;
                 }
@@ -156,7 +156,7 @@ impl ReadUsers {
                     return Err(Verdict::unasked(&error).into());
                 }
                 Err(error) if error.code == NOT_FOUND => {
-                    self.doubtful.insert(id.clone());
+                    self.doubts.insert(id.clone());
                     self.keep::<R>(run, id, None)?;
                 }
                 // Whether it is there at all the next list says.
@@ -201,7 +201,7 @@ impl ReadUsers {
     }
 
     /// The names of users who are listed and not found, or found and not listed, however often they are asked for.
-    pub(super) fn torn(&self, listed: &[ListedUser]) -> Vec<String> {
+    pub(super) fn doubtful(&self, listed: &[ListedUser]) -> Vec<String> {
         self.names_of(listed, |is_listed, is_read| is_listed != is_read)
     }
 

@@ -21,7 +21,7 @@ pub(in crate::import) struct ExportOutcome {
     /// Names of users who were deleted meanwhile.
     gone: Vec<String>,
     /// Names of users who are listed and not found, or found and not listed.
-    torn: Vec<String>,
+    doubtful: Vec<String>,
 }
 
 /// A user of whom the table does not say all.
@@ -36,8 +36,8 @@ pub(super) struct LeftOut {
 
 impl ExportOutcome {
     /// No user yet, but those that no table can say.
-    pub(super) fn new(gone: Vec<String>, torn: Vec<String>) -> Self {
-        Self { gone, torn, ..Self::default() }
+    pub(super) fn new(gone: Vec<String>, doubtful: Vec<String>) -> Self {
+        Self { gone, doubtful, ..Self::default() }
     }
 
     /// Takes what the table says of a user.
@@ -59,13 +59,13 @@ impl ExportOutcome {
 
     /// Users by what the table says of them.
     pub(in crate::import) fn users(&self) -> UserCounts {
-        let with_errors = (self.left_out.len() + self.torn.len()) as u64;
+        let with_errors = (self.left_out.len() + self.doubtful.len()) as u64;
         UserCounts { total: self.n_told + with_errors, changed: 0, unchanged: self.n_told, with_errors }
     }
 
     /// Whether it says all that users have.
     pub(in crate::import) fn is_whole(&self) -> bool {
-        self.left_out.is_empty() && self.torn.is_empty()
+        self.left_out.is_empty() && self.doubtful.is_empty()
     }
 
     /// What the table does not say.
@@ -92,7 +92,7 @@ impl ExportOutcome {
                 "were deleted while the export ran, and are left out",
             ),
             (
-                names(&self.torn),
+                names(&self.doubtful),
                 "is left out, because Amazon Connect either lists it or finds it, but not both",
                 "are left out, because Amazon Connect either lists them or finds them, but not both",
             ),
@@ -103,15 +103,16 @@ impl ExportOutcome {
     }
 
     /// The same as a table: each user, and why.
-    pub(super) fn left_out(&self) -> impl Iterator<Item = Vec<String>> + '_ {
+    pub(super) fn left_out<'s>(&'s self) -> impl Iterator<Item = Vec<String>> + 's {
         let unsaid = self.left_out.iter().map(|user| {
             let what = if user.is_whole { "all of it, because a file cannot say" } else { "only" };
             vec![user.name.clone(), format!("{what}: {}", user.what)]
         });
-        let gone = self.gone.iter().map(|name| vec![name.clone(), "deleted while the export ran".to_owned()]);
-        let torn =
-            self.torn.iter().map(|name| vec![name.clone(), "listed and not found, or found and not listed".to_owned()]);
-        unsaid.chain(gone).chain(torn)
+        let others =
+            |names: &'s [String], why: &'static str| names.iter().map(move |name| vec![name.clone(), why.to_owned()]);
+        let gone = others(&self.gone, "deleted while the export ran");
+        let doubtful = others(&self.doubtful, "listed and not found, or found and not listed");
+        unsaid.chain(gone).chain(doubtful)
     }
 }
 
