@@ -107,7 +107,7 @@ async fn page(case: &Case) -> anyhow::Result<Vec<u8>> {
             Asked::Export => {
                 let request = ExportRequest { export: FileKind::Proficiencies, form: None, import_id: None };
                 let deadlines = Deadlines::none(DateTime::UNIX_EPOCH);
-                Ok(importer.run(&Trigger::export_invoked(request, "export"), &deadlines).await?)
+                Ok(importer.run(&Trigger::invoked(request, "export"), &deadlines).await?)
             }
         }
     };

@@ -86,7 +86,7 @@ fn asked(question: &str, command: &str) {
 #[expect(clippy::disallowed_methods, reason = "the wall clock is read once per delivery")]
 async fn export(importer: &Importer) -> anyhow::Result<Answer> {
     let request = ExportRequest { export: FileKind::Proficiencies, form: Some(Form::Wide), import_id: None };
-    let (trigger, deadlines) = (Trigger::export_invoked(request, "story"), Deadlines::none(Utc::now()));
+    let (trigger, deadlines) = (Trigger::invoked(request, "story"), Deadlines::none(Utc::now()));
     let bar = show::bar()?;
     let answer = tokio::select! {
         answer = importer.run(&trigger, &deadlines) => answer.context("the export could not go on")?,

@@ -31,34 +31,44 @@ pub enum Source {
     Export(ExportRequest),
 }
 
+impl From<Request> for Source {
+    fn from(request: Request) -> Self {
+        Self::Request(request)
+    }
+}
+
+impl From<ExportRequest> for Source {
+    fn from(request: ExportRequest) -> Self {
+        Self::Export(request)
+    }
+}
+
+impl Source {
+    fn name(&self) -> Option<&str> {
+        match self {
+            Self::Object(_) => None,
+            Self::Request(request) => request.import_id.as_deref(),
+            Self::Export(request) => request.import_id.as_deref(),
+        }
+    }
+}
+
 impl Trigger {
     /// An object that was created.
     pub fn object(object: Object) -> Self {
         Self { key: IdempotencyKey::of_object(&object), source: Source::Object(object), joins: false }
     }
 
-    /// A request that was invoked under this id.
-    pub fn invoked(request: Request, request_id: &str) -> Self {
-        let key = IdempotencyKey::of_request(&request, request_id);
-        Self { key, source: Source::Request(request), joins: false }
+    /// A request, for an import or an export, that was invoked under this id.
+    pub fn invoked(request: impl Into<Source>, request_id: &str) -> Self {
+        let source = request.into();
+        Self { key: IdempotencyKey::of_request(source.name(), request_id), source, joins: false }
     }
 
-    /// A request that came in a message of this id.
-    pub fn queued(request: Request, message_id: &str) -> Self {
-        let joins = request.import_id.is_none();
-        Self { joins, ..Self::invoked(request, message_id) }
-    }
-
-    /// A request for an export that was invoked under this id.
-    pub fn export_invoked(request: ExportRequest, request_id: &str) -> Self {
-        let key = IdempotencyKey::of_name(request.import_id.as_deref(), request_id);
-        Self { key, source: Source::Export(request), joins: false }
-    }
-
-    /// A request for an export that came in a message of this id.
-    pub fn export_queued(request: ExportRequest, message_id: &str) -> Self {
-        let joins = request.import_id.is_none();
-        Self { joins, ..Self::export_invoked(request, message_id) }
+    /// The same in a message of this id.
+    pub fn queued(request: impl Into<Source>, message_id: &str) -> Self {
+        let trigger = Self::invoked(request, message_id);
+        Self { joins: trigger.name().is_none(), ..trigger }
     }
 
     /// The bucket of what is asked for; none where a request names its import alone, and of an export.
@@ -80,11 +90,7 @@ impl Trigger {
 
     /// The name that a request gives.
     pub fn name(&self) -> Option<&str> {
-        match &self.source {
-            Source::Object(_) => None,
-            Source::Request(request) => request.import_id.as_deref(),
-            Source::Export(request) => request.import_id.as_deref(),
-        }
+        self.source.name()
     }
 
     /// The import that is meant, if the request names it by the id that an answer gave.
@@ -169,11 +175,7 @@ impl IdempotencyKey {
     }
 
     /// Of a request: by the id that an answer gave, by its name, else by the message or invocation that it came with.
-    pub fn of_request(request: &Request, delivered_as: &str) -> Self {
-        Self::of_name(request.import_id.as_deref(), delivered_as)
-    }
-
-    fn of_name(name: Option<&str>, delivered_as: &str) -> Self {
+    pub fn of_request(name: Option<&str>, delivered_as: &str) -> Self {
         match name {
             Some(name) => Self::from_import_id(name).unwrap_or_else(|| Self::hashed(&["request", name])),
             None => Self::hashed(&["delivery", delivered_as]),

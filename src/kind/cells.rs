@@ -2,14 +2,13 @@
 
 use crate::input::{Column, Header, Presence, Record, composed, has_control, has_no_width, trimmed, unescape_formula};
 use crate::outcome::{Code, Problem};
+pub(super) use crate::resolve::MAX_USER_LETTERS;
 
 /// The first column of every kind: the user.
 pub(super) const USER_COLUMN: Column =
     Column { aliases: &["username", "userid", "agent", "agentid", "login"], ..Column::new("user", Presence::Key) };
 /// Its index in every schema.
 pub(super) const USER: usize = 0;
-/// A user is an ARN at the longest.
-pub(super) const MAX_USER_LETTERS: usize = 250;
 
 /// The cell of a column of the schema, without white space around it; empty where the file lacks the column or the row the
 /// cell.

@@ -107,7 +107,7 @@ impl Handler {
                 vec![self.importer.run(&Trigger::invoked(request, &context.request_id), &deadlines).await?]
             }
             Event::Export(request) => {
-                vec![self.importer.run(&Trigger::export_invoked(request, &context.request_id), &deadlines).await?]
+                vec![self.importer.run(&Trigger::invoked(request, &context.request_id), &deadlines).await?]
             }
             Event::Objects(objects) => {
                 let mut answers = Vec::new();
@@ -158,7 +158,7 @@ impl Handler {
         let triggers = match &message.body {
             Err(why) => return Fate::GivenUp { why: why.to_string(), import_id: None },
             Ok(Event::Request(request)) => vec![Trigger::queued(request.clone(), &message.id)],
-            Ok(Event::Export(request)) => vec![Trigger::export_queued(request.clone(), &message.id)],
+            Ok(Event::Export(request)) => vec![Trigger::queued(request.clone(), &message.id)],
             Ok(Event::Objects(objects)) => self.importable(objects.clone()),
             Ok(Event::Batch(_)) => return Fate::Done,
             Ok(Event::Check) => {

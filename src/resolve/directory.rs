@@ -6,8 +6,8 @@ use super::users::{Reference, UsernameIndex, reference};
 use crate::connect::{Connect, ConnectError, DirectoryUser, UserId};
 use crate::input::reads_back;
 
-/// A user is no longer than this in a file.
-const MAX_LETTERS: usize = 250;
+/// A user in a file is an ARN at the longest.
+pub(crate) const MAX_USER_LETTERS: usize = 250;
 
 /// A user of the instance.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,7 +37,7 @@ fn named(mut directory: Vec<DirectoryUser>, instance_id: &str) -> Vec<ListedUser
         Reference::Username(username) => by_username.get(username).is_some_and(|meant| *meant == id),
         Reference::Elsewhere => false,
     };
-    let is_cell = |cell: &&String, id: &str| reads_back(cell) && cell.len() <= MAX_LETTERS && means(cell, id);
+    let is_cell = |cell: &&String, id: &str| reads_back(cell) && cell.len() <= MAX_USER_LETTERS && means(cell, id);
     let listed = |user: &DirectoryUser| {
         let DirectoryUser { id, username } = user;
         let cell = [username, id].into_iter().find(|cell| is_cell(cell, id)).cloned();

@@ -8,6 +8,6 @@ mod suggest;
 mod users;
 
 pub(crate) use attributes::{Catalog, Match};
-pub(crate) use directory::{ListedUser, list_users};
+pub(crate) use directory::{ListedUser, MAX_USER_LETTERS, list_users};
 pub(crate) use headings::{explain, understand};
 pub(crate) use users::{User, UserCell, Users};

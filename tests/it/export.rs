@@ -475,7 +475,7 @@ async fn what_was_read_days_ago_is_read_again() {
     world.restart();
     let request = ExportRequest { export: FileKind::Proficiencies, form: None, import_id: Some("lain".to_owned()) };
     let later = Deadlines::none(chrono::Utc::now() + chrono::TimeDelta::days(3));
-    let answer = world.importer().run(&Trigger::export_invoked(request, "r"), &later).await.unwrap();
+    let answer = world.importer().run(&Trigger::invoked(request, "r"), &later).await.unwrap();
     let report = world.report(&serde_json::to_value(answer).unwrap());
     assert!(table(&world, &report).unwrap().contains("agent000,Product,P00,5\n"), "as it is, and not as it was");
     assert_eq!(world.calls()["ListUserProficiencies"], n_read + 20);
